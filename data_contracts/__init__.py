@@ -1,0 +1,1 @@
+"""What may cross our border: one pydantic model per payload and row."""

@@ -1,0 +1,143 @@
+"""The fields that several contracts share: how one value is read, and what is said when it cannot be.
+
+Readers take any JSON value. They raise pydantic errors that carry a problem in words and, where the field's own
+description would not do, a fix; `data_contracts.explain` makes `Problem`s of them.
+"""
+
+import re
+import unicodedata
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated, Any, TypeVar
+
+from email_validator import EmailNotValidError, validate_email
+from pydantic import PlainValidator
+from pydantic_core import PydanticCustomError
+
+from domain.hours import UnknownZone, zone
+from domain.words import did_you_mean, one_of
+
+LONGEST_LINE = 200  # characters
+LONGEST_COMMENT = 262_144  # characters; no webhook body is longer, a runaway cell of an import is
+
+Word = TypeVar("Word", bound=StrEnum)
+
+
+def refusal(problem: str, fix: str = "") -> PydanticCustomError:
+    """The error for a value; an empty `fix` stands for the field's description."""
+    return PydanticCustomError("contract", "{problem}", {"problem": problem, "fix": fix})
+
+
+def in_words(value: object) -> str:
+    """What kind of JSON value this is."""
+    if value is None:
+        return "null"
+    names = {bool: "true or false", int: "a number", float: "a number", str: "text", list: "a list", dict: "an object"}
+    return names.get(type(value), "something else")
+
+
+def is_blank(value: object) -> bool:
+    """True for what counts as absent in an optional field: null, and text without a visible character."""
+    return value is None or (isinstance(value, str) and not value.strip())
+
+
+def read_text(value: object, longest: int) -> str:
+    """Any text of up to `longest` characters without zero characters, which databases cannot keep."""
+    if not isinstance(value, str):
+        raise refusal(f"is {in_words(value)}, not text")
+    if len(value) > longest:
+        raise refusal(f"is {len(value)} characters long; at most {longest} are taken")
+    if "\0" in value:
+        raise refusal("contains a zero character (U+0000)", "send the text without it")
+    return value
+
+
+def read_line(value: object) -> str:
+    """Text on one line: no control characters or line separators, blanks around it taken off, never empty."""
+    text = read_text(value, LONGEST_LINE)
+    odd = next((character for character in text if unicodedata.category(character) in {"Cc", "Zl", "Zp"}), None)
+    if odd is not None:
+        raise refusal(f"contains a control character (U+{ord(odd):04X})", "send one line of plain text")
+    if not text.strip():
+        raise refusal("is empty")
+    return text.strip()
+
+
+def read_instant(value: object) -> datetime:
+    """An ISO 8601 instant with an offset, in UTC."""
+    text = read_line(value)
+    try:
+        instant = datetime.fromisoformat(text) if text.isascii() else None
+    except ValueError:
+        instant = None
+    if instant is None:
+        raise refusal("is not an ISO 8601 time")
+    if instant.tzinfo is None:
+        raise refusal("does not say its offset from UTC, so it could mean any of several instants")
+    try:
+        return instant.astimezone(UTC)
+    except OverflowError:
+        raise refusal("lies outside the calendar") from None
+
+
+def read_email(value: object) -> str:
+    """One deliverable-looking address. Nobody is asked whether it exists; the reserved domain `test` is let through."""
+    text = read_line(value)
+    try:
+        return validate_email(text, check_deliverability=False, test_environment=True).normalized
+    except EmailNotValidError:
+        raise refusal("is not a valid email address") from None
+
+
+_PHONE_DECORATION = re.compile(r"\(0\)|[\s.()/\u2010-\u2015-]")  # "(0)": the trunk prefix, not dialled from abroad
+_E164 = re.compile(r"\+[1-9][0-9]{6,14}")
+
+
+def read_phone(value: object) -> str:
+    """A number in E.164: `+`, country code, up to 15 digits. Spaces and the like are taken off, 00 is read as `+`."""
+    number = re.sub(r"\A00", "+", _PHONE_DECORATION.sub("", read_line(value)))
+    if not _E164.fullmatch(number):
+        raise refusal("is not a phone number in international form")
+    return number
+
+
+def read_time_zone(value: object) -> str:
+    """The name of an IANA time zone."""
+    try:
+        return zone(read_line(value)).key
+    except UnknownZone as error:
+        raise refusal(f"is an {error}") from None
+
+
+_LANGUAGE_TAG = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{1,8}){0,4}")
+
+
+def read_language(value: object) -> str:
+    """A language tag by its shape (BCP 47, also with underscores); whether we write in it is decided later."""
+    text = read_line(value)
+    if not _LANGUAGE_TAG.fullmatch(text):
+        raise refusal("is not a language tag")
+    return text.replace("_", "-")
+
+
+def read_word(value: object, words: type[Word]) -> Word:
+    """One of a fixed set of words, written exactly; the nearest one is suggested."""
+    text = read_line(value)
+    try:
+        return words(text)
+    except ValueError:
+        raise refusal(f'is "{text[:40]}"{did_you_mean(text, words)}', f"send {one_of(words)}") from None
+
+
+def _optional(read: Any) -> Any:
+    return PlainValidator(lambda value: None if is_blank(value) else read(value), json_schema_input_type=str | None)
+
+
+Line = Annotated[str, PlainValidator(read_line, json_schema_input_type=str)]
+Instant = Annotated[datetime, PlainValidator(read_instant, json_schema_input_type=datetime)]
+OptionalLine = Annotated[str | None, _optional(read_line)]
+OptionalComment = Annotated[str | None, _optional(lambda value: read_text(value, LONGEST_COMMENT))]
+OptionalEmail = Annotated[str | None, _optional(read_email)]
+OptionalPhone = Annotated[str | None, _optional(read_phone)]
+OptionalTimeZone = Annotated[str | None, _optional(read_time_zone)]
+OptionalLanguage = Annotated[str | None, _optional(read_language)]

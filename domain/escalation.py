@@ -1,0 +1,180 @@
+"""Survey escalation: what one answer calls for (design §5)."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from domain.actions import Basis, Capability, Kind, acknowledgement_key, ticket_key, ticket_note_key
+from domain.contact import NoChannel, ReplyChannel, choose_reply_channel, hours_hold
+from domain.customers import Customer, choose_language
+from domain.distress import Distress
+from domain.planning import Payload, PlannedAction
+from domain.policy import Policy
+from domain.staffing import answer_by
+from domain.surveys import Judgement, SurveyAnswer
+
+ACKNOWLEDGEMENT = "acknowledgement"
+ACKNOWLEDGEMENT_DISTRESS = "acknowledgement-distress"
+
+Wordings = Mapping[tuple[str, str], str]
+"""The approved wording of each (template, language): its content hash."""
+
+
+@dataclass(frozen=True, slots=True)
+class CaseTerms:
+    """What a case promises, decided when it opens."""
+
+    reason: str
+    team: str
+    priority: str
+    answer_by: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class OpenCase:
+    """The customer's one open case, as an answer opens or joins it."""
+
+    customer_ref: str
+    number: int
+    is_new: bool
+    team: str
+    priority: str
+    answer_by: datetime
+
+    @property
+    def reference(self) -> str:
+        """What the customer and colleagues quote."""
+        return f"{self.customer_ref}-{self.number}"
+
+
+def calls_for_case(judgement: Judgement, distress: Distress | None) -> bool:
+    """Critical answers and words of distress at any score; everything else is recorded and nothing is done."""
+    return judgement.is_critical or distress is not None
+
+
+def terms_of(
+    answer: SurveyAnswer, customer: Customer, policy: Policy, *, is_critical: bool, distress: Distress | None
+) -> CaseTerms:
+    """The terms of a case this answer opens."""
+    return CaseTerms(
+        reason=distress.category if distress is not None else f"{answer.kind} {answer.score}",
+        team=policy.teams.critical_answer if is_critical else policy.teams.distress,
+        priority=policy.survey.priority,
+        answer_by=promised_time(answer, customer, policy),
+    )
+
+
+def promised_time(answer: SurveyAnswer, customer: Customer, policy: Policy) -> datetime:
+    """By when a specialist answers: the tier's minutes, counted in staffed hours from when the answer came."""
+    return answer_by(policy.staffing, answer.received_at, policy.survey.answer_minutes[customer.tier])
+
+
+def plan_ticket(answer: SurveyAnswer, case: OpenCase, *, now: datetime) -> PlannedAction:
+    """Open the case's ticket, or add this answer to it. Either rests on nothing: its context is gathered when sent."""
+    params = {"source": answer.source, "response": answer.response_id, "case": case.reference}
+    opening = ticket_key(case.customer_ref, case.number)
+    if case.is_new:
+        return PlannedAction(
+            key=opening,
+            kind=Kind.TICKET,
+            basis=Basis.INTERNAL,
+            capability=Capability.TICKETING,
+            payload=Payload("ticket/1", {**params, "team": case.team, "priority": case.priority}),
+            due_at=now,
+            urgent=True,
+        )
+    return PlannedAction(
+        key=ticket_note_key(case.customer_ref, case.number, answer.source, answer.response_id),
+        kind=Kind.TICKET_NOTE,
+        basis=Basis.INTERNAL,
+        capability=Capability.TICKETING,
+        payload=Payload("ticket-note/1", {**params, "ticket": opening, "priority": case.priority}),
+        due_at=now,
+        urgent=True,
+        after=opening,
+    )
+
+
+def plan_acknowledgement(
+    answer: SurveyAnswer,
+    customer: Customer,
+    case: OpenCase,
+    distress: Distress | None,
+    policy: Policy,
+    wordings: Wordings,
+    *,
+    suppressed: Collection[Capability] = (),
+    is_import: bool = False,
+    now: datetime,
+) -> PlannedAction:
+    """Tell the customer, once per answer, who has it and by when they hear.
+
+    `suppressed` are channels whose address must not be used. An imported answer (`is_import`) given too long ago is
+    left to a person: an automatic message would only show that nobody had looked.
+    """
+    language = choose_language(
+        customer.language, answer.language, supported=policy.languages, default=policy.default_language
+    )
+    template = ACKNOWLEDGEMENT if distress is None else ACKNOWLEDGEMENT_DISTRESS
+    zone = customer.time_zone or policy.default_time_zone
+    choice = choose_reply_channel(
+        customer,
+        policy.contact.quiet,
+        now,
+        default_time_zone=policy.default_time_zone,
+        suppressed={*suppressed, Capability.VOICE, Capability.PUSH},  # an acknowledgement is something to read again
+    )
+    capability = Capability.MAIL if isinstance(choice, NoChannel) else choice.capability
+    hold = hours_hold(Basis.REPLY, capability, window=None, quiet=policy.contact.quiet, time_zone=zone, now=now)
+    human = policy.human[language]
+    due_at = now if hold is None else hold.until
+    by = _still_true(case.answer_by, customer, policy, due_at)
+    return PlannedAction(
+        key=acknowledgement_key(answer.source, answer.response_id),
+        kind=Kind.ACKNOWLEDGEMENT,
+        basis=Basis.REPLY,
+        capability=capability,
+        payload=Payload(
+            schema="acknowledgement/1",
+            template=template,
+            template_hash=wordings[template, language],
+            params={
+                "name": customer.name,
+                "answer_by": _iso(by),
+                "time_zone": zone,
+                "received_at": _iso(answer.received_at),
+                "survey": answer.kind.value,
+                "human": {"phone": human.phone, "mail": human.mail, "hours": human.hours},
+                "company": policy.company,
+                "reference": case.reference,
+                "language": language,
+            },
+        ),
+        due_at=due_at,
+        reason=None if hold is None else hold.reason,
+        urgent=True,
+        not_after=answer.received_at + timedelta(hours=policy.survey.acknowledge_within_hours),
+        stale_after=by,
+        facts=frozenset({"customer"}),
+        skip=_skip(choice, answer, policy, is_import=is_import),
+    )
+
+
+def _skip(choice: ReplyChannel | NoChannel, answer: SurveyAnswer, policy: Policy, *, is_import: bool) -> str | None:
+    if isinstance(choice, NoChannel):
+        return f"{choice.reason}: a person replies"
+    age = answer.received_at - answer.answered_at
+    if is_import and age > timedelta(hours=policy.survey.acknowledge_answers_up_to_hours):
+        return f"answered {age.days} days before it was imported: a person replies"
+    return None
+
+
+def _still_true(promised: datetime, customer: Customer, policy: Policy, sent: datetime) -> datetime:
+    """The case's time while it lies ahead of the message; else a new one, counted from then."""
+    if promised > sent:
+        return promised
+    return answer_by(policy.staffing, sent, policy.survey.answer_minutes[customer.tier])
+
+
+def _iso(at: datetime) -> str:
+    return at.strftime("%Y-%m-%dT%H:%M:%SZ")

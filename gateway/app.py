@@ -1,0 +1,42 @@
+"""The gateway: webhooks in, health and metrics out, urgent actions dispatched on the spot."""
+
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from gateway import probes, webhooks
+from gateway.metrics import Metrics
+from services.urgent import UrgentDispatch
+from services.wiring import Handrail
+
+_log = logging.getLogger("gateway")
+
+
+def create_app(build: Callable[[], Handrail] = Handrail.from_environment) -> FastAPI:
+    """The application. `build` makes what it works on when it starts, and is how tests hand in their own."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with build() as handrail:
+            app.state.handrail = handrail
+            app.state.metrics = Metrics(handrail)
+            app.state.urgent = UrgentDispatch(handrail)
+            app.state.urgent.start()
+            try:
+                yield
+            finally:
+                await app.state.urgent.stop()
+
+    app = FastAPI(
+        title="Handrail gateway",
+        description="Signed survey answers in; health and metrics out.",
+        version="0.1.0",
+        lifespan=lifespan,
+        docs_url=None,  # its page loads scripts from outside; /openapi.json says the same
+        redoc_url=None,
+    )
+    app.include_router(webhooks.router)
+    app.include_router(probes.router)
+    return app

@@ -1,0 +1,44 @@
+"""What the gateway counts, and what it reads from the ledger when it is scraped."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
+
+from services.reporting import standing
+from services.wiring import Handrail
+
+
+class Metrics:
+    """One registry per gateway. Numbers and states only: no customer is in any label."""
+
+    def __init__(self, handrail: Handrail) -> None:
+        self._handrail = handrail
+        self._registry = CollectorRegistry()
+        self._webhooks = Counter(
+            "handrail_webhooks", "Deliveries by source and outcome", ["source", "outcome"], registry=self._registry
+        )
+        self._actions = Gauge(
+            "handrail_actions", "Actions that are not over, by capability and state", ["capability", "state"],
+            registry=self._registry,
+        )  # fmt: skip
+        self._oldest = Gauge(
+            "handrail_oldest_urgent_seconds", "Age of the oldest urgent action that is due", registry=self._registry
+        )
+        self._quarantine = Gauge("handrail_quarantine", "Rows waiting for a person", registry=self._registry)
+        self._breakers = Gauge("handrail_breaker_open", "1 while nothing is sent", ["name"], registry=self._registry)
+        self._stopped = Gauge("handrail_stopped", "1 while the kill switch is on", registry=self._registry)
+
+    def count_webhook(self, source: str, outcome: str) -> None:
+        """One delivery."""
+        self._webhooks.labels(source, outcome).inc()
+
+    def scrape(self) -> bytes:
+        """Everything, in Prometheus' text format."""
+        now = standing(self._handrail.database, now=self._handrail.clock())
+        self._actions.clear()
+        for (capability, state), count in now.actions.items():
+            self._actions.labels(capability, state).set(count)
+        self._oldest.set(now.oldest_urgent_seconds)
+        self._quarantine.set(now.quarantined)
+        for name, is_open in now.breakers.items():
+            self._breakers.labels(name).set(is_open)
+        self._stopped.set(now.stopped)
+        return generate_latest(self._registry)

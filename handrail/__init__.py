@@ -1,0 +1,1 @@
+"""The command: the local stack, the demo, the operators' verbs."""

@@ -1,0 +1,91 @@
+"""Effects: what the sandbox did, one line of its record each."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+from domain.actions import Capability
+
+
+class Change(StrEnum):
+    """What an effect did."""
+
+    CREATED = "created"  # a new item
+    UPDATED = "updated"  # an upsert that said something new
+    CLOSED = "closed"  # a CRM task, with a reason
+    STATUS = "status"  # a ticket's status or assignee, set by an operator
+    RESET = "reset"  # every item forgotten; the record keeps its past
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """Items of one sort: the capability they belong to, the letter of their ids, the texts they cannot do without."""
+
+    name: str
+    capability: Capability
+    letter: str
+    needs: tuple[str, ...] = ()
+
+
+COLLECTIONS: Mapping[str, Collection] = {
+    collection.name: collection
+    for collection in (
+        Collection("tickets", Capability.TICKETING, "T"),
+        Collection("notes", Capability.TICKETING, "N", needs=("ticket_key", "text")),
+        Collection("tasks", Capability.CRM, "K"),
+        Collection("mail", Capability.MAIL, "M", needs=("to",)),
+        Collection("sms", Capability.SMS, "S", needs=("to",)),
+        Collection("calls", Capability.VOICE, "C", needs=("to",)),
+    )
+}
+
+CAPABILITIES = tuple(dict.fromkeys(collection.capability for collection in COLLECTIONS.values()))
+"""What the sandbox stands in for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """One change of the sandbox's state. `once` is true when the write came with an Idempotency-Key."""
+
+    at: str  # UTC, see `stamp`
+    change: Change
+    collection: str = ""
+    id: str = ""
+    key: str = ""
+    once: bool = False
+    payload: Mapping[str, Any] = field(default_factory=dict)
+
+    def line(self) -> bytes:
+        """The effect as one line of JSON. Raises UnicodeEncodeError for text that no UTF-8 can carry."""
+        fields = {
+            "at": self.at,
+            "effect": self.change,
+            "collection": self.collection,
+            "key": self.key,
+            "id": self.id,
+            "once": self.once,
+            "payload": self.payload,
+        }
+        return (json.dumps(fields, ensure_ascii=False, separators=(",", ":")) + "\n").encode()
+
+    @classmethod
+    def from_line(cls, line: bytes) -> "Effect":
+        """The effect a line tells of. Raises ValueError or KeyError when it tells of none."""
+        fields = json.loads(line)
+        return cls(
+            at=fields["at"],
+            change=Change(fields["effect"]),
+            collection=fields["collection"],
+            id=fields["id"],
+            key=fields["key"],
+            once=fields["once"],
+            payload=fields["payload"],
+        )
+
+
+def stamp(instant: datetime) -> str:
+    """An instant as the sandbox writes it: ISO 8601, UTC, milliseconds, `Z`."""
+    return instant.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

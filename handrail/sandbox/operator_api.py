@@ -1,0 +1,81 @@
+"""The operator's door: the lists, the faults, a ticket's status, a fresh start. Open to this machine only."""
+
+from collections.abc import Iterable
+from functools import partial
+
+from aiohttp import web
+
+from handrail.sandbox import bodies
+from handrail.sandbox.faults import FaultProblem, Faults, read_fault
+from handrail.sandbox.vendor import Vendor
+from handrail.sandbox.vendor_api import items_response
+
+LISTS = ("tickets", "tasks", "mail", "sms", "calls")
+
+
+class OperatorApi:
+    """What people and tests look at and turn."""
+
+    def __init__(self, vendor: Vendor, faults: Faults) -> None:
+        """Over this vendor and these faults."""
+        self._vendor = vendor
+        self._faults = faults
+
+    def routes(self) -> Iterable[web.RouteDef]:
+        """Every route of the door."""
+        for name in LISTS:
+            yield web.get(f"/{name}", partial(self._list, name))
+        yield web.get("/faults", self._show_faults)
+        yield web.post("/faults", self._add_fault)
+        yield web.delete("/faults", self._clear_faults)
+        yield web.post("/tickets/status", self._set_status)
+        yield web.post("/reset", self._reset)
+
+    async def _list(self, name: str, request: web.Request) -> web.Response:
+        """The complete list; `?key=` only the items of that key, `?latest=` only so many of the newest.
+
+        X-Total-Count says how many there are; with If-None-Match an unchanged list is answered 304.
+        """
+        version = self._vendor.version(name)
+        if request.headers.get("If-None-Match") == version:
+            return web.Response(status=304)
+        if "key" in request.query:
+            items = await self._vendor.with_key(name, bodies.asked_key(request))
+        else:
+            items = await self._vendor.items(name)
+        answer = items_response(items[-_latest(request) :])
+        answer.headers.update({"ETag": version, "X-Total-Count": str(len(items)), "Cache-Control": "no-cache"})
+        return answer
+
+    async def _set_status(self, request: web.Request) -> web.Response:
+        body = await bodies.read_object(request)
+        answer = await self._vendor.set_status(bodies.text(body, "key"), bodies.status_changes(body))
+        return web.json_response(answer.body, status=answer.status)
+
+    async def _show_faults(self, request: web.Request) -> web.Response:
+        return web.json_response([fault.fields() for fault in self._faults.pending()])
+
+    async def _add_fault(self, request: web.Request) -> web.Response:
+        try:
+            self._faults.add(read_fault(await bodies.read_object(request)))
+        except FaultProblem as problem:
+            bodies.refuse(str(problem))
+        return await self._show_faults(request)
+
+    async def _clear_faults(self, request: web.Request) -> web.Response:
+        self._faults.clear()
+        return await self._show_faults(request)
+
+    async def _reset(self, request: web.Request) -> web.Response:
+        """Forget every item and every fault; the record keeps its past."""
+        self._faults.clear()
+        await self._vendor.reset()
+        return web.json_response({"status": "empty"})
+
+
+def _latest(request: web.Request) -> int:
+    """How many items to show; 0 (as in `items[-0:]`) means all."""
+    told = request.query.get("latest", "0")
+    if not (told.isascii() and told.isdigit()):
+        bodies.refuse(f'latest is "{told[:20]}": send how many items you want, a whole number')
+    return int(told)

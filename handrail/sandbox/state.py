@@ -1,0 +1,91 @@
+"""The sandbox's state: every item, rebuilt from the record by applying its effects in order."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import Any
+
+from handrail.sandbox.effects import COLLECTIONS, Change, Effect
+from handrail.sandbox.items import Item, Task, Ticket
+
+_SORTS: Mapping[str, type[Item]] = {"tickets": Ticket, "tasks": Task}
+
+
+class Shelf:
+    """The items of one collection."""
+
+    def __init__(self) -> None:
+        """A shelf that has never held anything."""
+        self.ever = 0  # items ever made, so that no id comes twice
+        self.version = 0  # changes ever, so that readers can skip an unchanged list
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget every item."""
+        self.items: dict[str, Item] = {}  # by id, in order of arrival
+        self.by_key: dict[str, list[Item]] = defaultdict(list)  # a key comes twice when a write was repeated blindly
+        self.once: dict[str, Item] = {}  # by Idempotency-Key
+
+    def with_key(self, key: str) -> list[Item]:
+        """The items with this key, oldest first."""
+        return list(self.by_key.get(key, ()))
+
+
+class State:
+    """Everything the sandbox knows."""
+
+    def __init__(self) -> None:
+        """Nothing received yet."""
+        self.shelves = {name: Shelf() for name in COLLECTIONS}
+
+    def apply(self, effect: Effect) -> None:
+        """Change as the effect says."""
+        if effect.change is Change.RESET:
+            for shelf in self.shelves.values():
+                shelf.clear()
+                shelf.version += 1
+            return
+        shelf = self.shelves[effect.collection]
+        shelf.version += 1
+        if effect.change is Change.CREATED:
+            item = _made(effect)
+            _put(shelf, item, once=effect.once)
+        else:
+            item = shelf.items[effect.id]
+            _change(item, effect)
+        if effect.collection == "notes":
+            self._tell_ticket(item, effect.at)
+
+    def ticket_of(self, note_payload: Mapping[str, Any]) -> Ticket | None:
+        """The ticket that a note is for; the first one when its key was used twice."""
+        found = self.shelves["tickets"].with_key(str(note_payload.get("ticket_key")))
+        return found[0] if found and isinstance(found[0], Ticket) else None
+
+    def _tell_ticket(self, note: Item, at: str) -> None:
+        ticket = self.ticket_of(note.payload)
+        if ticket is not None:
+            ticket.noted(note, at)
+            self.shelves["tickets"].version += 1
+
+
+def _made(effect: Effect) -> Item:
+    return _SORTS.get(effect.collection, Item)(
+        id=effect.id, key=effect.key, received_at=effect.at, payload=dict(effect.payload)
+    )
+
+
+def _put(shelf: Shelf, item: Item, *, once: bool) -> None:
+    shelf.ever += 1
+    shelf.items[item.id] = item
+    shelf.by_key[item.key].append(item)
+    if once:
+        shelf.once[item.key] = item
+
+
+def _change(item: Item, effect: Effect) -> None:
+    if effect.change is Change.UPDATED:
+        item.payload = dict(effect.payload)
+    elif effect.change is Change.CLOSED and isinstance(item, Task):
+        item.status, item.closed_reason = "closed", effect.payload["reason"]
+    elif effect.change is Change.STATUS and isinstance(item, Ticket):
+        item.status, item.assignee = effect.payload["status"], effect.payload["assignee"]
+    item.changed(effect.at)

@@ -1,0 +1,153 @@
+"""The vendor: takes writes, keeps their effects on record and in memory, answers from both."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import Enum
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+from handrail.sandbox.effects import Change, Collection, Effect, stamp
+from handrail.sandbox.items import Item, Task, Ticket
+from handrail.sandbox.record import Record
+from handrail.sandbox.state import State
+
+
+class Manner(Enum):
+    """What a vendor does when the same key comes again."""
+
+    ONCE = "once"  # gives the first answer (an Idempotency-Key)
+    UPSERT = "upsert"  # writes over the one item of this key
+    PLAIN = "plain"  # makes another item: the key is only a marker
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a write is answered."""
+
+    status: HTTPStatus
+    body: Mapping[str, Any]
+
+    @classmethod
+    def about(cls, item_id: str, key: str, *, created: bool) -> "Answer":
+        """A success: 201 for something new, 200 for something known."""
+        status = HTTPStatus.CREATED if created else HTTPStatus.OK
+        return cls(status, {"id": item_id, "key": key, "created": created})
+
+    @classmethod
+    def unknown(cls, what: str, key: str) -> "Answer":
+        """A refusal: there is nothing of this key."""
+        return cls(HTTPStatus.NOT_FOUND, {"error": f'there is no {what} with the key "{key}"'})
+
+
+def now() -> datetime:
+    """This instant, in UTC."""
+    return datetime.now(UTC)
+
+
+class Vendor:
+    """An outside system with a memory that survives kill -9.
+
+    Every method that answers waits until what it tells of is on disk; all of them raise RecordProblem when the
+    record cannot be written.
+    """
+
+    def __init__(self, record: Path, *, clock: Callable[[], datetime] = now, search_lag: float = 0.0) -> None:
+        """Open the record and rebuild the state from it. Items can be searched `search_lag` seconds after arrival."""
+        self._clock = clock
+        self._search_lag = timedelta(seconds=search_lag)
+        self._record = Record(record)
+        self._state = State()
+        self._started = stamp(clock())
+        for effect in self._record.read():
+            self._state.apply(effect)
+
+    async def write(self, collection: Collection, key: str, payload: Mapping[str, Any], manner: Manner) -> Answer:
+        """Create or upsert an item."""
+        answer = self._write(collection, key, payload, manner)
+        await self._record.durable()
+        return answer
+
+    async def close_task(self, key: str, reason: str) -> Answer:
+        """Close the task with this key; closing it again for the same reason changes nothing."""
+        tasks = [task for task in self._state.shelves["tasks"].with_key(key) if isinstance(task, Task)]
+        for task in tasks:
+            if (task.status, task.closed_reason) != ("closed", reason):
+                self._happened(Change.CLOSED, "tasks", task, {"reason": reason})
+        await self._record.durable()
+        return Answer.about(tasks[0].id, key, created=False) if tasks else Answer.unknown("task", key)
+
+    async def set_status(self, key: str, changes: Mapping[str, str | None]) -> Answer:
+        """Set status, assignee or both of the ticket with this key, as an operator does."""
+        tickets = [ticket for ticket in self._state.shelves["tickets"].with_key(key) if isinstance(ticket, Ticket)]
+        for ticket in tickets:
+            before = {"status": ticket.status, "assignee": ticket.assignee}
+            after = {**before, **changes}
+            if after != before:
+                self._happened(Change.STATUS, "tickets", ticket, after)
+        await self._record.durable()
+        return Answer.about(tickets[0].id, key, created=False) if tickets else Answer.unknown("ticket", key)
+
+    async def reset(self) -> None:
+        """Forget every item."""
+        self._keep(Effect(at=stamp(self._clock()), change=Change.RESET))
+        await self._record.durable()
+
+    def version(self, collection: str) -> str:
+        """A word that changes with the list; a restart changes every one of them."""
+        return f'"{self._started}-{self._state.shelves[collection].version}"'
+
+    async def items(self, collection: str) -> list[Item]:
+        """Every item, in order of arrival."""
+        await self._record.durable()
+        return list(self._state.shelves[collection].items.values())
+
+    async def with_key(self, collection: str, key: str) -> list[Item]:
+        """The items of this key, oldest first."""
+        await self._record.durable()
+        return self._state.shelves[collection].with_key(key)
+
+    async def search(self, collection: str, key: str) -> list[Item]:
+        """The items of this key that the search knows of by now."""
+        indexed = stamp(self._clock() - self._search_lag)
+        return [item for item in await self.with_key(collection, key) if item.received_at <= indexed]
+
+    async def close(self) -> None:
+        """Let go of the record."""
+        await self._record.close()
+
+    def _write(self, collection: Collection, key: str, payload: Mapping[str, Any], manner: Manner) -> Answer:
+        shelf = self._state.shelves[collection.name]
+        if manner is Manner.ONCE and key in shelf.once:
+            return Answer.about(shelf.once[key].id, key, created=True)
+        if manner is Manner.UPSERT and (known := shelf.with_key(key)):
+            if known[0].payload != payload:
+                self._happened(Change.UPDATED, collection.name, known[0], payload)
+            return Answer.about(known[0].id, key, created=False)
+        if collection.name == "notes" and self._state.ticket_of(payload) is None:
+            return Answer.unknown("ticket", str(payload["ticket_key"]))
+        return self._create(collection, key, payload, manner)
+
+    def _create(self, collection: Collection, key: str, payload: Mapping[str, Any], manner: Manner) -> Answer:
+        item_id = f"{collection.letter}-{self._state.shelves[collection.name].ever + 1}"
+        self._keep(
+            Effect(
+                at=stamp(self._clock()),
+                change=Change.CREATED,
+                collection=collection.name,
+                id=item_id,
+                key=key,
+                once=manner is Manner.ONCE,
+                payload=payload,
+            )
+        )
+        return Answer.about(item_id, key, created=True)
+
+    def _happened(self, change: Change, collection: str, item: Item, payload: Mapping[str, Any]) -> None:
+        at = stamp(self._clock())
+        self._keep(Effect(at=at, change=change, collection=collection, id=item.id, key=item.key, payload=payload))
+
+    def _keep(self, effect: Effect) -> None:
+        self._record.append(effect)
+        self._state.apply(effect)

@@ -1,0 +1,1 @@
+"""The outside world: ports, and one file per vendor and capability."""

@@ -1,0 +1,1 @@
+"""Customer relationship systems: tasks for people who sell and serve."""

@@ -1,0 +1,39 @@
+"""The sandbox as a customer relationship system."""
+
+from domain.actions import Capability, WriteClass
+from integrations.declaration import Integration
+from integrations.ports import Receipt, Task
+from integrations.sandbox_protocol import DOCS_URL, VENDOR, SandboxConfig, SandboxPort, receipt
+
+
+class SandboxCrm(SandboxPort):
+    """Tasks in the sandbox."""
+
+    CAPABILITY = Capability.CRM
+
+    async def upsert_task(self, task: Task, *, key: str) -> Receipt:
+        """Creates the task, or updates the one of the same key where the write class allows."""
+        return await self._create("upsert_task", task, key)
+
+    async def close_task(self, *, key: str, reason: str) -> Receipt:
+        """Closes the task of `key`; Rejected (404) when the sandbox does not know it."""
+        return await self._http.write(
+            "POST",
+            "/api/tasks/close",
+            {"key": key, "reason": reason},
+            understand=lambda answer: receipt(answer, key),
+        )
+
+
+def _write_class(config: SandboxConfig, operation: str) -> WriteClass:
+    return WriteClass.B if operation == "close_task" else config.write_class  # closed twice is closed
+
+
+INTEGRATION = Integration(
+    vendor=VENDOR,
+    capability=Capability.CRM,
+    config=SandboxConfig,
+    connect=SandboxCrm,
+    write_class=_write_class,
+    docs_url=DOCS_URL,
+)

@@ -1,0 +1,272 @@
+"""HTTP to a vendor: one place that knows what a lost answer means, how long to wait, and what never to print."""
+
+import asyncio
+import functools
+import importlib.metadata
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import httpx
+from pydantic import SecretStr
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, stop_before_delay
+from tenacity.wait import wait_exponential_jitter
+
+from integrations.connections import Connections
+from integrations.declaration import IntegrationConfig
+from integrations.errors import (
+    AuthFailed,
+    ContractViolation,
+    IntegrationError,
+    NotSent,
+    OutcomeUnknown,
+    RateLimited,
+    Rejected,
+    Unavailable,
+    Unsupported,
+)
+from integrations.exchange import LARGEST_ANSWER, Exchange
+from integrations.ports import Health
+from integrations.redaction import excerpt
+from integrations.retry_after import retry_after
+
+# Retries within one call: seconds. The ledger tries the action again in minutes, and the two multiply: three
+# attempts here times the ledger's attempts is what a vendor that refuses connections gets to see.
+ATTEMPTS = 3
+PAUSE = wait_exponential_jitter(initial=0.1, max=0.5, jitter=0.1)  # two pauses, both within half a second
+
+_SHARE_TO_CONNECT = 0.25
+"""Of the whole timeout, to connect; as much to wait for a free connection. The rest is the answer's."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A 2xx answer: `json` is None when the body is empty; the names of `headers` ignore case."""
+
+    status: int
+    headers: Mapping[str, str]
+    json: Any
+
+
+@dataclass(frozen=True, slots=True)
+class _Manner:
+    """What a lost and an unreadable answer mean, and what is worth another attempt at once."""
+
+    lost: type[IntegrationError]
+    unreadable: type[IntegrationError]
+    if_retryable: tuple[type[IntegrationError], ...]
+    remedy: str
+
+
+_WRITE = _Manner(
+    OutcomeUnknown, OutcomeUnknown, (NotSent,), "the ledger decides what follows; do not repeat it by hand"
+)
+_READ = _Manner(Unavailable, ContractViolation, (NotSent, Unavailable), "nothing changed; it is asked again later")
+_CHECK = _Manner(Unavailable, ContractViolation, (), "look at the vendor's status page")
+
+
+class HttpIntegration:
+    """Speaks HTTP and JSON to the one host of `base_url`, in the errors of `integrations.errors`.
+
+    One instance belongs to one event loop. `credentials` are whole header values; `credential_field` and `url_field`
+    name the settings that an error asks to change.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        config: IntegrationConfig,
+        *,
+        base_url: str,
+        credentials: Mapping[str, SecretStr],
+        credential_field: str = "token",
+        url_field: str = "url",
+    ) -> None:
+        self._name = name
+        self._config = config
+        self._base = httpx.URL(base_url)
+        self._base_url = base_url.rstrip("/")
+        self._credentials = credentials
+        self._credential_setting = config.setting(credential_field)
+        self._url_setting = config.setting(url_field)
+        share = config.timeout_seconds * _SHARE_TO_CONNECT
+        self._timeouts = httpx.Timeout(config.timeout_seconds, connect=share, pool=share).as_dict()
+        self._connections = Connections(config.connections, is_secure=self._base.scheme == "https", wait_seconds=share)
+
+    def __repr__(self) -> str:
+        return f"<HttpIntegration {self._name}>"
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Closes every connection; those in use as they come back."""
+        await self._connections.aclose()
+
+    async def write(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any],
+        *,
+        understand: Callable[[Answer], T],
+        headers: Mapping[str, str] | None = None,
+    ) -> T:
+        """Sends `body` as JSON; what `understand` makes of the 2xx answer.
+
+        `understand` raises LookupError, TypeError, AttributeError or ValueError for an answer of another shape:
+        the write's outcome is unknown then, as whenever the answer is lost once bytes may have left.
+        """
+        return await self._ask(_WRITE, method, path, understand, sent=body, headers=headers or {})
+
+    async def read(self, path: str, query: Mapping[str, str], *, understand: Callable[[Answer], T]) -> T:
+        """GETs; what `understand` makes of the 2xx answer. An answer of another shape is a ContractViolation."""
+        return await self._ask(_READ, "GET", path, understand, query=query)
+
+    async def check(self, path: str, query: Mapping[str, str], *, understand: Callable[[Answer], object]) -> Health:
+        """GETs once; how it went."""
+        began = time.monotonic()
+        problem = ""
+        try:
+            await self._ask(_CHECK, "GET", path, understand, query=query)
+        except IntegrationError as error:
+            problem = str(error)
+        return Health(ok=not problem, latency_ms=round((time.monotonic() - began) * 1000), problem=problem)
+
+    async def _ask(
+        self,
+        manner: _Manner,
+        method: str,
+        path: str,
+        understand: Callable[[Answer], T],
+        *,
+        query: Mapping[str, str] | None = None,
+        sent: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> T:
+        url = self._url(path, query or {})
+        content = self._encoded(sent)
+        all_headers = self._headers(headers or {})
+        deadline = asyncio.get_running_loop().time() + self._config.timeout_seconds
+
+        async def once() -> T:
+            exchange = Exchange()
+            request = httpx.Request(
+                method, url, headers=all_headers, content=content, extensions={"timeout": self._timeouts}
+            )
+            await exchange.run(request, self._connections, deadline=deadline)
+            if exchange.is_refusal:
+                raise self._refusal(exchange, manner, sent={"body": sent, "query": query})
+            if exchange.problem:
+                raise self._lost(exchange, manner)
+            return self._understood(exchange, manner, understand)
+
+        retrying = AsyncRetrying(
+            stop=stop_after_attempt(ATTEMPTS) | stop_before_delay(self._config.timeout_seconds),
+            wait=PAUSE,
+            retry=retry_if_exception_type(manner.if_retryable),
+            reraise=True,
+        )
+        return await retrying(once)
+
+    def _url(self, path: str, query: Mapping[str, str]) -> httpx.URL:
+        """Raises Unsupported for anything that would leave the configured host."""
+        url = httpx.URL(self._base_url + path, params=query) if path.startswith("/") else None
+        if url is None or (url.scheme, url.host, url.port) != (self._base.scheme, self._base.host, self._base.port):
+            raise Unsupported(self._name, "a request would have left the configured host", "report it: this is a bug")
+        return url
+
+    def _headers(self, extra: Mapping[str, str]) -> dict[str, str]:
+        for name, value in extra.items():
+            if not (value.isascii() and value.isprintable() and value == value.strip()):
+                raise Unsupported(self._name, f"the header {name} cannot carry its value", "report it: this is a bug")
+        return {
+            "Accept": "application/json",
+            "Accept-Encoding": "identity",
+            "Content-Type": "application/json",
+            "User-Agent": _user_agent(),
+            **extra,
+            **{name: value.get_secret_value() for name, value in self._credentials.items()},
+        }
+
+    def _encoded(self, body: Mapping[str, Any] | None) -> bytes | None:
+        if body is None:
+            return None
+        try:
+            return json.dumps(body, allow_nan=False, default=_json_value).encode()
+        except (TypeError, ValueError, RecursionError):
+            problem = "the request cannot be written as JSON"
+        raise Unsupported(self._name, problem, "report it: this is a bug")
+
+    def _understood(self, exchange: Exchange, manner: _Manner, understand: Callable[[Answer], T]) -> T:
+        if exchange.is_too_long:
+            raise manner.unreadable(self._name, f"an answer longer than {LARGEST_ANSWER} bytes", manner.remedy)
+        try:
+            if exchange.headers.get("content-encoding", "identity") != "identity":
+                raise ValueError("compressed, though we asked for it not to be")
+            value = json.loads(exchange.content) if exchange.content else None
+            return understand(Answer(exchange.status or 0, exchange.headers, value))
+        except (LookupError, TypeError, AttributeError, ValueError, RecursionError):
+            pass  # leaving the block drops the cause: it may quote the answer
+        raise manner.unreadable(self._name, f"a {exchange.status} answer that we do not understand", manner.remedy)
+
+    def _lost(self, exchange: Exchange, manner: _Manner) -> IntegrationError:
+        if exchange.is_surely_unsent:
+            return NotSent(
+                self._name, f"{exchange.problem}; nothing was sent", f"is {self._url_setting} right, is it up?"
+            )
+        return manner.lost(self._name, exchange.problem, manner.remedy)
+
+    def _refusal(self, exchange: Exchange, manner: _Manner, *, sent: Any) -> IntegrationError:
+        status = exchange.status or 0
+        what = f"refused with {status}"
+        said = excerpt(exchange.content, secrets=self._secrets(), sent=sent)
+        if said:
+            what += f" ({said})"
+        if status == 429:
+            wait = retry_after(exchange.headers.get("retry-after"), datetime.now(UTC))
+            remedy = "it waits and tries again" if wait is None else f"it tries again after {wait:g} s"
+            return RateLimited(self._name, what, remedy, retry_after=wait)
+        if status == 401:
+            return AuthFailed(self._name, what, f"renew {self._credential_setting}")
+        if status == 403:
+            return AuthFailed(self._name, what, f"renew {self._credential_setting} or widen its rights")
+        # 408 says that our request did not arrive whole; proxies also say it when only the answer was late
+        if status == 408 or status >= 500:
+            return manner.lost(self._name, what, manner.remedy)
+        if status < 400:
+            return Rejected(self._name, what, f"is {self._url_setting} right? redirects are not followed", status)
+        return Rejected(self._name, what, "the same request would fail again; correct it or cancel it", status)
+
+    def _secrets(self) -> set[str]:
+        """Every secret we hold, whole and in its parts ("Bearer …")."""
+        values = [getattr(self._config, field) for field in type(self._config).model_fields]
+        secrets = {value.get_secret_value() for value in values if isinstance(value, SecretStr)}
+        for credential in self._credentials.values():
+            whole = credential.get_secret_value()
+            secrets |= {whole, whole.rpartition(" ")[2]}
+        return secrets
+
+
+def _json_value(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"{type(value).__name__} has no JSON form")
+
+
+@functools.cache
+def _user_agent() -> str:
+    return f"handrail/{importlib.metadata.version('handrail')}"

@@ -1,0 +1,1 @@
+"""Mail providers: one message to one address."""

@@ -1,0 +1,26 @@
+"""The sandbox as a mail provider."""
+
+from domain.actions import Capability
+from integrations.declaration import Integration
+from integrations.ports import Mail, Receipt
+from integrations.sandbox_protocol import DOCS_URL, VENDOR, OutwardSandboxConfig, SandboxPort, configured_class
+
+
+class SandboxMail(SandboxPort):
+    """The sandbox's mailbox."""
+
+    CAPABILITY = Capability.MAIL
+
+    async def send_mail(self, mail: Mail, *, key: str) -> Receipt:
+        """Delivers the message to the mailbox."""
+        return await self._create("send_mail", mail, key)
+
+
+INTEGRATION = Integration(
+    vendor=VENDOR,
+    capability=Capability.MAIL,
+    config=OutwardSandboxConfig,
+    connect=SandboxMail,
+    write_class=configured_class,
+    docs_url=DOCS_URL,
+)

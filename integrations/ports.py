@@ -1,0 +1,259 @@
+"""The ports: what Handrail asks of the outside world, one protocol a capability.
+
+Every write takes our `key`, returns a `Receipt`, and raises only the errors of `integrations.errors`: `NotSent`,
+`RateLimited`, `AuthFailed`, `Rejected`, `Unsupported` (surely not done) or `OutcomeUnknown` (perhaps done). Every read
+raises `Unavailable` or `ContractViolation` instead of `OutcomeUnknown`. Instants are aware UTC.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Protocol, runtime_checkable
+
+from data_contracts.surveys import SurveyAnswered
+from domain.actions import Capability
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What the vendor answered to a write. Same key, same receipt, where the write class promises it (A and B)."""
+
+    external_id: str
+    detail: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """What a check found; `problem` is empty when `ok`, else the error's text."""
+
+    ok: bool
+    latency_ms: int
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """A case to open. `context` is the bundle that spares the customer from repeating themselves (JSON values)."""
+
+    customer_ref: str
+    subject: str
+    body: str
+    priority: str
+    team: str
+    language: str
+    context: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class TicketNote:
+    """What one more answer adds to a ticket. The priority is raised if this one is higher, never lowered."""
+
+    ticket_key: str
+    customer_ref: str
+    text: str
+    priority: str
+
+
+class TicketStatus(StrEnum):
+    """A ticket's status in our words; every vendor's words are translated once, in its file."""
+
+    OPEN = "open"  # nobody has finished with it
+    PENDING = "pending"  # waits for the customer or somebody else
+    SOLVED = "solved"  # done; lifts the tact lock
+    UNKNOWN = "unknown"  # a word we have not met: never taken for solved
+
+
+@dataclass(frozen=True, slots=True)
+class TicketState:
+    """A ticket as its vendor shows it now."""
+
+    key: str
+    external_id: str
+    status: TicketStatus
+    assignee: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """Work for a colleague in the CRM; `due_at` None means no date."""
+
+    customer_ref: str
+    title: str
+    body: str
+    assignee: str
+    priority: str
+    due_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """One message to one address, as text and as HTML; `template` names the wording."""
+
+    customer_ref: str
+    to: str
+    subject: str
+    text: str
+    html: str
+    language: str
+    template: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Sms:
+    """One text message to one number (E.164)."""
+
+    customer_ref: str
+    to: str
+    text: str
+    language: str
+    template: str
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One voicebot call to one number (E.164); `script` is what is spoken."""
+
+    customer_ref: str
+    to: str
+    script: str
+    language: str
+    template: str
+
+
+@dataclass(frozen=True, slots=True)
+class Push:
+    """One notification to one device."""
+
+    customer_ref: str
+    to: str
+    title: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """What a colleague on duty must know; carries references and counts, never a customer's words."""
+
+    summary: str
+    severity: str
+    link: str
+    detail: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """A webhook whose signature is genuine and recent."""
+
+    webhook_id: str
+    sent_at: datetime
+
+
+class Port(Protocol):
+    """What every outside system that we call can do."""
+
+    async def check(self) -> Health:
+        """Reachable, and our credentials accepted? One attempt; never raises an `IntegrationError`."""
+
+    async def find(self, operation: str, key: str) -> Receipt | None:
+        """The write of `operation` marked with `key`, or None when the vendor shows none (yet: searches lag).
+
+        Raises `Unsupported` unless the operation's write class is C.
+        """
+
+    async def aclose(self) -> None:
+        """Closes the connections. The port cannot be used afterwards."""
+
+
+@runtime_checkable
+class Ticketing(Port, Protocol):
+    """A ticket desk."""
+
+    async def open_ticket(self, ticket: Ticket, *, key: str) -> Receipt: ...
+    async def add_note(self, note: TicketNote, *, key: str) -> Receipt: ...
+    async def read_ticket(self, key: str) -> TicketState | None:
+        """The ticket opened with `key` as it stands now; None when the vendor knows none."""
+
+
+@runtime_checkable
+class Crm(Port, Protocol):
+    """A customer relationship system."""
+
+    async def upsert_task(self, task: Task, *, key: str) -> Receipt: ...
+    async def close_task(self, *, key: str, reason: str) -> Receipt:
+        """Closes the task upserted with `key`; closing a closed one changes nothing."""
+
+
+@runtime_checkable
+class MailPort(Port, Protocol):
+    """A mail provider."""
+
+    async def send_mail(self, mail: Mail, *, key: str) -> Receipt: ...
+
+
+@runtime_checkable
+class SmsPort(Port, Protocol):
+    """A text message provider."""
+
+    async def send_sms(self, sms: Sms, *, key: str) -> Receipt: ...
+
+
+@runtime_checkable
+class VoicePort(Port, Protocol):
+    """A voicebot."""
+
+    async def place_call(self, call: Call, *, key: str) -> Receipt: ...
+
+
+@runtime_checkable
+class PushPort(Port, Protocol):
+    """A push notification provider."""
+
+    async def send_push(self, push: Push, *, key: str) -> Receipt: ...
+
+
+@runtime_checkable
+class AlertPort(Port, Protocol):
+    """What calls a colleague on duty."""
+
+    async def raise_alert(self, alert: Alert, *, key: str) -> Receipt: ...
+
+
+Headers = Mapping[str, str] | Iterable[tuple[bytes, bytes]]
+"""A request's headers: a mapping, or the pairs as they came (the only way to see a doubled one)."""
+
+
+@runtime_checkable
+class SurveyIntake(Protocol):
+    """A survey tool that sends us signed answers. No I/O: both methods are plain functions of what came in."""
+
+    def verify(self, headers: Headers, body: bytes, now: datetime) -> Verified:
+        """Raises `Unsigned`, `Forged` or `Stale`. To be called on the raw bytes, before anything reads them."""
+
+    def read(self, body: bytes) -> SurveyAnswered:
+        """The answer in our words. Raises `NotStrictJson` or `ContractBroken` (`data_contracts.problems`)."""
+
+
+PORTS: Mapping[Capability, type] = {
+    Capability.TICKETING: Ticketing,
+    Capability.CRM: Crm,
+    Capability.MAIL: MailPort,
+    Capability.SMS: SmsPort,
+    Capability.VOICE: VoicePort,
+    Capability.PUSH: PushPort,
+    Capability.ALERT: AlertPort,
+    Capability.SURVEY_INTAKE: SurveyIntake,
+}
+
+WRITES: Mapping[Capability, tuple[str, ...]] = {
+    Capability.TICKETING: ("open_ticket", "add_note"),
+    Capability.CRM: ("upsert_task", "close_task"),
+    Capability.MAIL: ("send_mail",),
+    Capability.SMS: ("send_sms",),
+    Capability.VOICE: ("place_call",),
+    Capability.PUSH: ("send_push",),
+    Capability.ALERT: ("raise_alert",),
+    Capability.SURVEY_INTAKE: (),
+}
+"""The operations that change something outside; each has a write class."""

@@ -1,0 +1,119 @@
+"""How Handrail speaks to its sandbox: what the sandbox's five adapters share."""
+
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any, ClassVar
+
+from pydantic import Field, SecretStr
+
+from domain.actions import Capability, WriteClass
+from integrations.declaration import BaseUrl, IntegrationConfig, integration_name
+from integrations.errors import Unsupported
+from integrations.http import Answer, HttpIntegration
+from integrations.ports import Health, Receipt
+
+VENDOR = "sandbox"
+DOCS_URL = "handrail/sandbox/vendor_api.py"
+
+COLLECTIONS: Mapping[str, str] = {
+    "open_ticket": "tickets",
+    "add_note": "notes",
+    "upsert_task": "tasks",
+    "send_mail": "mail",
+    "send_sms": "sms",
+    "place_call": "calls",
+}
+"""Where under /api each operation creates something."""
+
+_WRITE_CLASS = "What the sandbox is to promise for a write: A knows our key, B upserts, C can be searched, D nothing."
+
+
+class SandboxConfig(IntegrationConfig):
+    """The settings of each of the sandbox's capabilities."""
+
+    url: BaseUrl = Field(description="Where the sandbox listens.")
+    token: SecretStr = Field(description="What the sandbox asks of whoever writes to it.")
+    write_class: WriteClass = Field(default=WriteClass.B, description=_WRITE_CLASS)
+
+
+class OutwardSandboxConfig(SandboxConfig):
+    """The settings where the sandbox stands for a vendor of messages: like most, it promises nothing."""
+
+    write_class: WriteClass = Field(default=WriteClass.D, description=_WRITE_CLASS)
+
+
+class SandboxPort:
+    """What the sandbox does alike for every capability; each adapter adds its own operations."""
+
+    CAPABILITY: ClassVar[Capability]
+
+    def __init__(self, config: SandboxConfig) -> None:
+        self._name = integration_name(self.CAPABILITY, VENDOR)
+        self._write_class = config.write_class
+        self._http = HttpIntegration(
+            self._name,
+            config,
+            base_url=config.url,
+            credentials={"Authorization": SecretStr(f"Bearer {config.token.get_secret_value()}")},
+        )
+
+    async def check(self) -> Health:
+        """Reachable and well?"""
+        return await self._http.check("/api/health", {"capability": self.CAPABILITY}, understand=_well)
+
+    async def find(self, operation: str, key: str) -> Receipt | None:
+        """The write of `operation` that carries `key`, oldest first. Raises Unsupported unless its class is C."""
+        if self._write_class is not WriteClass.C or operation not in COLLECTIONS:
+            raise Unsupported(self._name, f"{operation} cannot be looked up", "settle the action by hand")
+        return await self._http.read(
+            f"/api/{COLLECTIONS[operation]}/search", {"key": key}, understand=lambda answer: _found(answer, key)
+        )
+
+    async def aclose(self) -> None:
+        """Closes the connections."""
+        await self._http.aclose()
+
+    async def _create(self, operation: str, value: Any, key: str) -> Receipt:
+        """The write of `operation`, as its write class has it."""
+        return await self._http.write(
+            "PUT" if self._write_class is WriteClass.B else "POST",
+            f"/api/{COLLECTIONS[operation]}",
+            {**_body(value), "key": key},
+            headers={"Idempotency-Key": key} if self._write_class is WriteClass.A else {},
+            understand=lambda answer: receipt(answer, key),
+        )
+
+
+def configured_class(config: SandboxConfig, operation: str) -> WriteClass:
+    """The class the sandbox was configured to show."""
+    return config.write_class
+
+
+def receipt(answer: Answer, key: str) -> Receipt:
+    """`{"id", "key", "created"}` as a receipt. Raises ValueError when it answers about another key."""
+    if answer.json["key"] != key:
+        raise ValueError("the answer is about another key")
+    return Receipt(external_id=_identifier(answer.json["id"]), detail={"created": bool(answer.json["created"])})
+
+
+def _found(answer: Answer, key: str) -> Receipt | None:
+    matches = [record for record in answer.json if record["key"] == key]
+    if not matches:
+        return None
+    return Receipt(external_id=_identifier(matches[0]["id"]), detail={"found": len(matches)})
+
+
+def _well(answer: Answer) -> None:
+    if answer.json["status"] != "ok":
+        raise ValueError("it says that it is not well")
+
+
+def _identifier(value: Any) -> str:
+    if not isinstance(value, str) or not value:
+        raise ValueError("an id is a text that is not empty")
+    return value
+
+
+def _body(value: Any) -> dict[str, Any]:
+    """Every field of a port's value. Not `dataclasses.asdict`, which copies the whole context."""
+    return {field.name: getattr(value, field.name) for field in fields(value)}

@@ -1,0 +1,1 @@
+"""Text message providers: one message to one number."""

@@ -1,0 +1,26 @@
+"""The sandbox as a text message provider."""
+
+from domain.actions import Capability
+from integrations.declaration import Integration
+from integrations.ports import Receipt, Sms
+from integrations.sandbox_protocol import DOCS_URL, VENDOR, OutwardSandboxConfig, SandboxPort, configured_class
+
+
+class SandboxSms(SandboxPort):
+    """The sandbox's phone, for texts."""
+
+    CAPABILITY = Capability.SMS
+
+    async def send_sms(self, sms: Sms, *, key: str) -> Receipt:
+        """Delivers the text to the phone."""
+        return await self._create("send_sms", sms, key)
+
+
+INTEGRATION = Integration(
+    vendor=VENDOR,
+    capability=Capability.SMS,
+    config=OutwardSandboxConfig,
+    connect=SandboxSms,
+    write_class=configured_class,
+    docs_url=DOCS_URL,
+)

@@ -1,0 +1,1 @@
+"""Survey tools that send us signed answers."""

@@ -1,0 +1,139 @@
+"""The generic survey source: webhooks signed as Standard Webhooks (symmetric, v1) with our own payload."""
+
+import base64
+import binascii
+import hashlib
+import hmac
+import re
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, SecretStr
+
+from data_contracts.surveys import SurveyAnswered, read_standard
+from domain.actions import Capability
+from integrations.declaration import Integration, VendorConfig, integration_name
+from integrations.errors import Forged, Stale, Unsigned
+from integrations.ports import Headers, Verified
+
+TOLERANCE_SECONDS = 300
+"""How far the sender's clock and ours may be apart, either way."""
+
+_SECRET_PREFIX = "whsec_"  # noqa: S105 - the word before every secret, not one
+_SECRET_BYTES = range(24, 65)
+
+ID, TIMESTAMP, SIGNATURE = "webhook-id", "webhook-timestamp", "webhook-signature"
+
+_SHAPES: Mapping[str, tuple[re.Pattern[str], str]] = {
+    # no full stop: it separates what is signed, and would let one signature fit two readings
+    ID: (re.compile(r"[!-\-/-~]{1,255}"), "1 to 255 printable ASCII characters without spaces or full stops"),
+    TIMESTAMP: (re.compile(r"[0-9]{1,12}"), "whole seconds since 1970"),
+    SIGNATURE: (re.compile(r"[ -~]{1,4096}"), "at most 4096 printable ASCII characters"),
+}
+
+
+def _signing_key(secret: SecretStr) -> bytes:
+    """The bytes a secret stands for. Raises ValueError in words that do not quote it."""
+    text = secret.get_secret_value()
+    if not text.startswith(_SECRET_PREFIX):
+        raise ValueError(f"is no signing secret: it starts with {_SECRET_PREFIX} and goes on in base64")
+    encoded = text.removeprefix(_SECRET_PREFIX)
+    try:
+        key = base64.b64decode(encoded + "=" * (-len(encoded) % 4), validate=True)
+    except (binascii.Error, ValueError):
+        raise ValueError(f"is no signing secret: what follows {_SECRET_PREFIX} is not base64") from None
+    if len(key) not in _SECRET_BYTES:
+        raise ValueError(f"is no signing secret: it stands for {len(key)} bytes, not for 24 to 64")
+    return key
+
+
+def _checked(secret: SecretStr) -> SecretStr:
+    _signing_key(secret)
+    return secret
+
+
+class StandardConfig(VendorConfig):
+    """The settings of one source that signs as Standard Webhooks."""
+
+    secrets: list[Annotated[SecretStr, AfterValidator(_checked)]] = Field(
+        min_length=1,
+        max_length=2,
+        description="The signing secret (whsec_ and base64); while it is changed, the old and the new one.",
+    )
+
+
+class StandardIntake:
+    """Believes what was signed with one of the secrets, now."""
+
+    def __init__(self, config: StandardConfig) -> None:
+        self._name = integration_name(Capability.SURVEY_INTAKE, "standard")
+        self._keys = [_signing_key(secret) for secret in config.secrets]
+        self._setting = config.setting("secrets")
+
+    def verify(self, headers: Headers, body: bytes, now: datetime) -> Verified:
+        """Raises Unsigned, Forged, or Stale; the signature is judged first, so Stale is said of genuine ones only."""
+        named = self._signature_headers(headers)
+        webhook_id, timestamp = named[ID], named[TIMESTAMP]
+        signatures = [word.removeprefix("v1,") for word in named[SIGNATURE].split(" ") if word.startswith("v1,")]
+        if not signatures:
+            raise Unsigned(self._name, f"no v1 signature in {SIGNATURE}", "the sender must sign with a shared secret")
+        if not self._is_genuine(b".".join((webhook_id.encode(), timestamp.encode(), body)), signatures):
+            raise Forged(
+                self._name,
+                "no signature fits",
+                f"compare {self._setting} with the sender's secret; or something on the way changes bodies",
+            )
+        age = now.timestamp() - int(timestamp)
+        if abs(age) > TOLERANCE_SECONDS:
+            raise Stale(
+                self._name,
+                f"genuine, but signed {abs(age):.0f} s {'ago' if age > 0 else 'in the future'}",
+                f"a replay, or check both clocks: at most {TOLERANCE_SECONDS} s apart",
+            )
+        return Verified(webhook_id, datetime.fromtimestamp(int(timestamp), UTC))
+
+    def read(self, body: bytes) -> SurveyAnswered:
+        """Raises NotStrictJson or ContractBroken."""
+        return read_standard(body)
+
+    def _signature_headers(self, headers: Headers) -> dict[str, str]:
+        """The three headers, each there once and well-formed."""
+        named: dict[str, str] = {}
+        for name, value in _pairs(headers):
+            if name not in _SHAPES:
+                continue
+            if name in named:
+                raise Unsigned(self._name, f"the header {name} came twice", "the sender must send it once")
+            named[name] = value
+        for name, (shape, words) in _SHAPES.items():
+            if name not in named:
+                raise Unsigned(self._name, f"the header {name} is missing", "the sender must sign its webhooks")
+            if not shape.fullmatch(named[name]):
+                raise Unsigned(self._name, f"the header {name} is malformed", f"it must be {words}")
+        return named
+
+    def _is_genuine(self, signed: bytes, signatures: Iterable[str]) -> bool:
+        """In a time that does not tell which secret or signature came close."""
+        expected = [base64.b64encode(hmac.digest(key, signed, hashlib.sha256)) for key in self._keys]
+        fits = False
+        for signature in signatures:
+            for right in expected:
+                fits |= hmac.compare_digest(right, signature.encode())
+        return fits
+
+
+def _pairs(headers: Headers) -> Iterable[tuple[str, str]]:
+    """Names in lower case; bytes as Latin-1, which every byte is."""
+    if isinstance(headers, Mapping):
+        return [(name.lower(), value) for name, value in headers.items()]
+    return [(name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in headers]
+
+
+INTEGRATION = Integration(
+    vendor="standard",
+    capability=Capability.SURVEY_INTAKE,
+    config=StandardConfig,
+    connect=StandardIntake,
+    docs_url="https://www.standardwebhooks.com",
+)

@@ -1,0 +1,1 @@
+"""Ticket desks: a customer's case, its notes and its status."""

@@ -1,0 +1,1 @@
+"""Voicebots: one call to one number."""

@@ -1,0 +1,121 @@
+"""Webhooks in: verified over raw bytes, checked against the contract, durable before they are answered."""
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection
+
+from data_contracts.problems import ContractBroken, NotStrictJson, Problem
+from data_contracts.surveys import SurveyAnswered
+from domain.actions import Capability
+from integrations.ports import Headers, SurveyIntake
+from services.surveys import UnknownCustomer, accept_answer
+from services.wiring import Handrail
+from store import inbox
+
+_log = logging.getLogger("services.intake")
+
+NO_CUSTOMER = Problem(
+    "data.customer",
+    "nobody has this ref, and there is neither a mail address nor a phone number to answer to",
+    "import the customer first, or send email or phone with the answer",
+)
+REUSED_ID = Problem("webhook-id", "this id was used before for another body", "send each event under an id of its own")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the sender is told, and for which capabilities something urgent was planned."""
+
+    http_status: int
+    body: dict[str, Any]
+    urgent: frozenset[Capability]
+
+
+class UnknownSource(Exception):
+    """No survey source of this name is configured."""
+
+
+async def receive_webhook(handrail: Handrail, source: str, headers: Headers, body: bytes) -> Answer:
+    """Take one delivery. Raises UnknownSource, and SignatureRefused for what nobody entitled has signed."""
+    intakes: Mapping[str, SurveyIntake] = handrail.roster.intakes
+    if source not in intakes:
+        raise UnknownSource(source)
+    now = handrail.clock()
+    verified = intakes[source].verify(headers, body, now)
+    event: SurveyAnswered | None = None
+    problems: Sequence[Problem] = ()
+    http_status = 202
+    try:
+        event = intakes[source].read(body)
+    except NotStrictJson as broken:
+        problems, http_status = broken.problems, 400
+    except ContractBroken as broken:
+        problems = broken.problems
+
+    def store(connection: Connection) -> Answer:
+        return _store(connection, handrail, source, verified.webhook_id, body, event, problems, http_status, now)
+
+    return await asyncio.wrap_future(handrail.writer.submit(store))
+
+
+def _store(
+    connection: Connection,
+    handrail: Handrail,
+    source: str,
+    webhook_id: str,
+    body: bytes,
+    event: SurveyAnswered | None,
+    problems: Sequence[Problem],
+    http_status: int,
+    now: datetime,
+) -> Answer:
+    delivery = inbox.receive(connection, source, webhook_id, hashlib.sha256(body).hexdigest(), now=now)
+    if not delivery.is_new:
+        return _repeated(connection, delivery, source, webhook_id, body, now)
+    urgent: frozenset[Capability] = frozenset()
+    if event is not None:
+        try:
+            accepted = accept_answer(
+                connection,
+                event.answer(source, now),
+                event.customer_facts(),
+                handrail.policy,
+                run="gateway",
+                now=now,
+            )
+            urgent = accepted.urgent
+        except UnknownCustomer:
+            problems = [NO_CUSTOMER]
+    if problems:
+        rows = [problem.as_json() for problem in problems]
+        delivery = inbox.refuse(connection, delivery, source, webhook_id, body, rows, http_status=http_status, now=now)
+    return _answer(delivery, duplicate=False, urgent=urgent)
+
+
+def _repeated(
+    connection: Connection, delivery: inbox.Delivery, source: str, webhook_id: str, body: bytes, now: datetime
+) -> Answer:
+    """Answer as the first time. Another body under a known id is not answered otherwise, but it is kept."""
+    if hashlib.sha256(body).hexdigest() != delivery.body_hash:
+        _log.warning("%s: %s came again with another body; it is in quarantine", source, delivery.event_id)
+        inbox.keep(connection, source, webhook_id, body, [REUSED_ID.as_json()], inbox_id=delivery.id, now=now)
+    return _answer(delivery, duplicate=True, urgent=frozenset())
+
+
+def _answer(delivery: inbox.Delivery, *, duplicate: bool, urgent: frozenset[Capability]) -> Answer:
+    return Answer(
+        delivery.http_status,
+        {
+            "event_id": delivery.event_id,
+            "duplicate": duplicate,
+            "status": delivery.status,
+            "problems": delivery.problems,
+        },
+        urgent,
+    )

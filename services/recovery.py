@@ -1,0 +1,129 @@
+"""Recovery: what dead workers held, lost answers by their class, plans to be made anew. Never asks Prefect."""
+
+import asyncio
+import logging
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from domain.actions import Capability
+from domain.recovery import LookUp, Lost, SendAgain, ToPerson, after_lost_answer
+from integrations.errors import IntegrationError
+from integrations.registry import Configured
+from services.replanning import replan_changed
+from services.sending import operation_of
+from services.wiring import Handrail
+from store.ledger import sweep as ledger
+from store.ledger.sweep import Uncertain
+
+_log = logging.getLogger("services.recovery")
+
+_HOLD = timedelta(seconds=30)
+"""How long one recovery keeps an uncertain row from another; longer than any lookup."""
+
+_LAG = timedelta(seconds=5)
+"""What a vendor's search may lag behind its writes, between two lookups."""
+
+
+@dataclass
+class SweepReport:
+    """What one sweep did, a line per row it touched."""
+
+    lines: list[dict[str, Any]] = field(default_factory=list)
+
+    def add(self, key: str, what: str) -> None:
+        """One row, in words for a table."""
+        self.lines.append({"action": key, "what": what})
+
+    @property
+    def waiting_for_people(self) -> int:
+        """Rows this sweep left to a person."""
+        return sum(line["what"].startswith("to a person") for line in self.lines)
+
+
+async def sweep(handrail: Handrail, *, run: str, urgent_only: bool = False) -> SweepReport:
+    """One round of recovery. Safe to run at any time, by any number of processes."""
+    report = SweepReport()
+    now = handrail.clock()
+    for row in await asyncio.to_thread(_take_over, handrail, run, now):
+        _log.warning("%s: its worker died while it was %s; now %s", row.key, row.before, row.after)
+        report.add(row.key, f"{row.before} → {row.after}: its worker died")
+    for key in await asyncio.to_thread(replan_changed, handrail.database, handrail.policy, run=run, now=now):
+        report.add(key, "planned anew: its facts had changed")
+    taken = await asyncio.to_thread(_take_uncertain, handrail, urgent_only, now)
+    for uncertain in taken:
+        report.add(uncertain.key, await _settle(handrail, uncertain, run))
+    return report
+
+
+def _take_over(handrail: Handrail, run: str, now: datetime) -> list[ledger.Swept]:
+    with handrail.database.write() as connection:
+        return ledger.sweep_leases(connection, run=run, now=now)
+
+
+def _take_uncertain(handrail: Handrail, urgent_only: bool, now: datetime) -> list[Uncertain]:
+    with handrail.database.write() as connection:
+        return ledger.take_uncertain(connection, hold=_HOLD, now=now, urgent_only=urgent_only)
+
+
+async def _settle(handrail: Handrail, row: Uncertain, run: str) -> str:
+    """Do what the class of the integration that was asked allows; in words."""
+    configured = handrail.roster.of(Capability(row.capability))
+    if configured is None or configured.name != row.integration:
+        reason = f"the answer was lost, and {row.integration} is not configured any more"
+        return await asyncio.to_thread(_to_person, handrail, row, reason, run)
+    lost = Lost(
+        kind=row.kind,
+        basis=row.basis,
+        write_class=configured.write_class(operation_of(row.kind, Capability(row.capability))),
+        resends=row.resends,
+        lookups=row.lookups,
+        attempts=row.attempts,
+        deaths_alone=row.deaths_alone,
+    )
+    match after_lost_answer(lost, max_attempts=handrail.policy.retry.max_attempts):
+        case ToPerson(reason):
+            return await asyncio.to_thread(_to_person, handrail, row, reason, run)
+        case SendAgain(reason, counts_as_resend):
+            return await asyncio.to_thread(_send_again, handrail, row, reason, counts_as_resend, run)
+        case LookUp():
+            return await _look_up(handrail, configured, row, run)
+
+
+async def _look_up(handrail: Handrail, configured: Configured, row: Uncertain, run: str) -> str:
+    operation = operation_of(row.kind, Capability(row.capability))
+    try:
+        found = await configured.port.find(operation, row.key)
+    except IntegrationError as problem:
+        _log.warning("%s: could not be looked up: %s", row.key, problem)
+        return f"looked up, without an answer: {problem}"
+    if found is None:
+        return await asyncio.to_thread(_not_found, handrail, row)
+    return await asyncio.to_thread(_adopt, handrail, row, found.external_id, run)
+
+
+def _adopt(handrail: Handrail, row: Uncertain, external_id: str, run: str) -> str:
+    with handrail.database.write() as connection:
+        ledger.adopt(connection, row, external_id=external_id, run=run, now=handrail.clock())
+    return f"adopted: {row.integration} has it as {external_id}"
+
+
+def _not_found(handrail: Handrail, row: Uncertain) -> str:
+    now = handrail.clock()
+    with handrail.database.write() as connection:
+        ledger.looked_up(connection, row, next_check_at=now + _LAG, now=now)
+    return f"looked up {row.lookups + 1} times, not found yet"
+
+
+def _send_again(handrail: Handrail, row: Uncertain, reason: str, is_resend: bool, run: str) -> str:
+    now = handrail.clock()
+    with handrail.database.write() as connection:
+        ledger.send_again(connection, row, reason=reason, is_resend=is_resend, due_at=now, run=run, now=now)
+    return f"sent again: {reason}"
+
+
+def _to_person(handrail: Handrail, row: Uncertain, reason: str, run: str) -> str:
+    _log.warning("%s waits for a person: %s", row.key, reason)
+    with handrail.database.write() as connection:
+        ledger.to_person(connection, row, reason=reason, run=run, now=handrail.clock())
+    return f"to a person: {reason}"

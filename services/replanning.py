@@ -1,0 +1,32 @@
+"""Make anew what was planned on facts that have changed."""
+
+from datetime import datetime
+
+from sqlalchemy import select
+
+from domain.actions import Kind, State
+from domain.policy import Policy
+from services.surveys import acknowledgement_anew
+from store.database import Database
+from store.ledger.enqueue import replan
+from store.ledger.rows import actions
+
+_CHUNK = 100
+
+
+def replan_changed(database: Database, policy: Policy, *, run: str, now: datetime) -> list[str]:
+    """Every `planned` action gets a payload from today's facts and is ready again; the keys."""
+    with database.read() as connection:
+        waiting = connection.execute(
+            select(actions.c.id, actions.c.key)
+            .where(actions.c.state == State.PLANNED, actions.c.kind == Kind.ACKNOWLEDGEMENT)
+            .order_by(actions.c.id)
+            .limit(_CHUNK)
+        ).all()
+    done = []
+    for action_id, key in waiting:
+        with database.write() as connection:
+            planned, about = acknowledgement_anew(connection, action_id, policy, now=now)
+            if replan(connection, action_id, planned, about, run=run, now=now):
+                done.append(key)
+    return done

@@ -1,0 +1,157 @@
+"""What happened and what waits, for people and for machines."""
+
+import asyncio
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from domain.actions import FINAL, State
+from services.wiring import Handrail
+from store import overview
+from store.database import Database
+from store.inbox import quarantined
+
+_LOOK_BACK = timedelta(hours=24)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """The ledger's standing at one moment."""
+
+    actions: dict[tuple[str, str], int]
+    oldest_urgent_seconds: float
+    quarantined: int
+    breakers: dict[str, bool]
+    stopped: bool
+
+
+def standing(database: Database, *, now: datetime) -> Standing:
+    """Counts only, in one consistent read."""
+    with database.read() as connection:
+        oldest = overview.oldest_urgent_due(connection, now)
+        return Standing(
+            actions=overview.open_counts(connection),
+            oldest_urgent_seconds=0.0 if oldest is None else max(0.0, (now - oldest).total_seconds()),
+            quarantined=quarantined(connection),
+            breakers=overview.breakers(connection),
+            stopped=bool(overview.is_stopped(connection).stopped),
+        )
+
+
+@dataclass
+class SurveyFollowUp:
+    """What became of the actions of open and recent cases, by action key."""
+
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    open_keys: list[str] = field(default_factory=list)
+    waiting_for_people: int = 0
+    late: int = 0
+    """Open cases whose ticket has not reached the desk although the promised time has passed."""
+
+    def counts(self) -> Counter[str]:
+        """State → how many actions."""
+        return Counter(row["state"] for row in self.rows)
+
+
+async def follow_survey(handrail: Handrail, *, since: datetime | None = None) -> SurveyFollowUp:
+    """What the gateway did about critical answers, and what is still open. Ids, states and times only."""
+    now = handrail.clock()
+    return await asyncio.to_thread(_follow, handrail.database, since or now - _LOOK_BACK, now)
+
+
+def _follow(database: Database, since: datetime, now: datetime) -> SurveyFollowUp:
+    followed = SurveyFollowUp()
+    with database.read() as connection:
+        open_cases = {row.id: row for row in overview.cases_opened_since(connection, since)}
+        rows = overview.of_cases(connection, list(open_cases))
+    for row in rows:
+        state = State(row.state)
+        followed.rows.append(
+            {
+                "action": row.key,
+                "state": state.value,
+                "by": row.dispatched_by or "",
+                "took_ms": None
+                if row.done_at is None
+                else round((row.done_at - row.created_at).total_seconds() * 1000),
+                "vendor_id": row.external_id or "",
+                "why": row.reason or "",
+            }
+        )
+        if state in {State.NEEDS_HUMAN, State.FAILED}:
+            followed.waiting_for_people += 1
+        elif state not in FINAL:
+            followed.open_keys.append(row.key)
+        if row.kind == "ticket" and state is not State.DONE and open_cases[row.case_id].answer_by < now:
+            followed.late += 1
+    return followed
+
+
+def trace(database: Database, subject: str) -> dict[str, Any] | None:
+    """The story of a subject, in order: what came in, what was planned, every move and why. None: nobody knows it."""
+    with database.read() as connection:
+        rows = overview.about(connection, subject)
+        answers = overview.answers_about(connection, subject, rows)
+        moves = overview.moves(connection, [row.id for row in rows])
+    if not rows and not answers:
+        return None
+    return {
+        "subject": subject,
+        "answers": [_answer(row) for row in answers],
+        "actions": [_action(row, [move for move in moves if move.action_id == row.id]) for row in rows],
+    }
+
+
+def list_actions(database: Database, states: list[State], *, limit: int = 200) -> list[dict[str, Any]]:
+    """Actions, newest first, as the command and pages show them."""
+    with database.read() as connection:
+        return [_summary(row) for row in overview.listed(connection, states, limit=limit)]
+
+
+def _answer(row: Any) -> dict[str, Any]:
+    return {
+        "response": f"{row.source}/{row.response_id}",
+        "customer": row.ref,
+        "survey": row.kind,
+        "score": row.score,
+        "distress": row.distress,
+        "answered_at": iso(row.answered_at),
+        "received_at": iso(row.received_at),
+        "outcome": row.outcome,
+    }
+
+
+def _summary(row: Any) -> dict[str, Any]:
+    return {
+        "key": row.key,
+        "kind": row.kind,
+        "basis": row.basis,
+        "capability": row.capability,
+        "state": row.state,
+        "reason": row.reason,
+        "due_at": iso(row.due_at),
+        "attempts": row.attempts,
+        "resends": row.resends,
+        "planned_by": row.planned_by,
+        "dispatched_by": row.dispatched_by,
+        "verified_by": row.verified_by,
+        "updated_at": iso(row.updated_at),
+    }
+
+
+def _action(row: Any, moves: list[Any]) -> dict[str, Any]:
+    return {
+        **_summary(row),
+        "integration": row.integration,
+        "vendor_id": row.external_id,
+        "moves": [
+            {"at": iso(move.at), "from": move.before, "to": move.after, "why": move.reason, "by": move.by}
+            for move in moves
+        ],
+    }
+
+
+def iso(at: datetime | None) -> str | None:
+    """An instant for machines and people alike: UTC, milliseconds."""
+    return None if at is None else f"{at:%Y-%m-%dT%H:%M:%S}.{at.microsecond // 1000:03d}Z"

@@ -1,0 +1,51 @@
+"""The settings: the one place that reads the environment."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from dotenv import dotenv_values
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from store.database import sqlite_url
+
+ROOT = Path(__file__).resolve().parents[1]
+STACK_FILE = "stack.env"
+
+
+class Settings(BaseSettings):
+    """Everything an installation may set, by `HANDRAIL_…` variables or, set by `handrail up`, DATA/stack.env."""
+
+    model_config = SettingsConfigDict(env_prefix="HANDRAIL_", frozen=True, extra="ignore")
+
+    data: Path = Field(Path("var"), description="Directory of the SQLite file and of what `handrail up` keeps.")
+    database_url: str = Field("", description="Address of the database; empty: a SQLite file in the data directory.")
+    policy: Path = Field(ROOT / "deployments" / "policy.yaml", description="The policy file.")
+    integrations: Path = Field(ROOT / "deployments" / "integrations.yaml", description="Which vendor serves what.")
+    gateway_url: str = Field("http://127.0.0.1:8100", description="Where people and senders reach the gateway.")
+    gateway_host: str = Field("127.0.0.1", description="Address the gateway listens on.")
+    gateway_port: int = Field(8100, ge=1, le=65535, description="Port the gateway listens on.")
+    prefect_api_url: str = Field("", description="Prefect's API; empty: work without Prefect.")
+    lease_seconds: float = Field(20.0, ge=0.5, le=600, description="How long a worker may be silent.")
+    sweep_seconds: float = Field(2.0, ge=0.1, le=60, description="How often the gateway sweeps urgent leftovers.")
+    urgent_windows: int = Field(4, ge=1, le=64, description="Send windows the gateway keeps in flight per integration.")
+
+    @property
+    def database(self) -> str:
+        """The database's address, whichever way it is given."""
+        return self.database_url or sqlite_url(self.data / "handrail.db")
+
+
+def load_settings(environment: Mapping[str, str] | None = None) -> tuple[Settings, Mapping[str, str]]:
+    """The settings, and the variables integrations.yaml may name. What is in the environment wins over stack.env."""
+    given = dict(os.environ if environment is None else environment)
+    stack = Path(given.get("HANDRAIL_DATA") or "var") / STACK_FILE
+    kept = {name: value for name, value in dotenv_values(stack).items() if value is not None} if stack.exists() else {}
+    merged = {**kept, **given}
+    fields = {
+        name: merged[f"HANDRAIL_{name.upper()}"]
+        for name in Settings.model_fields
+        if merged.get(f"HANDRAIL_{name.upper()}")
+    }
+    return Settings.model_validate(fields), merged

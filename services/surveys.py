@@ -1,0 +1,153 @@
+"""What one survey answer does to our books: customer, answer, case and planned actions in one transaction."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, select
+
+from domain.actions import Capability
+from domain.customers import Customer, fill_blanks
+from domain.distress import Category, Distress, find_distress
+from domain.escalation import calls_for_case, plan_acknowledgement, plan_ticket, terms_of
+from domain.planning import PlannedAction
+from domain.policy import Policy
+from domain.surveys import Judgement, SurveyAnswer, judge
+from store import cases, customers, surveys
+from store.ledger.enqueue import About, enqueue
+from store.ledger.rows import actions
+from store.ledger.rows import customers as customer_rows
+from store.wordings import approved
+
+
+class UnknownCustomer(Exception):
+    """Nobody has this ref, and the event gives no address to create them with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """What came of an answer: `urgent` are the capabilities with actions that must leave at once."""
+
+    response_id: int
+    urgent: frozenset[Capability]
+    outcome: str
+
+
+def accept_answer(
+    connection: Connection,
+    answer: SurveyAnswer,
+    told: Customer,
+    policy: Policy,
+    *,
+    run: str,
+    now: datetime,
+    is_import: bool = False,
+) -> Accepted:
+    """Record an answer and plan what it calls for. The same (source, response) again plans nothing twice.
+
+    `told` is what the event says of the customer; what is on file wins. Raises UnknownCustomer.
+    """
+    customer_id, customer = _customer(connection, told, now)
+    judgement = judge(answer.kind, answer.score, policy.survey.thresholds[answer.kind])
+    distress = find_distress(answer.comment, policy.distress)
+    response_id, is_new = surveys.save(
+        connection, answer, customer_id, judgement, None if distress is None else distress.category
+    )
+    if not is_new:
+        standing = surveys.stored(connection, response_id)
+        category = None if distress is None else distress.category
+        changed = surveys.revise(connection, response_id, answer, judgement, category)
+        if not changed or standing.case_id is not None:
+            return Accepted(response_id, urgent=frozenset(), outcome="known already")
+    if not calls_for_case(judgement, distress):
+        outcome = f"recorded: {judgement.sentiment}, nothing to do"
+        surveys.conclude(connection, response_id, outcome, case_id=None)
+        return Accepted(response_id, urgent=frozenset(), outcome=outcome)
+    return _escalate(
+        connection,
+        answer,
+        (customer_id, customer),
+        response_id,
+        judgement,
+        distress,
+        policy,
+        run=run,
+        now=now,
+        is_import=is_import,
+    )
+
+
+def acknowledgement_anew(
+    connection: Connection, action_id: int, policy: Policy, *, now: datetime
+) -> tuple[PlannedAction, About]:
+    """The plan of an existing acknowledgement as today's facts make it."""
+    row = connection.execute(
+        select(actions.c.customer_id, actions.c.case_id, actions.c.response_id).where(actions.c.id == action_id)
+    ).one()
+    person = connection.execute(
+        select(customer_rows).where(customer_rows.c.id == row.customer_id).with_for_update()
+    ).one()
+    customer = customers.as_customer(person)
+    stored = surveys.stored(connection, row.response_id)
+    planned = plan_acknowledgement(
+        stored.answer,
+        customer,
+        cases.stored(connection, row.case_id).case,
+        None if stored.distress is None else Distress(Category(stored.distress), ""),
+        policy,
+        approved(connection),
+        suppressed=customers.suppressed_channels(connection, customer),
+        now=now,
+    )
+    return planned, About(row.customer_id, row.case_id, row.response_id)
+
+
+def _customer(connection: Connection, told: Customer, now: datetime) -> tuple[int, Customer]:
+    known = customers.locked(connection, told.ref)
+    if known is None:
+        if not told.is_reachable:
+            raise UnknownCustomer(told.ref)
+        customers.create(connection, told, now=now)
+        known = customers.locked(connection, told.ref)
+        assert known is not None  # noqa: S101 - it was made in this transaction
+    customer_id, on_file = known
+    filled = fill_blanks(on_file, told)
+    customers.save(connection, customer_id, on_file, filled, now=now)
+    return customer_id, filled
+
+
+def _escalate(
+    connection: Connection,
+    answer: SurveyAnswer,
+    who: tuple[int, Customer],
+    response_id: int,
+    judgement: Judgement,
+    distress: Distress | None,
+    policy: Policy,
+    *,
+    run: str,
+    now: datetime,
+    is_import: bool,
+) -> Accepted:
+    customer_id, customer = who
+    terms = terms_of(answer, customer, policy, is_critical=judgement.is_critical, distress=distress)
+    stored = cases.open_or_join(connection, customer_id, customer.ref, terms, now=now)
+    reason = f"case {stored.case.reference}" if distress is None else f"{distress.category}: a person only"
+    customers.set_tact_lock(connection, customer_id, reason, now=now)
+    planned = [
+        plan_ticket(answer, stored.case, now=now),
+        plan_acknowledgement(
+            answer,
+            customer,
+            stored.case,
+            distress,
+            policy,
+            approved(connection),
+            suppressed=customers.suppressed_channels(connection, customer),
+            is_import=is_import,
+            now=now,
+        ),
+    ]
+    enqueue(connection, planned, About(customer_id, stored.id, response_id), run=run, now=now)
+    outcome = f"{'opened' if stored.case.is_new else 'joined'} case {stored.case.reference}: {terms.reason}"
+    surveys.conclude(connection, response_id, outcome, case_id=stored.id)
+    return Accepted(response_id, urgent=frozenset(action.capability for action in planned), outcome=outcome)

@@ -1,0 +1,87 @@
+"""The composition root: the one place that builds clients and hands them on."""
+
+import asyncio
+import os
+import socket
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from types import TracebackType
+
+from data_contracts.policy import load_policy
+from domain.policy import Policy
+from integrations.registry import Roster, load_roster
+from services.dispatch import Dispatcher, Timing
+from services.sending import Sender
+from services.settings import Settings, load_settings
+from store.database import Database
+from store.groupcommit import GroupCommit
+from store.integrations import register
+
+
+def utc_now() -> datetime:
+    """Business time of a real installation."""
+    return datetime.now(UTC)
+
+
+class Handrail:
+    """Everything a process needs to work on one installation. An async context manager; open it once a process."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        database: Database,
+        policy: Policy,
+        roster: Roster,
+        *,
+        clock: Callable[[], datetime] = utc_now,
+    ) -> None:
+        self.settings = settings
+        self.database = database
+        self.policy = policy
+        self.roster = roster
+        self.clock = clock
+        self.writer = GroupCommit(database)
+        self.dispatcher = Dispatcher(
+            database,
+            self.writer,
+            roster,
+            policy,
+            Sender(database),
+            worker=worker_name(),
+            timing=Timing(settings.lease_seconds),
+            clock=clock,
+        )
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] | None = None) -> "Handrail":
+        """The installation the environment names. Raises with words to show when a file of it is wrong."""
+        settings, variables = load_settings(environment)
+        policy = load_policy(settings.policy.read_text(encoding="utf-8"), str(settings.policy))
+        roster = load_roster(
+            settings.integrations.read_text(encoding="utf-8"),
+            variables,
+            str(settings.integrations),
+            lease_seconds=settings.lease_seconds,
+        )
+        return cls(settings, Database(settings.database), policy, roster)
+
+    async def __aenter__(self) -> "Handrail":
+        await asyncio.to_thread(self._register)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.roster.aclose()
+        await asyncio.to_thread(self.writer.close)
+        self.database.close()
+
+    def _register(self) -> None:
+        with self.database.write() as connection:
+            for configured in self.roster:
+                register(connection, configured.name, configured.capability, configured.vendor, now=self.clock())
+
+
+def worker_name() -> str:
+    """Unique per process start, so that a lease never passes to a namesake."""
+    return f"{socket.gethostname()}/{os.getpid()}/{os.urandom(4).hex()}"

@@ -1,0 +1,1 @@
+"""The database: tables, the ledger's statements, the unit of work, migrations."""

@@ -1,0 +1,167 @@
+"""Customers: read, created, their blanks filled, silenced, remembered as not to be written to."""
+
+from collections.abc import Mapping
+from datetime import datetime, time
+from typing import Any
+
+from sqlalchemy import Connection, Row, insert, literal, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from domain.actions import Capability
+from domain.customers import Customer, Tier
+from domain.hours import ContactWindow
+from store.canonical import address_hash
+from store.ledger.rows import consents, customers, suppressions
+
+_BOUND = ("name", "email", "phone", "language", "time_zone", "tier", "preferred_channel", "dedicated_agent")
+"""Columns messages are planned on: a change raises `version` and so re-plans what waits."""
+
+
+def as_customer(row: Row[Any]) -> Customer:
+    """The row as the domain's value."""
+    window = None
+    if row.window_start and row.window_end:
+        window = ContactWindow(time.fromisoformat(row.window_start), time.fromisoformat(row.window_end))
+    return Customer(
+        ref=row.ref,
+        name=row.name,
+        email=row.email,
+        phone=row.phone,
+        language=row.language,
+        time_zone=row.time_zone,
+        tier=Tier(row.tier),
+        preferred_channel=Capability(row.preferred_channel) if row.preferred_channel else None,
+        window=window,
+        dedicated_agent=row.dedicated_agent,
+        tact_lock=row.tact_lock,
+        erased=row.erased_at is not None,
+    )
+
+
+def locked(connection: Connection, ref: str) -> tuple[int, Customer] | None:
+    """The customer with this ref, held until the transaction ends; None: unknown."""
+    row = connection.execute(select(customers).where(customers.c.ref == ref).with_for_update()).first()
+    return None if row is None else (row.id, as_customer(row))
+
+
+def create(connection: Connection, customer: Customer, *, now: datetime) -> int:
+    """Insert a customer; the id. Somebody else may insert the same ref meanwhile: theirs stays, its id is returned."""
+    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
+    row = {"ref": customer.ref, **_columns(customer), "version": 1, "touched": 0, "created_at": now, "updated_at": now}
+    made = connection.execute(
+        dialect.insert(customers).values(row).on_conflict_do_nothing(index_elements=["ref"]).returning(customers.c.id)
+    ).scalar()
+    if made is None:
+        made = connection.execute(select(customers.c.id).where(customers.c.ref == customer.ref)).scalar_one()
+    return int(made)
+
+
+def save(connection: Connection, customer_id: int, before: Customer, after: Customer, *, now: datetime) -> bool:
+    """Write what differs; raises the version when messages rest on it. True when anything changed."""
+    old, new = _columns(before), _columns(after)
+    changed = {column: value for column, value in new.items() if old[column] != value}
+    if not changed:
+        return False
+    if any(column in _BOUND for column in changed):
+        changed["version"] = customers.c.version + 1
+    connection.execute(update(customers).where(customers.c.id == customer_id).values(**changed, updated_at=now))
+    return True
+
+
+def set_tact_lock(connection: Connection, customer_id: int, reason: str, *, now: datetime) -> None:
+    """Silence all proactive contact; the first reason stays until a person lifts it."""
+    connection.execute(
+        update(customers)
+        .where(customers.c.id == customer_id, customers.c.tact_lock.is_(None))
+        .values(tact_lock=reason, tact_lock_at=now, touched=customers.c.touched + 1, updated_at=now)
+    )
+
+
+def lift_tact_lock(connection: Connection, customer_id: int, *, now: datetime) -> None:
+    """Only a solved ticket or a person does this."""
+    connection.execute(
+        update(customers)
+        .where(customers.c.id == customer_id)
+        .values(tact_lock=None, tact_lock_at=None, touched=customers.c.touched + 1, updated_at=now)
+    )
+
+
+def set_consent(
+    connection: Connection, customer_id: int, purpose: str, channel: str, *, granted: bool, now: datetime
+) -> None:
+    """What the customer said last. The customer's row is updated first: arming waits for it, or we for arming."""
+    touch(connection, customer_id, now=now)
+    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
+    said = {"customer_id": customer_id, "purpose": purpose, "channel": channel, "granted": granted, "at": now}
+    connection.execute(
+        dialect.insert(consents)
+        .values(said)
+        .on_conflict_do_update(
+            index_elements=["customer_id", "purpose", "channel"], set_={"granted": granted, "at": now}
+        )
+    )
+
+
+def suppress(connection: Connection, channel: str, address: str, reason: str, *, now: datetime) -> None:
+    """Never write to this address again; every customer who has it is touched first, in id order."""
+    column = customers.c.phone if channel in {"sms", "voice"} else customers.c.email
+    for customer_id in connection.execute(
+        select(customers.c.id).where(column == address).order_by(customers.c.id).with_for_update()
+    ).scalars().all():  # fmt: skip
+        touch(connection, customer_id, now=now)
+    hashed = address_hash(address)
+    known = connection.execute(
+        select(literal(1)).where(suppressions.c.channel == channel, suppressions.c.address_hash == hashed)
+    ).first()
+    if known is None:
+        connection.execute(insert(suppressions).values(channel=channel, address_hash=hashed, reason=reason, at=now))
+
+
+def suppressed_channels(connection: Connection, customer: Customer) -> set[Capability]:
+    """Channels whose address on file must not be written to."""
+    addresses = {Capability.MAIL: customer.email, Capability.SMS: customer.phone, Capability.VOICE: customer.phone}
+    hashes = {address_hash(address) for address in addresses.values() if address}
+    listed = connection.execute(
+        select(suppressions.c.channel, suppressions.c.address_hash).where(suppressions.c.address_hash.in_(hashes))
+    )
+    found = {(row.channel, row.address_hash) for row in listed}
+    return {at for at, address in addresses.items() if address and (at.value, address_hash(address)) in found}
+
+
+def erase(connection: Connection, customer_id: int, *, now: datetime) -> None:
+    """Blank the person on the customer's row; the row, its ref and its counts stay."""
+    blank: Mapping[str, Any] = dict.fromkeys(("name", "email", "phone", "preferred_channel", "dedicated_agent"))
+    connection.execute(
+        update(customers)
+        .where(customers.c.id == customer_id)
+        .values(
+            **blank,
+            erased_at=now,
+            touched=customers.c.touched + 1,
+            version=customers.c.version + 1,
+            updated_at=now,
+        )
+    )
+
+
+def touch(connection: Connection, customer_id: int, *, now: datetime) -> None:
+    """Take the customer's row: the common lock of arming and of everyone who may silence it."""
+    connection.execute(
+        update(customers).where(customers.c.id == customer_id).values(touched=customers.c.touched + 1, updated_at=now)
+    )
+
+
+def _columns(customer: Customer) -> dict[str, Any]:
+    window = customer.window
+    return {
+        "name": customer.name,
+        "email": customer.email,
+        "phone": customer.phone,
+        "language": customer.language,
+        "time_zone": customer.time_zone,
+        "tier": customer.tier,
+        "preferred_channel": customer.preferred_channel,
+        "window_start": None if window is None else f"{window.starts:%H:%M}",
+        "window_end": None if window is None else f"{window.ends:%H:%M}",
+        "dedicated_agent": customer.dedicated_agent,
+    }

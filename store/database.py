@@ -1,0 +1,85 @@
+"""Engines and transactions: one way to read, one way to write, on SQLite and PostgreSQL."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import make_url
+
+_WRITES = "handrail_writes"
+_BUSY_MS = 30_000
+
+
+class Database:
+    """One database. `write()` and `read()` are the only doors to it.
+
+    On SQLite a write transaction begins IMMEDIATE, so it never fails halfway for a lock; inside one process writers
+    queue on a lock of ours, because SQLite's own busy handler sleeps up to 100 ms between tries.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = make_url(url)
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        self.engine = _sqlite_engine(url) if self.is_sqlite else _postgresql_engine(url)
+        self._writer = Lock()
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A transaction that may write; commits at the end, rolls back on any exception."""
+        if not self.is_sqlite:
+            with self.engine.begin() as connection:
+                yield connection
+            return
+        with self._writer, self.engine.connect() as connection:
+            connection.execution_options(**{_WRITES: True})
+            with connection.begin():
+                yield connection
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A transaction that only reads: one consistent picture."""
+        with self.engine.connect() as connection, connection.begin():
+            yield connection
+
+    def close(self) -> None:
+        """Return every connection."""
+        self.engine.dispose()
+
+
+def sqlite_url(path: Path) -> str:
+    """The address of a SQLite file."""
+    return f"sqlite:///{path}"
+
+
+def _postgresql_engine(url: str) -> Engine:
+    engine_url = make_url(url)
+    if engine_url.drivername == "postgresql":
+        engine_url = engine_url.set(drivername="postgresql+psycopg")
+    return create_engine(engine_url, pool_size=10, max_overflow=20, pool_pre_ping=True)
+
+
+def _sqlite_engine(url: str) -> Engine:
+    engine = create_engine(url, connect_args={"check_same_thread": False, "timeout": _BUSY_MS / 1000}, pool_size=10)
+
+    @event.listens_for(engine, "connect")
+    def _connected(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # transactions begin as we say, not as the driver guesses
+        for pragma in (
+            "journal_mode = WAL",
+            "synchronous = FULL",  # a 2xx is a promise: it survives a power cut, not only a killed process
+            "foreign_keys = ON",
+            f"busy_timeout = {_BUSY_MS}",
+            "temp_store = MEMORY",
+            "cache_size = -65536",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def _begins(connection: Connection) -> None:
+        writes = connection.get_execution_options().get(_WRITES, False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine

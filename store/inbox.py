@@ -1,0 +1,105 @@
+"""The inbox and the quarantine: what came in is stored before it is answered, and nothing is lost."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Table, func, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from store.tables import metadata
+
+inbox: Table = metadata.tables["inbox"]
+quarantine: Table = metadata.tables["quarantine"]
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A delivery as the inbox knows it: what was answered the first time."""
+
+    id: int
+    is_new: bool
+    http_status: int
+    status: str
+    problems: list[dict[str, Any]]
+    body_hash: str
+
+    @property
+    def event_id(self) -> str:
+        """What the sender is told."""
+        return f"evt_{self.id}"
+
+
+def receive(connection: Connection, source: str, webhook_id: str, body_hash: str, *, now: datetime) -> Delivery:
+    """Put a delivery into the inbox, or find the one with the same (source, webhook id)."""
+    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
+    made = connection.execute(
+        dialect.insert(inbox)
+        .values(
+            source=source,
+            webhook_id=webhook_id,
+            body_hash=body_hash,
+            received_at=now,
+            http_status=202,
+            status="accepted",
+            problems=[],
+        )
+        .on_conflict_do_nothing(index_elements=["source", "webhook_id"])
+        .returning(inbox.c.id)
+    ).scalar()
+    if made is not None:
+        return Delivery(made, True, 202, "accepted", [], body_hash)
+    row = connection.execute(select(inbox).where(inbox.c.source == source, inbox.c.webhook_id == webhook_id)).one()
+    return Delivery(row.id, False, row.http_status, row.status, row.problems, row.body_hash)
+
+
+def refuse(
+    connection: Connection,
+    delivery: Delivery,
+    source: str,
+    origin: str,
+    body: bytes,
+    problems: Sequence[dict[str, Any]],
+    *,
+    http_status: int,
+    now: datetime,
+) -> Delivery:
+    """Keep a delivery that broke its contract, byte for byte; how it is answered from now on."""
+    keep(connection, source, origin, body, problems, inbox_id=delivery.id, now=now)
+    answer = {"http_status": http_status, "status": "quarantined", "problems": list(problems)}
+    connection.execute(update(inbox).where(inbox.c.id == delivery.id).values(answer))
+    return Delivery(delivery.id, True, http_status, "quarantined", list(problems), delivery.body_hash)
+
+
+def keep(
+    connection: Connection,
+    source: str,
+    origin: str,
+    body: bytes,
+    problems: Sequence[dict[str, Any]],
+    *,
+    inbox_id: int | None,
+    now: datetime,
+) -> None:
+    """Put something into quarantine, where it waits for a person."""
+    connection.execute(
+        insert(quarantine).values(
+            inbox_id=inbox_id,
+            source=source,
+            origin=origin,
+            body=body,
+            problems=list(problems),
+            received_at=now,
+            state="waiting",
+        )
+    )
+
+
+def quarantined(connection: Connection) -> int:
+    """How many wait for a person."""
+    return int(
+        connection.execute(
+            select(func.count()).select_from(quarantine).where(quarantine.c.state == "waiting")
+        ).scalar_one()
+    )

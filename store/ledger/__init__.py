@@ -1,0 +1,1 @@
+"""The ledger's statements: enqueue, re-plan, reserve, arm, record, sweep, settle."""

@@ -1,0 +1,352 @@
+"""Step two of a claim: arm one send window in its own committed transaction, with every re-check in it."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Row, and_, bindparam, func, insert, literal, select, update
+
+from domain import recheck
+from domain.actions import Basis, Capability, Kind, State
+from domain.policy import Policy
+from store.canonical import address_hash
+from store.customers import as_customer
+from store.ledger.rows import (
+    Armed,
+    Reserved,
+    Worker,
+    actions,
+    cap_slots,
+    cases,
+    consents,
+    controls,
+    customers,
+    evidence,
+    integration_state,
+    reviews,
+    suppressions,
+)
+from store.types import db_now
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """What one arming did: what may be sent, what moved elsewhere and why, what is left for the next window."""
+
+    armed: list[Armed]
+    moved: list[tuple[str, recheck.Verdict]]
+    left: list[Reserved]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The integration a window is armed for; `rate_per_second` None: as fast as it goes."""
+
+    name: str
+    capability: Capability
+    rate_per_second: float | None
+    channel_address: str | None  # the customer column its messages go to: `email`, `phone`
+
+
+def arm(
+    connection: Connection,
+    reserved: Sequence[Reserved],
+    target: Target,
+    *,
+    worker: Worker,
+    lease_seconds: float,
+    policy: Policy,
+    now: datetime,
+) -> Window:
+    """`claimed → sending` for what may go now; everything refused moves, with its reason.
+
+    Locks, always in this order: the kill switch (shared), the integration, the customers by id, the actions. Writers of
+    consent, suppression, tact lock and erasure update the customer's row, so they come before or after, never between.
+    """
+    if connection.execute(select(controls.c.stopped).where(controls.c.id == 1).with_for_update(read=True)).scalar_one():
+        return _nothing(connection, reserved, worker, recheck.Defer(now, "everything is stopped (kill switch)"), now)
+    state = connection.execute(
+        select(integration_state).where(integration_state.c.name == target.name).with_for_update()
+    ).one()
+    held = _integration_holds(state, now)
+    if held is not None:
+        return _nothing(connection, reserved, worker, held, now)
+    chosen, left = _one_per_customer(reserved)
+    people = _lock_customers(connection, [row.customer_id for row in chosen if row.customer_id is not None])
+    rows = _lock_actions(connection, chosen, worker)
+    facts = _facts(connection, rows, people, target, policy, now)
+    verdicts = {row.id: recheck.recheck(facts[row.id], policy, now=now) for row in rows}
+    going = [row for row in rows if isinstance(verdicts[row.id], recheck.Go)]
+    allowed, next_free = _within_rate(state, target, len(going), now)
+    for row in going[allowed:]:
+        verdicts[row.id] = recheck.Defer(next_free or now, "the vendor's rate")
+    going = going[:allowed]
+    _send(connection, going, target, worker, lease_seconds, next_free, now)
+    _take_slots(connection, going, now)
+    moved = [(row, verdicts[row.id]) for row in rows if not isinstance(verdicts[row.id], recheck.Go)]
+    _move(connection, moved, worker, now)
+    return Window(
+        armed=[_armed(row, people) for row in going],
+        moved=[(row.key, verdict) for row, verdict in moved],
+        left=left,
+    )
+
+
+def _nothing(
+    connection: Connection, reserved: Sequence[Reserved], worker: Worker, verdict: recheck.Verdict, now: datetime
+) -> Window:
+    rows = _lock_actions(connection, reserved, worker)
+    moved = [(row, verdict) for row in rows]
+    _move(connection, moved, worker, now)
+    return Window(armed=[], moved=[(row.key, verdict) for row, verdict in moved], left=[])
+
+
+def _integration_holds(state: Row[Any], now: datetime) -> recheck.Verdict | None:
+    if state.breaker == "open":
+        until = max(now, state.next_probe_at or now)
+        return recheck.Defer(until, f"breaker open: {state.reason}")
+    if state.not_before is not None and state.not_before > now:
+        return recheck.Defer(state.not_before, "the vendor asked us to wait")
+    return None
+
+
+def _one_per_customer(reserved: Sequence[Reserved]) -> tuple[list[Reserved], list[Reserved]]:
+    """Two sends to one person in one window could not see each other's cap slot."""
+    seen: set[int] = set()
+    chosen, left = [], []
+    for row in reserved:
+        if row.customer_id is not None and row.customer_id in seen:
+            left.append(row)
+            continue
+        chosen.append(row)
+        if row.customer_id is not None:
+            seen.add(row.customer_id)
+    return chosen, left
+
+
+def _lock_customers(connection: Connection, ids: Iterable[int]) -> dict[int, Row[Any]]:
+    wanted = select(customers).where(customers.c.id.in_(sorted(set(ids)))).order_by(customers.c.id).with_for_update()
+    return {row.id: row for row in connection.execute(wanted)}
+
+
+def _lock_actions(connection: Connection, reserved: Sequence[Reserved], worker: Worker) -> list[Row[Any]]:
+    """The rows that are still ours: a lease that ran out took its row away, whatever we believe."""
+    fences = {row.id: row.fence for row in reserved}
+    ours = (
+        select(actions)
+        .where(actions.c.id.in_(list(fences)), actions.c.state == State.CLAIMED, actions.c.claimed_by == worker.name)
+        .order_by(actions.c.due_at, actions.c.id)
+        .with_for_update()
+    )
+    return [row for row in connection.execute(ours) if row.fence == fences[row.id]]
+
+
+def _facts(
+    connection: Connection,
+    rows: Sequence[Row[Any]],
+    people: dict[int, Row[Any]],
+    target: Target,
+    policy: Policy,
+    now: datetime,
+) -> dict[int, recheck.Facts]:
+    ids = [row.id for row in rows]
+    changed = _changed(connection, ids)
+    approved = _approved(connection, [row.id for row in rows if row.review_id is not None])
+    proactive = [row for row in rows if row.basis == Basis.PROACTIVE]
+    granted = _consents(connection, proactive)
+    contacts = _contacts(connection, proactive, now - timedelta(days=policy.contact.cap.days))
+    suppressed = _suppressed(connection, people.values(), target)
+    return {
+        row.id: recheck.Facts(
+            basis=Basis(row.basis),
+            capability=Capability(row.capability),
+            not_after=row.not_after,
+            stale_after=row.stale_after,
+            changed=changed.get(row.id, ()),
+            approved=row.review_id is None or row.id in approved,
+            customer=as_customer(people[row.customer_id]) if row.customer_id in people else None,
+            suppressed=row.customer_id in suppressed,
+            consent=granted.get((row.customer_id, row.purpose)),
+            contacts=tuple(contacts.get(row.customer_id, ())),
+        )
+        for row in rows
+    }
+
+
+def _changed(connection: Connection, ids: Sequence[int]) -> dict[int, tuple[str, ...]]:
+    """One set-based join: whose facts have another version now."""
+    stale = (
+        select(evidence.c.action_id, evidence.c.fact)
+        .outerjoin(customers, and_(evidence.c.fact == "customer", customers.c.id == evidence.c.subject_id))
+        .outerjoin(cases, and_(evidence.c.fact == "case", cases.c.id == evidence.c.subject_id))
+        .where(evidence.c.action_id.in_(ids))
+        .where(func.coalesce(customers.c.version, cases.c.version, literal(-1)) != evidence.c.version)
+        .order_by(evidence.c.action_id, evidence.c.fact)
+    )
+    found: dict[int, tuple[str, ...]] = {}
+    for action_id, fact in connection.execute(stale):
+        found[action_id] = (*found.get(action_id, ()), fact)
+    return found
+
+
+def _approved(connection: Connection, ids: Sequence[int]) -> set[int]:
+    if not ids:
+        return set()
+    equal = (
+        select(actions.c.id)
+        .join(reviews, reviews.c.id == actions.c.review_id)
+        .where(actions.c.id.in_(ids), reviews.c.state == "approved", reviews.c.payload_hash == actions.c.payload_hash)
+    )
+    return set(connection.execute(equal).scalars())
+
+
+def _consents(connection: Connection, rows: Sequence[Row[Any]]) -> dict[tuple[int, str], bool]:
+    if not rows:
+        return {}
+    said = select(consents.c.customer_id, consents.c.purpose, consents.c.granted).where(
+        consents.c.channel == rows[0].capability, consents.c.customer_id.in_([row.customer_id for row in rows])
+    )
+    return {(row.customer_id, row.purpose): row.granted for row in connection.execute(said)}
+
+
+def _contacts(connection: Connection, rows: Sequence[Row[Any]], since: datetime) -> dict[int, list[datetime]]:
+    found: dict[int, list[datetime]] = defaultdict(list)
+    if rows:
+        counted = select(cap_slots.c.customer_id, cap_slots.c.at).where(
+            cap_slots.c.customer_id.in_([row.customer_id for row in rows]),
+            cap_slots.c.at > since,
+            cap_slots.c.action_id.not_in([row.id for row in rows]),  # a retry does not count twice
+        )
+        for row in connection.execute(counted):
+            found[row.customer_id].append(row.at)
+    return found
+
+
+def _suppressed(connection: Connection, people: Iterable[Row[Any]], target: Target) -> set[int]:
+    if target.channel_address is None:
+        return set()
+    hashes: dict[str, list[int]] = defaultdict(list)
+    for person in people:
+        address = person._mapping[target.channel_address]
+        if address:
+            hashes[address_hash(address)].append(person.id)
+    if not hashes:
+        return set()
+    listed = select(suppressions.c.address_hash).where(
+        suppressions.c.channel == target.capability, suppressions.c.address_hash.in_(list(hashes))
+    )
+    return {customer_id for found in connection.execute(listed).scalars() for customer_id in hashes[found]}
+
+
+def _within_rate(state: Row[Any], target: Target, wanted: int, now: datetime) -> tuple[int, datetime | None]:
+    """How many may go now, and when the next one may: a virtual schedule of one send each 1/rate seconds.
+
+    Generic cell rate algorithm (ITU-T I.371) with a burst of one second's worth.
+    """
+    if target.rate_per_second is None or wanted == 0:
+        return wanted, None
+    spacing = timedelta(seconds=1 / target.rate_per_second)
+    scheduled = max(state.next_free_at or now, now)
+    room = int((now + timedelta(seconds=1) - scheduled) / spacing)
+    allowed = max(0, min(wanted, room))
+    return allowed, scheduled + spacing * allowed
+
+
+def _send(
+    connection: Connection,
+    rows: Sequence[Row[Any]],
+    target: Target,
+    worker: Worker,
+    lease_seconds: float,
+    next_free: datetime | None,
+    now: datetime,
+) -> None:
+    if not rows:
+        return
+    connection.execute(
+        update(actions)
+        .where(actions.c.id.in_([row.id for row in rows]))
+        .values(
+            state=State.SENDING,
+            attempts=actions.c.attempts + 1,
+            integration=target.name,
+            lease_until=db_now(lease_seconds),
+            dispatched_by=worker.run,
+            updated_at=now,
+            updated_by=worker.run,
+        )
+    )
+    if next_free is not None:
+        connection.execute(
+            update(integration_state).where(integration_state.c.name == target.name).values(next_free_at=next_free)
+        )
+
+
+def _take_slots(connection: Connection, rows: Sequence[Row[Any]], now: datetime) -> None:
+    proactive = [row for row in rows if row.basis == Basis.PROACTIVE]
+    if not proactive:
+        return
+    taken = select(cap_slots.c.action_id).where(cap_slots.c.action_id.in_([row.id for row in proactive]))
+    known = set(connection.execute(taken).scalars())
+    fresh = [
+        {"action_id": row.id, "customer_id": row.customer_id, "at": now} for row in proactive if row.id not in known
+    ]
+    if fresh:
+        connection.execute(insert(cap_slots), fresh)
+
+
+_MOVES: dict[type[recheck.Verdict], State] = {
+    recheck.Skip: State.SKIPPED,
+    recheck.Expire: State.EXPIRED,
+    recheck.Defer: State.READY,
+    recheck.Replan: State.PLANNED,
+    recheck.ToPerson: State.NEEDS_HUMAN,
+}
+
+
+def _move(
+    connection: Connection, moved: Sequence[tuple[Row[Any], recheck.Verdict]], worker: Worker, now: datetime
+) -> None:
+    if not moved:
+        return
+    connection.execute(
+        update(actions)
+        .where(actions.c.id == bindparam("row_id"))
+        .values(
+            state=bindparam("new_state"),
+            reason=bindparam("new_reason"),
+            due_at=bindparam("new_due_at"),
+            lease_until=None,
+            updated_at=now,
+            updated_by=worker.run,
+        ),
+        [
+            {
+                "row_id": row.id,
+                "new_state": _MOVES[type(verdict)],
+                "new_reason": getattr(verdict, "reason", None),
+                "new_due_at": verdict.until if isinstance(verdict, recheck.Defer) else row.due_at,
+            }
+            for row, verdict in moved
+        ],
+    )
+
+
+def _armed(row: Row[Any], people: dict[int, Row[Any]]) -> Armed:
+    return Armed(
+        id=row.id,
+        key=row.key,
+        fence=row.fence,
+        kind=Kind(row.kind),
+        basis=Basis(row.basis),
+        capability=Capability(row.capability),
+        payload=row.payload,
+        customer=as_customer(people[row.customer_id]) if row.customer_id in people else None,
+        customer_id=row.customer_id,
+        case_id=row.case_id,
+        response_id=row.response_id,
+        attempts=row.attempts + 1,
+        urgent=row.urgent,
+    )

@@ -1,0 +1,162 @@
+"""Write planned actions, once per key; and make an unsent one anew."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from domain.actions import UNSENT, State
+from domain.planning import PlannedAction
+from store.canonical import payload_hash
+from store.ledger.rows import actions, cases, customers, evidence
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """Whom and what a plan is about, by our ids."""
+
+    customer_id: int | None = None
+    case_id: int | None = None
+    response_id: int | None = None
+
+
+def enqueue(
+    connection: Connection, planned: Sequence[PlannedAction], about: About, *, run: str, now: datetime
+) -> dict[str, int]:
+    """Insert what is not there yet, with its evidence; the ids of the new rows by key.
+
+    Call it in the transaction of the business change that causes the actions. A key that exists stays as it is.
+    """
+    if not planned:
+        return {}
+    known: dict[str, int] = {}
+    for wave in _waves(planned):
+        rows = [_row(action, about, _predecessor(connection, action, known), run=run, now=now) for action in wave]
+        known |= _insert_new(connection, rows)
+    _bind(connection, {known[a.key]: a.facts for a in planned if a.key in known}, about)
+    return known
+
+
+def replan(
+    connection: Connection, action_id: int, planned: PlannedAction, about: About, *, run: str, now: datetime
+) -> bool:
+    """Replace an unsent action's payload: revision + 1, approval void, evidence read anew; its key never changes.
+
+    False when it is not `planned` any more (somebody else was faster).
+    """
+    content = planned.payload.as_json()
+    moved = connection.execute(
+        update(actions)
+        .where(actions.c.id == action_id, actions.c.state == State.PLANNED)
+        .values(
+            state=State.SKIPPED if planned.skip else State.READY,
+            reason=planned.skip or planned.reason,
+            payload=content,
+            payload_hash=payload_hash(content),
+            revision=actions.c.revision + 1,
+            review_id=None,
+            capability=planned.capability,
+            due_at=planned.due_at,
+            stale_after=planned.stale_after,
+            planned_by=run,
+            updated_at=now,
+            updated_by=run,
+        )
+    )
+    if moved.rowcount != 1:
+        return False
+    connection.execute(delete(evidence).where(evidence.c.action_id == action_id))
+    _bind(connection, {action_id: planned.facts}, about)
+    return True
+
+
+def send_back_to_planning(connection: Connection, keys: Sequence[str], *, reason: str, by: str, now: datetime) -> int:
+    """Unsent actions whose facts are known to have changed: planned anew before they may go; how many moved."""
+    moved = connection.execute(
+        update(actions)
+        .where(actions.c.key.in_(keys), actions.c.state.in_(UNSENT - {State.PLANNED}))
+        .values(state=State.PLANNED, reason=reason, updated_at=now, updated_by=by)
+    )
+    return moved.rowcount
+
+
+def _waves(planned: Sequence[PlannedAction]) -> list[list[PlannedAction]]:
+    """First what waits for nothing in this plan, then what waits for it."""
+    keys = {action.key for action in planned}
+    first = [action for action in planned if action.after not in keys]
+    second = [action for action in planned if action.after in keys]
+    return [wave for wave in (first, second) if wave]
+
+
+def _predecessor(connection: Connection, action: PlannedAction, known: Mapping[str, int]) -> int | None:
+    if action.after is None:
+        return None
+    if action.after in known:
+        return known[action.after]
+    found = connection.execute(select(actions.c.id).where(actions.c.key == action.after)).scalar()
+    return None if found is None else int(found)
+
+
+def _row(action: PlannedAction, about: About, after_id: int | None, *, run: str, now: datetime) -> dict[str, Any]:
+    content = action.payload.as_json()
+    return {
+        "key": action.key,
+        "kind": action.kind,
+        "basis": action.basis,
+        "capability": action.capability,
+        "purpose": action.purpose,
+        "customer_id": about.customer_id,
+        "case_id": about.case_id,
+        "response_id": about.response_id,
+        "after_id": after_id,
+        "state": State.SKIPPED if action.skip else State.READY,
+        "lane": "urgent" if action.urgent else "normal",
+        "urgent": action.urgent,
+        "reason": action.skip or action.reason,
+        "payload": content,
+        "payload_hash": payload_hash(content),
+        "revision": 1,
+        "due_at": action.due_at,
+        "not_after": action.not_after,
+        "stale_after": action.stale_after,
+        "fence": 0,
+        "attempts": 0,
+        "resends": 0,
+        "lookups": 0,
+        "deaths_alone": 0,
+        "planned_by": run,
+        "created_at": now,
+        "updated_at": now,
+        "updated_by": run,
+    }
+
+
+def _insert_new(connection: Connection, rows: list[dict[str, Any]]) -> dict[str, int]:
+    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
+    statement = (
+        dialect.insert(actions).on_conflict_do_nothing(index_elements=["key"]).returning(actions.c.key, actions.c.id)
+    )
+    return {key: row_id for key, row_id in connection.execute(statement, rows)}
+
+
+def _bind(connection: Connection, facts: Mapping[int, frozenset[str]], about: About) -> None:
+    """Note which version of each fact an action rests on."""
+    wanted = frozenset().union(*facts.values()) if facts else frozenset()
+    versions = {
+        "customer": (about.customer_id, customers),
+        "case": (about.case_id, cases),
+    }
+    rows = []
+    for fact in wanted:
+        subject_id, table = versions[fact]
+        version = connection.execute(select(table.c.version).where(table.c.id == subject_id)).scalar_one()
+        rows += [
+            {"action_id": action_id, "fact": fact, "subject_id": subject_id, "version": version}
+            for action_id, bound in facts.items()
+            if fact in bound
+        ]
+    if rows:
+        connection.execute(insert(evidence), rows)

@@ -1,0 +1,80 @@
+"""Write down what came of what was armed, guarded by the fence; and what became of a lost answer."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, case, insert, literal, select, update
+
+from domain.actions import State
+from store.ledger.rows import Result, Worker, actions, receipts
+
+
+def record(
+    connection: Connection, results: Sequence[Result], *, integration: str, worker: Worker, now: datetime
+) -> list[Result]:
+    """`sending → done | failed | uncertain | ready`; the results that were refused.
+
+    A result is refused when the row's fence moved on or it is no longer `sending`: its worker was given up for dead
+    and somebody else decides about it now (P15).
+    """
+    standing = select(actions.c.id, actions.c.fence).where(
+        actions.c.id.in_([result.id for result in results]), actions.c.state == State.SENDING
+    )
+    fences = {row.id: row.fence for row in connection.execute(standing.with_for_update())}
+    valid = [result for result in results if fences.get(result.id) == result.fence]
+    done = [result for result in valid if result.state is State.DONE]
+    if done:
+        connection.execute(
+            update(actions)
+            .where(actions.c.id.in_([result.id for result in done]))
+            .values(
+                state=State.DONE,
+                reason=None,
+                lease_until=None,
+                next_check_at=None,
+                updated_at=now,
+                updated_by=worker.run,
+            )
+        )
+        connection.execute(insert(receipts), list(_receipts(done, integration, now)))
+    others = [result for result in valid if result.state is not State.DONE]
+    if others:
+        connection.execute(
+            update(actions)
+            .where(actions.c.id == bindparam("row_id"))
+            .values(
+                state=bindparam("new_state"),
+                reason=bindparam("new_reason"),
+                due_at=bindparam("new_due_at"),
+                next_check_at=bindparam("new_check_at"),
+                lane=case((actions.c.urgent, literal("urgent")), else_=literal("normal")),  # its worker lived
+                lease_until=None,
+                updated_at=now,
+                updated_by=worker.run,
+            ),
+            [_move(result, now) for result in others],
+        )
+    return [result for result in results if fences.get(result.id) != result.fence]
+
+
+def _move(result: Result, now: datetime) -> dict[str, Any]:
+    return {
+        "row_id": result.id,
+        "new_state": result.state,
+        "new_reason": result.reason,
+        "new_due_at": result.due_at or now,
+        "new_check_at": result.next_check_at,
+    }
+
+
+def _receipts(done: Iterable[Result], integration: str, now: datetime) -> Iterable[dict[str, Any]]:
+    for result in done:
+        yield {
+            "action_id": result.id,
+            "integration": integration,
+            "external_id": result.external_id or "",
+            "adopted": False,
+            "detail": result.detail or {},
+            "at": now,
+        }

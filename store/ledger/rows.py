@@ -1,0 +1,76 @@
+"""The ledger's tables as Core sees them, and the values its statements hand out."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Table
+
+from domain.actions import Basis, Capability, Kind, State
+from domain.customers import Customer
+from store.tables import metadata
+
+actions: Table = metadata.tables["actions"]
+audit: Table = metadata.tables["audit"]
+cap_slots: Table = metadata.tables["cap_slots"]
+cases: Table = metadata.tables["cases"]
+consents: Table = metadata.tables["consents"]
+controls: Table = metadata.tables["controls"]
+customers: Table = metadata.tables["customers"]
+evidence: Table = metadata.tables["evidence"]
+integration_state: Table = metadata.tables["integration_state"]
+receipts: Table = metadata.tables["receipts"]
+reviews: Table = metadata.tables["reviews"]
+suppressions: Table = metadata.tables["suppressions"]
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """Who works: `name` is unique per process, `run` is what people know it by (a Prefect run id, or `gateway`)."""
+
+    name: str
+    run: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reserved:
+    """A claimed row. `fence` is the worker's ticket: a result with an older one is refused."""
+
+    id: int
+    key: str
+    fence: int
+    lane: str
+    customer_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Armed:
+    """A row that may be sent now, with what arming read under its locks."""
+
+    id: int
+    key: str
+    fence: int
+    kind: Kind
+    basis: Basis
+    capability: Capability
+    payload: dict[str, Any]
+    customer: Customer | None
+    customer_id: int | None
+    case_id: int | None
+    response_id: int | None
+    attempts: int
+    urgent: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What came of one send, as the ledger records it."""
+
+    id: int
+    fence: int
+    state: State
+    reason: str | None = None
+    due_at: datetime | None = None  # when it goes back to `ready`
+    next_check_at: datetime | None = None  # when it is `uncertain`
+    external_id: str | None = None
+    detail: dict[str, Any] | None = None

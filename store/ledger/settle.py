@@ -1,0 +1,58 @@
+"""A named person's word on an action that machines left to people."""
+
+from datetime import datetime
+
+from sqlalchemy import Connection, insert, select, update
+
+from domain.actions import Basis, State, is_legal
+from store.ledger.rows import actions, receipts
+
+
+class CannotSettle(Exception):
+    """The action does not stand where a person may settle it, or not that way."""
+
+
+def settle(connection: Connection, key: str, to: State, *, by: str, reason: str, now: datetime) -> State:
+    """Move a `needs_human` or `failed` action to `to`; where it stood. The person and the reason are kept.
+
+    Raises CannotSettle with words to show: unknown key, or a move that design §4 does not allow.
+    """
+    row = connection.execute(
+        select(actions.c.id, actions.c.state, actions.c.basis, actions.c.integration)
+        .where(actions.c.key == key)
+        .with_for_update()
+    ).first()
+    if row is None:
+        raise CannotSettle(f"no action has the key {key!r}; `handrail actions` lists them")
+    before, basis = State(row.state), Basis(row.basis)
+    if before not in {State.NEEDS_HUMAN, State.FAILED}:
+        raise CannotSettle(f"{key} is {before}: only needs_human and failed actions wait for a person")
+    if not is_legal(before, to, basis=basis):
+        ways = ", ".join(sorted(state for state in State if is_legal(before, state, basis=basis)))
+        raise CannotSettle(f"{key} is {before} ({basis}): it may become {ways}, not {to}")
+    connection.execute(
+        update(actions)
+        .where(actions.c.id == row.id)
+        .values(
+            state=to,
+            reason=f"{by}: {reason}",
+            verified_by=by,
+            due_at=now,
+            attempts=0,
+            deaths_alone=0,
+            updated_at=now,
+            updated_by=by,
+        )
+    )
+    if to is State.DONE:
+        connection.execute(
+            insert(receipts).values(
+                action_id=row.id,
+                integration=row.integration or "",
+                external_id="",
+                adopted=True,
+                detail={"settled_by": by, "reason": reason},
+                at=now,
+            )
+        )
+    return before

@@ -1,0 +1,185 @@
+"""Recovery: what dead workers held, and what became uncertain (design §4)."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, case, insert, literal, select, update
+
+from domain.actions import Basis, Kind, State
+from domain.recovery import DEATHS_ALONE
+from store.ledger.rows import actions, receipts
+from store.types import db_now
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """One row taken from a dead worker."""
+
+    id: int
+    key: str
+    before: State
+    after: State
+
+
+@dataclass(frozen=True, slots=True)
+class Uncertain:
+    """A row whose answer was lost, held by us until `next_check_at`."""
+
+    id: int
+    key: str
+    kind: Kind
+    basis: Basis
+    capability: str
+    integration: str
+    attempts: int
+    resends: int
+    lookups: int
+    deaths_alone: int
+    urgent: bool
+
+
+def sweep_leases(connection: Connection, *, run: str, now: datetime) -> list[Swept]:
+    """Take over rows whose lease ran out by the database's clock.
+
+    Claimed rows surely did not go out: back to `ready`, to run alone; `needs_human` after three deaths alone. Armed
+    rows may have gone out: `uncertain`, whatever their worker believes.
+    """
+    died_alone = case((actions.c.lane == "alone", actions.c.deaths_alone + 1), else_=actions.c.deaths_alone)
+    too_often = died_alone >= DEATHS_ALONE
+    swept: list[Swept] = []
+    for before in (State.CLAIMED, State.SENDING):
+        expired = (
+            select(actions.c.id)
+            .where(actions.c.state == before, actions.c.lease_until < db_now())
+            .with_for_update(skip_locked=True)
+        )
+        after = literal(State.UNCERTAIN) if before is State.SENDING else case(
+            (too_often, literal(State.NEEDS_HUMAN)), else_=literal(State.READY)
+        )  # fmt: skip
+        words = (
+            literal("the worker died while sending: it may have gone out")
+            if before is State.SENDING
+            else case(
+                (too_often, literal("set aside: its worker died three times while it ran by itself")),
+                else_=literal("its worker died before it was sent"),
+            )
+        )
+        rows = connection.execute(
+            update(actions)
+            .where(actions.c.id.in_(expired.scalar_subquery()), actions.c.state == before)
+            .values(
+                state=after,
+                reason=words,
+                deaths_alone=died_alone,
+                lane="alone",
+                lease_until=None,
+                next_check_at=now if before is State.SENDING else None,
+                updated_at=now,
+                updated_by=run,
+            )
+            .returning(actions.c.id, actions.c.key, actions.c.state)
+        )
+        swept += [Swept(row.id, row.key, before, State(row.state)) for row in rows]
+    return swept
+
+
+def take_uncertain(
+    connection: Connection, *, hold: timedelta, now: datetime, urgent_only: bool = False, limit: int = 200
+) -> list[Uncertain]:
+    """Uncertain rows that are due, held until `now + hold` so that two recoveries do not meet on one."""
+    due = (
+        select(actions.c.id)
+        .where(actions.c.state == State.UNCERTAIN, actions.c.next_check_at <= now)
+        .order_by(actions.c.next_check_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    if urgent_only:
+        due = due.where(actions.c.urgent)
+    rows = connection.execute(
+        update(actions)
+        .where(actions.c.id.in_(due.scalar_subquery()), actions.c.state == State.UNCERTAIN)
+        .values(next_check_at=now + hold)
+        .returning(
+            actions.c.id,
+            actions.c.key,
+            actions.c.kind,
+            actions.c.basis,
+            actions.c.capability,
+            actions.c.integration,
+            actions.c.attempts,
+            actions.c.resends,
+            actions.c.lookups,
+            actions.c.deaths_alone,
+            actions.c.urgent,
+        )
+    )
+    return [
+        Uncertain(
+            id=row.id,
+            key=row.key,
+            kind=Kind(row.kind),
+            basis=Basis(row.basis),
+            capability=row.capability,
+            integration=row.integration,
+            attempts=row.attempts,
+            resends=row.resends,
+            lookups=row.lookups,
+            deaths_alone=row.deaths_alone,
+            urgent=row.urgent,
+        )
+        for row in rows
+    ]
+
+
+def send_again(
+    connection: Connection, row: Uncertain, *, reason: str, is_resend: bool, due_at: datetime, run: str, now: datetime
+) -> bool:
+    """`uncertain → ready`; a resend is counted. False: somebody else decided meanwhile."""
+    return _leave_uncertain(
+        connection,
+        row.id,
+        run,
+        now,
+        state=State.READY,
+        reason=reason,
+        resends=row.resends + (1 if is_resend else 0),
+        due_at=due_at,
+    )
+
+
+def to_person(connection: Connection, row: Uncertain, *, reason: str, run: str, now: datetime) -> bool:
+    """`uncertain → needs_human`, with the reason they read."""
+    return _leave_uncertain(connection, row.id, run, now, state=State.NEEDS_HUMAN, reason=reason)
+
+
+def adopt(connection: Connection, row: Uncertain, *, external_id: str, run: str, now: datetime) -> bool:
+    """`uncertain → done`: the vendor has it."""
+    if not _leave_uncertain(
+        connection, row.id, run, now, state=State.DONE, reason="found at the vendor", verified_by=run
+    ):
+        return False
+    connection.execute(
+        insert(receipts).values(
+            action_id=row.id, integration=row.integration, external_id=external_id, adopted=True, detail={}, at=now
+        )
+    )
+    return True
+
+
+def looked_up(connection: Connection, row: Uncertain, *, next_check_at: datetime, now: datetime) -> None:
+    """A search found nothing: count it and wait out the vendor's lag."""
+    connection.execute(
+        update(actions)
+        .where(actions.c.id == row.id, actions.c.state == State.UNCERTAIN)
+        .values(lookups=row.lookups + 1, next_check_at=next_check_at, updated_at=now)
+    )
+
+
+def _leave_uncertain(connection: Connection, action_id: int, run: str, now: datetime, **values: object) -> bool:
+    moved = connection.execute(
+        update(actions)
+        .where(actions.c.id == action_id, actions.c.state == State.UNCERTAIN)
+        .values(next_check_at=None, updated_at=now, updated_by=run, **values)
+    )
+    return moved.rowcount == 1

@@ -1,0 +1,31 @@
+"""The tables, grouped by what they are about. Importing this package fills `metadata`."""
+
+from sqlmodel import SQLModel
+
+from store.tables.customers import Consent, Customer, Suppression
+from store.tables.intake import InboxEvent, QuarantinedRow, SurveyResponse
+from store.tables.ledger import Action, AuditEntry, CapSlot, Case, Evidence, Receipt, Review
+from store.tables.operations import Control, ControlChange, IntegrationState, PublishedTemplate
+
+metadata = SQLModel.metadata
+
+__all__ = [
+    "Action",
+    "AuditEntry",
+    "CapSlot",
+    "Case",
+    "Consent",
+    "Control",
+    "ControlChange",
+    "Customer",
+    "Evidence",
+    "InboxEvent",
+    "IntegrationState",
+    "PublishedTemplate",
+    "QuarantinedRow",
+    "Receipt",
+    "Review",
+    "Suppression",
+    "SurveyResponse",
+    "metadata",
+]

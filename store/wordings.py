@@ -1,0 +1,60 @@
+"""Published templates: by content hash for ever; the newest approved one is what new plans use."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Table, func, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from store.tables import metadata
+
+templates: Table = metadata.tables["templates"]
+
+
+def publish(
+    connection: Connection,
+    *,
+    content_hash: str,
+    name: str,
+    language: str,
+    content: dict[str, Any],
+    approved_by: str | None,
+    now: datetime,
+) -> bool:
+    """Add a wording; True when it is new. Without `approved_by` it waits and the last approved one stays in use."""
+    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
+    added = connection.execute(
+        dialect.insert(templates)
+        .values(
+            hash=content_hash,
+            name=name,
+            language=language,
+            content=content,
+            published_at=now,
+            approved_at=now if approved_by else None,
+            approved_by=approved_by,
+        )
+        .on_conflict_do_nothing(index_elements=["hash"])
+    )
+    return added.rowcount == 1
+
+
+def is_empty(connection: Connection) -> bool:
+    """True before the first publication."""
+    return connection.execute(select(func.count()).select_from(templates)).scalar_one() == 0
+
+
+def approved(connection: Connection) -> dict[tuple[str, str], str]:
+    """The wording in use of each (name, language): the last one approved."""
+    rows = connection.execute(
+        select(templates.c.name, templates.c.language, templates.c.hash)
+        .where(templates.c.approved_at.is_not(None))
+        .order_by(templates.c.approved_at, templates.c.published_at)
+    )
+    return {(row.name, row.language): row.hash for row in rows}
+
+
+def content(connection: Connection, content_hash: str) -> dict[str, Any] | None:
+    """The wording with this hash."""
+    found = connection.execute(select(templates.c.content).where(templates.c.hash == content_hash)).scalar()
+    return None if found is None else dict(found)

@@ -1,0 +1,1 @@
+"""Prefect tasks: thin, named for operators."""

@@ -1,0 +1,1 @@
+"""The words customers read, and their renderer."""

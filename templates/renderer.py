@@ -1,0 +1,149 @@
+"""From a template and its parameters to the words that go out. No clock: the same input gives the same words."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache, wraps
+from typing import Any
+
+import jinja2
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from data_contracts.problems import Problem
+from domain.actions import Capability
+from domain.words import did_you_mean, one_of
+from templates import dates, names
+from templates.library import CHANNEL_PARTS, Template, TemplateProblem
+
+_WIDTH = 78  # characters a line of a plain text mail (RFC 5322 §2.1.1)
+_COMPILED = 128  # templates kept ready; three languages of forty messages
+_ONE_LETTER = re.compile(r"\b(?<!\S)([^\W\d_]) ")
+_QUOTED = re.compile(r"'([^']+)'")
+
+FILTERS: Mapping[str, Callable[..., str]] = {
+    "day": dates.day,
+    "short_day": dates.short_day,
+    "deadline": dates.deadline,
+    "short_deadline": dates.short_deadline,
+    "as_name": names.as_name,
+    "dial": names.dial,
+}
+"""All a template may call. Jinja's own are left out: `safe` would undo the escaping, `default` hide a missing value."""
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """What a channel sends; what it has no use for is empty."""
+
+    subject: str
+    text: str
+    html: str
+
+
+def render(template: Template, channel: Capability, params: Mapping[str, Any]) -> Rendered:
+    """The message for one channel. `params` are JSON values; text in them is text, whatever it looks like.
+
+    Raises TemplateProblem when the channel has no words, a variable is undefined (`.variable` names it), or a value
+    does not fit where the template uses it.
+    """
+    if channel not in CHANNEL_PARTS:
+        has_words = one_of([known.value for known in CHANNEL_PARTS])
+        raise _problem(template, channel.value, "no words for this channel", f"send it by {has_words}")
+    values = {key: _plain(template, key, value) for key, value in params.items()} | {"language": template.language}
+    words = {part: _words(template, part, values) for part in CHANNEL_PARTS[channel]}
+    if channel is Capability.SMS:
+        return Rendered("", names.one_line(words["sms.txt"]), "")
+    return Rendered(
+        subject=names.one_line(words["mail.subject.txt"]),
+        text=_wrapped(words["mail.txt"]),
+        html=words["mail.html"],
+    )
+
+
+def environment(parts: Mapping[str, str]) -> jinja2.Environment:
+    """Jinja as templates get it: a sandbox without globals, nothing undefined passes, HTML is escaped."""
+    made = ImmutableSandboxedEnvironment(
+        loader=jinja2.DictLoader(parts),
+        undefined=jinja2.StrictUndefined,
+        autoescape=lambda part: part is not None and part.endswith(".html"),
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    made.globals.clear()
+    made.filters = {name: _of_defined(function) for name, function in FILTERS.items()}
+    return made
+
+
+def _of_defined(function: Callable[..., str]) -> Callable[..., str]:
+    """The filter, for whose arguments StrictUndefined is as strict as for what is printed."""
+
+    @wraps(function)
+    def strict(*arguments: object) -> str:
+        for argument in arguments:
+            if isinstance(argument, jinja2.Undefined):
+                str(argument)  # raises, naming the variable
+        return function(*arguments)
+
+    return strict
+
+
+@lru_cache(maxsize=_COMPILED)
+def _environment(template: Template) -> jinja2.Environment:
+    """Compiled once per content: templates are equal by hash. Safe from several threads."""
+    return environment(template.parts)
+
+
+def _words(template: Template, part: str, values: Mapping[str, Any]) -> str:
+    try:
+        words = _environment(template).get_template(part).render(values)
+    except jinja2.UndefinedError as undefined:
+        variable = _QUOTED.findall(undefined.message or "")[-1]
+        what = f'"{variable}" is undefined{did_you_mean(variable, values)}'
+        raise _problem(template, part, what, "pass it, or correct its name in the template", variable) from undefined
+    except jinja2.TemplateNotFound as missing:
+        raise _problem(template, str(missing), "this part is missing", "add it") from missing
+    except jinja2.TemplateSyntaxError as broken:
+        where = f"{broken.name or part}:{broken.lineno}"
+        raise _problem(template, where, broken.message or "syntax error", "correct the template") from broken
+    except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError, LookupError, RecursionError) as wrong:
+        what = str(wrong) if type(wrong) is ValueError else f"cannot be rendered ({type(wrong).__name__})"
+        raise _problem(template, part, what, "correct the value or the template") from wrong
+    if not words.strip():
+        raise _problem(template, part, "renders to nothing", "a message has words")
+    return words
+
+
+def _plain(template: Template, path: str, value: Any) -> Any:
+    """A parameter as plain JSON: its texts on one line and no `Markup`, nothing with methods worth calling."""
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, str):
+        return names.one_line(value)
+    if isinstance(value, Mapping):
+        return {str(key): _plain(template, f"{path}.{key}", item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(template, path, item) for item in value]
+    raise _problem(template, path, f"a parameter is a {type(value).__name__}", "pass JSON values only")
+
+
+def _wrapped(words: str) -> str:
+    """Plain text with no line over 78 characters, unless one word is longer; a line of the source is a paragraph.
+
+    What no-break spaces join stays together, and so does a one-letter word with the next ("u nás", "w ankiecie").
+    """
+    lines: list[str] = []
+    for paragraph in words.strip().split("\n"):
+        line = ""
+        for word in _ONE_LETTER.sub("\\1\N{NO-BREAK SPACE}", paragraph).strip(" ").split(" "):
+            if line and len(line) + 1 + len(word) > _WIDTH:
+                lines.append(line)
+                line = word
+            else:
+                line = f"{line} {word}" if line else word
+        lines.append(line)
+    return "\n".join(lines).replace("\N{NO-BREAK SPACE}", " ") + "\n"
+
+
+def _problem(template: Template, part: str, what: str, fix: str, variable: str | None = None) -> TemplateProblem:
+    return TemplateProblem([Problem(template.where(part), what, fix)], variable)

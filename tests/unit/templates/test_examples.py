@@ -1,0 +1,32 @@
+"""The example files: what the demo and the README load must pass our own border."""
+
+import csv
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+from data_contracts.customers import check_header, customer_row
+from data_contracts.surveys import survey_row
+
+EXAMPLES = Path(__file__).parents[3] / "examples"
+NOW = datetime(2026, 12, 1, tzinfo=UTC)
+
+
+def test_every_example_customer_is_accepted() -> None:
+    with (EXAMPLES / "customers.csv").open(encoding="utf-8", newline="") as file:
+        reader = csv.DictReader(file)
+        assert check_header(reader.fieldnames or []) == []
+        customers = [customer_row(row).as_customer() for row in reader]
+    assert len({customer.ref for customer in customers}) == 12
+    assert all(customer.is_reachable for customer in customers)
+    assert {customer.language for customer in customers} == {"pl", "cs", "en"}
+    assert [customer.ref for customer in customers if customer.email is None] == ["1007"]
+
+
+def test_every_example_answer_is_accepted_and_from_an_example_customer() -> None:
+    lines = (EXAMPLES / "surveys.jsonl").read_text(encoding="utf-8").splitlines()
+    answers = [survey_row(json.loads(line), now=NOW) for line in lines]
+    assert len({answer.response_id for answer in answers}) == 12
+    assert {answer.kind.value for answer in answers} == {"nps", "csat", "ces"}
+    with (EXAMPLES / "customers.csv").open(encoding="utf-8", newline="") as file:
+        assert {row["ref"] for row in csv.DictReader(file)} == {answer.customer.ref for answer in answers}

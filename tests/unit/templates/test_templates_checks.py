@@ -1,0 +1,99 @@
+"""What must fail before a template may be sent: above all, a message without a way to a person (P28)."""
+
+import pytest
+
+from templates.checks import check, visible
+from templates.library import LAYOUT, PARTS, Template, load
+
+TEMPLATES = load()
+EXITS = [
+    ("mail.txt", "{{ human.phone }}"),
+    ("mail.txt", "{{ human.mail }}"),
+    ("mail.html", ">{{ human.phone }}<"),
+    ("mail.html", ">{{ human.mail }}<"),
+    ("sms.txt", "{{ human.phone | dial }}"),
+]
+
+
+HIDDEN = ['{{% if survey == "nps" %}}{}{{% endif %}}', "{{% if name %}}{}{{% endif %}}", "{{# {} #}}"]
+
+
+def changed(template: Template, part: str, before: str, after: str) -> Template:
+    assert before in template.parts[part]
+    return Template(
+        template.name, template.language, {**template.parts, part: template.parts[part].replace(before, after)}
+    )
+
+
+def said(template: Template) -> str:
+    return "\n".join(map(str, check(template)))
+
+
+@pytest.fixture(params=TEMPLATES, ids=lambda template: f"{template.name}-{template.language}")
+def template(request: pytest.FixtureRequest) -> Template:
+    return request.param  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize(("part", "exit_"), EXITS)
+def test_each_exit_deleted_fails_the_check(template: Template, part: str, exit_: str) -> None:
+    without = check(changed(template, part, exit_, exit_[0] + exit_[-1] if exit_.startswith(">") else ""))
+    assert [problem.path for problem in without] == [template.where(part)]
+    assert "does not say how to reach a person by" in without[0].problem
+
+
+@pytest.mark.parametrize(("part", "exit_"), EXITS)
+@pytest.mark.parametrize(
+    "hide", ['{{% if survey == "nps" %}}{}{{% endif %}}', "{{% if name %}}{}{{% endif %}}", "{{# {} #}}"]
+)
+def test_an_exit_that_only_some_see_fails_the_check(part: str, exit_: str, hide: str) -> None:
+    hidden = hide.format(exit_) if not exit_.startswith(">") else f">{hide.format(exit_[1:-1])}<"
+    assert "does not say how to reach a person" in said(changed(TEMPLATES[0], part, exit_, hidden))
+
+
+def test_an_exit_in_a_comment_or_an_attribute_is_no_exit(template: Template) -> None:
+    assert "by phone" in said(changed(template, "mail.html", ">{{ human.phone }}<", "><!-- {{ human.phone }} --><"))
+    assert "by mail" in said(changed(template, "mail.html", ">{{ human.mail }}<", ' title="{{ human.mail }}"><'))
+
+
+def test_a_layout_that_drops_the_words_fails_the_check(template: Template) -> None:
+    broken = changed(template, LAYOUT, "{% block words %}{% endblock %}", "")
+    assert "does not say how to reach a person by phone" in said(broken)
+
+
+@pytest.mark.parametrize("part", [*PARTS, LAYOUT])
+def test_a_missing_part_fails_the_check(template: Template, part: str) -> None:
+    parts = {name: source for name, source in template.parts.items() if name != part}
+    assert f"{template.where(part)}: this part is missing" in said(Template(template.name, template.language, parts))
+
+
+@pytest.mark.parametrize(
+    ("source", "what"),
+    [
+        ("{{ compani }}", '"compani" is no parameter (did you mean "company"?)'),
+        ("{{ human.fone }}", '"human.fone" is no parameter (did you mean "human.phone"?)'),
+        ("{% if fax %}x{% endif %}", '"fax" is no parameter'),
+        ("{{ company", "sms.txt:1: "),
+        ("{{ company | safe }}", "No filter named 'safe'"),
+        ("{% autoescape false %}{{ company }}{% endautoescape %}", "is not allowed"),
+        ('{% include "mail.txt" %}', "Include is not allowed"),
+        ('{% import "mail.txt" as mail %}', "Import is not allowed"),
+        ('{% extends "mail.html" %}', "Extends is not allowed"),
+        ("{{ received_at | day(company, language) }} {{ human.phone }}", "a time zone is not an IANA name"),
+    ],
+)
+def test_a_mistake_is_named_with_its_place(source: str, what: str) -> None:
+    template = TEMPLATES[0]
+    problems = said(Template(template.name, template.language, {**template.parts, "sms.txt": source}))
+    assert what in problems
+    assert "acknowledgement/pl/" in problems
+
+
+def test_every_mistake_is_reported_at_once() -> None:
+    template = TEMPLATES[0]
+    parts = {**template.parts, "sms.txt": "{{ a }}{{ b }}", "mail.txt": "{{ company"}
+    assert len(check(Template(template.name, template.language, parts))) == 3
+
+
+def test_what_is_visible_of_a_page() -> None:
+    page = "<title>t</title><style>s</style><p>a&nbsp;&lt;b&gt;<br>c</p><!-- d --><p>e</p>"
+    assert visible(page) == "a <b> c e"

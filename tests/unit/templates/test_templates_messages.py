@@ -1,0 +1,169 @@
+"""The words themselves: in every language a time, a reason, a reference and a person; short, plain, readable."""
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from domain.actions import Capability
+from templates.checks import SAMPLE, check, samples, visible
+from templates.library import Template, load
+from templates.names import dial
+from templates.renderer import render
+
+TEMPLATES = load()
+HOME = {"pl": "Europe/Warsaw", "cs": "Europe/Prague", "en": "Europe/London"}
+FARTHEST = {"pl": "Europe/London", "cs": "Europe/London", "en": "America/Los_Angeles"}
+GSM_7 = set(
+    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿"
+    "abcdefghijklmnopqrstuvwxyzäöñüà"
+)  # 3GPP TS 23.038 §6.2.1, without the extension table
+
+
+@pytest.fixture(params=TEMPLATES, ids=lambda template: f"{template.name}-{template.language}")
+def template(request: pytest.FixtureRequest) -> Template:
+    return request.param  # type: ignore[no-any-return]
+
+
+def at_home(template: Template) -> Iterator[dict[str, Any]]:
+    for params in samples():
+        yield {**params, "time_zone": HOME[template.language]}
+
+
+def flat(text: str) -> str:
+    return " ".join(text.split())
+
+
+def test_every_template_passes_its_checks(template: Template) -> None:
+    assert check(template) == []
+
+
+def test_the_page_says_what_the_plain_text_says(template: Template) -> None:
+    for params in at_home(template):
+        mail = render(template, Capability.MAIL, params)
+        assert visible(mail.html) == flat(mail.text)
+
+
+def test_every_part_says_when_why_which_and_whom_to_reach(template: Template) -> None:
+    when = {"pl": ("24 listopada", "24.11"), "cs": ("24. listopadu", "24.11."), "en": ("24 November", "24 Nov")}
+    hour = {"pl": "16:00", "cs": "16:00", "en": "15:00"}[template.language]
+    why = {"pl": "ankiet", "cs": "dotazník", "en": "survey"}[template.language]
+    long, short = when[template.language]
+    received = (long.replace("24", "23"), short.replace("24", "23"))
+    for params in at_home(template):
+        mail = render(template, Capability.MAIL, params)
+        for words in (flat(mail.text), visible(mail.html)):
+            assert {
+                fact for fact in (long, hour, why, received[0], "C-1042-1", "Handrail") if fact not in words
+            } == set()
+            assert all(params["human"][way] in words for way in ("phone", "mail", "hours"))
+        assert long in mail.subject
+        assert hour in mail.subject
+        sms = render(template, Capability.SMS, params).text
+        facts = (short, hour, why, received[1], "C-1042-1", "Handrail", dial(params["human"]["phone"]))
+        assert [fact for fact in facts if fact not in sms] == []
+
+
+def test_phone_and_mail_can_be_touched(template: Template) -> None:
+    html = render(template, Capability.MAIL, SAMPLE).html
+    assert 'href="tel:+48220000000"' in html
+    assert 'href="mailto:pomoc@example.com"' in html
+
+
+def test_each_survey_gets_an_apology_of_its_own_and_distress_none(template: Template) -> None:
+    apology = {"pl": "Przepraszamy", "cs": "Omlouváme se", "en": "We are sorry"}[template.language]
+    texts = {params["survey"]: render(template, Capability.MAIL, params).text for params in at_home(template)}
+    if template.name == "acknowledgement":
+        assert len(set(texts.values())) == 3
+        assert all(apology in text for text in texts.values())
+    else:
+        assert len(set(texts.values())) == 1
+        assert not any(apology in text for text in texts.values())
+
+
+def test_no_shouting_no_cliches(template: Template) -> None:
+    banned = ["important to us", "ważna jest dla nas", "je pro nás důležit", "niestety", "bohužel", "unfortunately"]
+    for params in at_home(template):
+        mail, sms = (render(template, channel, params) for channel in (Capability.MAIL, Capability.SMS))
+        for words in (mail.subject, mail.text, visible(mail.html), sms.text):
+            assert "!" not in words
+            assert [cliche for cliche in banned if cliche in words.lower()] == []
+
+
+def test_plain_text_fits_a_terminal_and_a_quote(template: Template) -> None:
+    for params in [*samples(), *at_home(template)]:
+        text = render(template, Capability.MAIL, params).text
+        assert max(map(len, text.splitlines())) <= 78
+        assert not re.search(r"[ \t]$|\n{3}|\u00a0", text, re.MULTILINE)
+        assert not re.search(r"\s[aiouwzksv]$|\d\.?\n\w+(a|u)\b|godz\.$|\bdo$", text, re.MULTILINE)
+
+
+def test_polish_and_czech_address_everybody(template: Template) -> None:
+    """No participle or adjective that fits only one sex, no half of "Pani/Pan" alone."""
+    for params in at_home(template):
+        words = flat(render(template, Capability.MAIL, params).text)
+        assert not re.search(r"(?<!/)\b(Pani|Panu|Panią|Pan|Pana)\b(?!/)", re.sub(r"Pani/Pan\w*", "", words))
+        assert not re.search(r"\b(jste|byste) \w+(l|la|li)\b", words)
+
+
+def test_the_page_is_readable_for_everybody(template: Template) -> None:
+    html = render(template, Capability.MAIL, SAMPLE).html
+    assert f'<html lang="{template.language}">' in html
+    assert '<meta charset="utf-8">' in html
+    assert html.count("<table") == html.count('<table role="presentation"')
+    assert "prefers-color-scheme: dark" in html
+    assert "max-width:600px" in html
+    assert re.findall(r"https?:|<img|<link|<script|@import|url\(", html) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "background"),
+    [
+        ("#22292b", "#ffffff"),
+        ("#22292b", "#edf4f2"),
+        ("#1d5f57", "#ffffff"),
+        ("#e8eae9", "#1f2527"),
+        ("#e8eae9", "#26322f"),
+        ("#8fd3ca", "#1f2527"),
+    ],
+)
+def test_contrast_is_enough_by_day_and_by_night(text: str, background: str) -> None:
+    """WCAG 2.2 AAA: 7:1; the colours are those of the page."""
+    html = render(TEMPLATES[0], Capability.MAIL, SAMPLE).html
+    assert text in html
+    assert background in html
+    light, dark = sorted((luminance(text), luminance(background)), reverse=True)
+    assert (light + 0.05) / (dark + 0.05) >= 7
+
+
+def luminance(colour: str) -> float:
+    """WCAG's relative luminance of "#rrggbb"."""
+    channels = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    linear = [value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4 for value in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def test_a_text_message_stays_short(template: Template) -> None:
+    """One segment of 160 in English, which needs only GSM 7-bit letters.
+
+    Polish and Czech keep their letters, which takes UCS-2: two segments of 67 (3GPP TS 23.040 §9.2.3.24.1).
+    """
+    longest = {
+        **SAMPLE,
+        "company": "Example Energy",
+        "reference": "C-104200-12",
+        "human": {**SAMPLE["human"], "phone": "+420 000 000 000"},
+    }
+    start = datetime(2026, 1, 1, 15, 45, tzinfo=UTC)
+    for days in range(365):
+        received, answer = (start + timedelta(days=days + shift) for shift in (0, 1))
+        dates = {"received_at": received.isoformat(), "answer_by": answer.isoformat()}
+        for zone in (HOME[template.language], FARTHEST[template.language]):
+            text = render(template, Capability.SMS, {**longest, **dates, "time_zone": zone}).text
+            if template.language == "en":
+                assert set(text) <= GSM_7
+                assert len(text) <= 160, text
+            else:
+                assert len(text.encode("utf-16-be")) // 2 <= 134, text
