@@ -17,8 +17,8 @@ from data_contracts.fields import (
     OptionalTimeZone,
     is_blank,
     read_line,
-    read_word,
     refusal,
+    word_reader,
 )
 from data_contracts.problems import ContractBroken, Problem
 from data_contracts.rows import Columns, as_cells
@@ -34,11 +34,12 @@ CONSENTS: Mapping[str, tuple[Purpose, Capability]] = {
 """Column → what a yes in it allows."""
 
 _ANSWERS = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
+_read_tier = word_reader(Tier)
 _CLOCK = re.compile(r"(?:[01]?\d|2[0-3]):[0-5]\d", re.ASCII)
 
 
 def _tier(value: object) -> Tier:
-    return Tier.BASIC if is_blank(value) else read_word(value, Tier)
+    return Tier.BASIC if is_blank(value) else _read_tier(value)
 
 
 def _channel(value: object) -> Capability | None:
@@ -77,7 +78,7 @@ class CustomerRow(BaseModel):
     name: OptionalLine = Field(None, description="the name on one line of up to 200 characters, or leave it empty")
     email: OptionalEmail = Field(None, description="one address such as anna@example.com, or leave it empty")
     phone: OptionalPhone = Field(
-        None, description="with + and country code, as in +48 601 234 567, or leave it empty"
+        None, description="a number with country code, as +48 601 234 567, or leave it empty"
     )
     language: OptionalLanguage = Field(None, description="a language tag such as pl or cs-CZ, or leave it empty")
     time_zone: OptionalTimeZone = Field(None, description="an IANA name such as Europe/Warsaw, or leave it empty")

@@ -22,7 +22,7 @@ def problems_of(
 def _problem(detail: ErrorDetails, model: type[BaseModel], columns: Mapping[str, str]) -> Problem:
     path = ".".join(str(part) for part in detail["loc"])
     fields = list(_fields(model, detail["loc"]))
-    fix = (fields[-1].description or "") if fields else ""
+    fix = f"send {fields[-1].description}" if fields else ""
     problem = detail["msg"]
     if detail["type"] == "missing":
         problem = "is missing"

@@ -6,6 +6,7 @@ description would not do, a fix; `data_contracts.explain` makes `Problem`s of th
 
 import re
 import unicodedata
+from collections.abc import Callable
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any, TypeVar
@@ -24,7 +25,7 @@ Word = TypeVar("Word", bound=StrEnum)
 
 
 def refusal(problem: str, fix: str = "") -> PydanticCustomError:
-    """The error for a value; an empty `fix` stands for the field's description."""
+    """The error for a value; an empty `fix` stands for "send" and the field's description."""
     return PydanticCustomError("contract", "{problem}", {"problem": problem, "fix": fix})
 
 
@@ -120,13 +121,17 @@ def read_language(value: object) -> str:
     return text.replace("_", "-")
 
 
-def read_word(value: object, words: type[Word]) -> Word:
-    """One of a fixed set of words, written exactly; the nearest one is suggested."""
-    text = read_line(value)
-    try:
-        return words(text)
-    except ValueError:
-        raise refusal(f'is "{text[:40]}"{did_you_mean(text, words)}', f"send {one_of(words)}") from None
+def word_reader(words: type[Word]) -> Callable[[object], Word]:
+    """A reader of one of a fixed set of words, written exactly; the nearest one is suggested."""
+
+    def read_word(value: object) -> Word:
+        text = read_line(value)
+        try:
+            return words(text)
+        except ValueError:
+            raise refusal(f'is "{text[:40]}"{did_you_mean(text, words)}', f"send {one_of(words)}") from None
+
+    return read_word
 
 
 def _optional(read: Any) -> Any:

@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from data_contracts.problems import ContractBroken, Problem
-from domain.words import did_you_mean, nearest
+from domain.words import nearest
 
 _FORMULA = re.compile(
-    r"""\s*(?:
-      =\s*[-+]?\d                            # =1+1
-    | =\s*[A-Za-z]{1,3}\$?\d                 # =A1
-    | =[\w+\-*/.\s"']*[A-Za-z]\w*\s*[(|!]    # =HYPERLINK(…), =cmd|…, =Sheet!A1
-    | [-+@][\w+\-*/.]*[A-Za-z]\w*[(|]        # @SUM(…), +cmd|…, -2+3+cmd|…
+    r"""\s*+(?:
+      =\s*+[-+]?\d                        # =1+1
+    | =\s*+[A-Za-z]{1,3}\$?\d             # =A1
+    | =[\w+\-*/.\s"']*+(?<=[\w'])[(|!]     # =HYPERLINK(…), =cmd|…, ='My sheet'!A1
+    | [-+@][\w+\-*/.]*+(?<=\w)[(|]        # @SUM(…), +cmd|…, -2+3+cmd|…
     )""",
-    re.VERBOSE | re.ASCII,
+    re.VERBOSE,
 )
 
 
@@ -30,17 +30,17 @@ class Columns:
     def check(self, header: Iterable[str]) -> list[Problem]:
         """Every problem of a header: columns that are missing, misspelt, or there twice."""
         names = list(header)
-        unknown = [name for name in names if name not in self.required + self.optional]
+        absent = [column for column in self.required + self.optional if column not in names]
+        unknown = {name: nearest(name, absent) for name in names if name not in self.required + self.optional}
         missing = [
-            Problem(column, "this column is missing", f"add it{_written_as(column, unknown)}")
-            for column in self.required
-            if column not in names
+            Problem(column, "this column is missing", "add it")
+            for column in absent
+            if column in self.required and column not in unknown.values()
         ]
-        absent = [column for column in self.optional if column not in names]
         misspelt = [
-            Problem(name, f"no such column{did_you_mean(name, absent)}", "correct its name, or take it out")
-            for name in unknown
-            if nearest(name, absent)
+            Problem(name, f'no such column (did you mean "{meant}"?)', "correct its name, or take it out")
+            for name, meant in unknown.items()
+            if meant
         ]
         twice = [
             Problem(name, "this column is there twice", "keep one of them")
@@ -53,13 +53,8 @@ class Columns:
 def as_cells(row: Mapping[Any, object]) -> dict[str, object]:
     """The row by column, or `ContractBroken` for one that is shifted or carries spreadsheet formulas."""
     if None in row:  # how the standard library's csv module hands over surplus cells
-        raise ContractBroken(
-            [
-                Problem(
-                    "", "more cells than the header has columns", "put quotes around cells that contain the separator"
-                )
-            ]
-        )
+        fix = "put quotes around cells that contain the separator"
+        raise ContractBroken([Problem("", "more cells than the header has columns", fix)])
     formulas = [
         Problem(str(column), "looks like a spreadsheet formula", "export the value, not the formula")
         for column, cell in row.items()
@@ -68,8 +63,3 @@ def as_cells(row: Mapping[Any, object]) -> dict[str, object]:
     if formulas:
         raise ContractBroken(formulas)
     return {str(column): cell for column, cell in row.items()}
-
-
-def _written_as(column: str, unknown: list[str]) -> str:
-    written = nearest(column, unknown)
-    return f' (is "{written}" meant to be it?)' if written else ""

@@ -19,8 +19,8 @@ from data_contracts.fields import (
     OptionalPhone,
     OptionalTimeZone,
     in_words,
-    read_word,
     refusal,
+    word_reader,
 )
 from data_contracts.problems import ContractBroken, Problem
 from data_contracts.rows import Columns, as_cells
@@ -41,7 +41,7 @@ class EventType(StrEnum):
 
 def _score(value: object, info: ValidationInfo) -> int:
     kind: SurveyKind | None = info.data.get("kind")
-    fix = scale_words(kind) if kind else "a whole number on the scale of its kind"
+    fix = scale_words(kind) if kind else ""
     if (info.context or {}).get("cells") and isinstance(value, str) and value.strip().isascii():
         value = int(value) if value.strip().isdigit() and len(value) <= _LONGEST_SCORE else value
     if isinstance(value, bool) or not isinstance(value, int):
@@ -53,11 +53,9 @@ def _score(value: object, info: ValidationInfo) -> int:
 
 _LONGEST_SCORE = 10  # characters of a cell
 
-Kind = Annotated[
-    SurveyKind, PlainValidator(lambda value: read_word(value, SurveyKind), json_schema_input_type=SurveyKind)
-]
+Kind = Annotated[SurveyKind, PlainValidator(word_reader(SurveyKind), json_schema_input_type=SurveyKind)]
 Score = Annotated[int, PlainValidator(_score, json_schema_input_type=int)]
-Type = Annotated[EventType, PlainValidator(lambda value: read_word(value, EventType), json_schema_input_type=EventType)]
+Type = Annotated[EventType, PlainValidator(word_reader(EventType), json_schema_input_type=EventType)]
 
 
 class CustomerGiven(BaseModel):
@@ -68,7 +66,9 @@ class CustomerGiven(BaseModel):
     ref: Line = Field(description="1 to 200 characters that identify the customer in your system")
     name: OptionalLine = Field(None, description="the name on one line of up to 200 characters, or leave it out")
     email: OptionalEmail = Field(None, description="one address such as anna@example.com, or leave it out")
-    phone: OptionalPhone = Field(None, description="with + and country code, as in +48 601 234 567, or leave it out")
+    phone: OptionalPhone = Field(
+        None, description="a number with country code, as +48 601 234 567, or leave it out"
+    )
     language: OptionalLanguage = Field(None, description="a language tag such as pl or cs-CZ, or leave it out")
     time_zone: OptionalTimeZone = Field(None, description="an IANA name such as Europe/Warsaw, or leave it out")
 

@@ -32,8 +32,8 @@ async def readyz(request: Request) -> JSONResponse:
     except DBAPIError as problem:
         return JSONResponse({"status": "not ready", "problem": f"the database: {problem.orig}"}, status_code=503)
     if revision != newest():
-        problem = f"schema {revision}, needed {newest()}: run `handrail db upgrade`"
-        return JSONResponse({"status": "not ready", "problem": problem}, status_code=503)
+        needed = f"schema {revision}, needed {newest()}: run `handrail db upgrade`"
+        return JSONResponse({"status": "not ready", "problem": needed}, status_code=503)
     return JSONResponse({"status": "ready"})
 
 

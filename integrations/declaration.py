@@ -8,7 +8,6 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr
 
 from domain.actions import Capability, WriteClass
-from integrations.ports import Port, SurveyIntake
 
 
 class VendorConfig(BaseModel):
@@ -78,8 +77,8 @@ class Integration(Generic[C]):
     vendor: str
     capability: Capability
     config: type[C]
-    connect: Callable[[C], Port | SurveyIntake]
-    """Builds the port. No I/O yet: the first call opens the first connection."""
+    connect: Callable[[C], Any]
+    """Builds the capability's port (`integrations.ports`). No I/O yet: the first call opens the first connection."""
     write_class: Callable[[C, str], WriteClass] = writes_nothing
     """What the vendor promises for one operation (`integrations.ports.WRITES`) as configured."""
     docs_url: str

@@ -83,8 +83,8 @@ def _store(
         try:
             accepted = accept_answer(
                 connection,
-                event.answer(source, now),
-                event.customer_facts(),
+                event.as_answer(source, now),
+                event.customer.as_customer(),
                 handrail.policy,
                 run="gateway",
                 now=now,

@@ -21,9 +21,6 @@ _log = logging.getLogger("services.recovery")
 _HOLD = timedelta(seconds=30)
 """How long one recovery keeps an uncertain row from another; longer than any lookup."""
 
-_LAG = timedelta(seconds=5)
-"""What a vendor's search may lag behind its writes, between two lookups."""
-
 
 @dataclass
 class SweepReport:
@@ -98,7 +95,7 @@ async def _look_up(handrail: Handrail, configured: Configured, row: Uncertain, r
         _log.warning("%s: could not be looked up: %s", row.key, problem)
         return f"looked up, without an answer: {problem}"
     if found is None:
-        return await asyncio.to_thread(_not_found, handrail, row)
+        return await asyncio.to_thread(_not_found, handrail, configured, row)
     return await asyncio.to_thread(_adopt, handrail, row, found.external_id, run)
 
 
@@ -108,10 +105,12 @@ def _adopt(handrail: Handrail, row: Uncertain, external_id: str, run: str) -> st
     return f"adopted: {row.integration} has it as {external_id}"
 
 
-def _not_found(handrail: Handrail, row: Uncertain) -> str:
+def _not_found(handrail: Handrail, configured: Configured, row: Uncertain) -> str:
+    """Wait out what the vendor's search may lag behind its writes, then look once more."""
     now = handrail.clock()
+    later = now + timedelta(seconds=configured.search_lag_seconds)
     with handrail.database.write() as connection:
-        ledger.looked_up(connection, row, next_check_at=now + _LAG, now=now)
+        ledger.looked_up(connection, row, next_check_at=later, now=now)
     return f"looked up {row.lookups + 1} times, not found yet"
 
 

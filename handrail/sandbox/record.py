@@ -3,6 +3,7 @@
 import asyncio
 import fcntl
 import os
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -30,26 +31,26 @@ class Record:
         self._file = _open_alone(path)
         self._disk = ThreadPoolExecutor(max_workers=1, thread_name_prefix="record")
 
-    def read(self) -> list[Effect]:
-        """Every effect, oldest first.
+    def replay(self, apply: Callable[[Effect], None]) -> None:
+        """Apply every effect on record, oldest first.
 
         A last line without its end (a death while writing, so nobody was told of it) is cut off. Raises
         RecordProblem for any other line that is not an effect.
         """
-        effects, whole = [], 0
+        whole = 0
         with open(self._file, "rb", closefd=False) as lines:
             for number, line in enumerate(lines, start=1):
                 if not line.endswith(b"\n"):
                     break
                 try:
-                    effects.append(Effect.from_line(line))
+                    effect = Effect.from_line(line)
                 except (ValueError, KeyError, TypeError) as problem:
                     raise RecordProblem(
                         f"{self.path}, line {number}: not an effect ({problem}); mend the line or name another file"
                     ) from problem
+                apply(effect)
                 whole += len(line)
         os.ftruncate(self._file, whole)
-        return effects
 
     def append(self, effect: Effect) -> None:
         """Take an effect for writing; `durable` tells when it is on disk.

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from handrail.sandbox.effects import COLLECTIONS, Change, Effect
-from handrail.sandbox.items import Item, Task, Ticket
+from handrail.sandbox.items import Item, Task, Ticket, compact
 
 _SORTS: Mapping[str, type[Item]] = {"tickets": Ticket, "tasks": Task}
 
@@ -53,23 +53,23 @@ class State:
             item = shelf.items[effect.id]
             _change(item, effect)
         if effect.collection == "notes":
-            self._tell_ticket(item, effect.at)
+            self._tell_ticket(item, effect)
 
     def ticket_of(self, note_payload: Mapping[str, Any]) -> Ticket | None:
         """The ticket that a note is for; the first one when its key was used twice."""
         found = self.shelves["tickets"].with_key(str(note_payload.get("ticket_key")))
         return found[0] if found and isinstance(found[0], Ticket) else None
 
-    def _tell_ticket(self, note: Item, at: str) -> None:
-        ticket = self.ticket_of(note.payload)
+    def _tell_ticket(self, note: Item, effect: Effect) -> None:
+        ticket = self.ticket_of(effect.payload)
         if ticket is not None:
-            ticket.noted(note, at)
+            ticket.noted(note, effect.at)
             self.shelves["tickets"].version += 1
 
 
 def _made(effect: Effect) -> Item:
     return _SORTS.get(effect.collection, Item)(
-        id=effect.id, key=effect.key, received_at=effect.at, payload=dict(effect.payload)
+        id=effect.id, key=effect.key, received_at=effect.at, sent=compact(effect.payload)
     )
 
 
@@ -83,7 +83,7 @@ def _put(shelf: Shelf, item: Item, *, once: bool) -> None:
 
 def _change(item: Item, effect: Effect) -> None:
     if effect.change is Change.UPDATED:
-        item.payload = dict(effect.payload)
+        item.sent = compact(effect.payload)
     elif effect.change is Change.CLOSED and isinstance(item, Task):
         item.status, item.closed_reason = "closed", effect.payload["reason"]
     elif effect.change is Change.STATUS and isinstance(item, Ticket):

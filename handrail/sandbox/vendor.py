@@ -60,8 +60,7 @@ class Vendor:
         self._record = Record(record)
         self._state = State()
         self._started = stamp(clock())
-        for effect in self._record.read():
-            self._state.apply(effect)
+        self._record.replay(self._state.apply)
 
     async def write(self, collection: Collection, key: str, payload: Mapping[str, Any], manner: Manner) -> Answer:
         """Create or upsert an item."""

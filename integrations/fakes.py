@@ -1,0 +1,150 @@
+"""A fake of every port that we call, in memory: for tests, held to the same contract as the vendors."""
+
+from collections import deque
+from typing import Any, Literal
+
+from domain.actions import Capability, WriteClass
+from integrations.declaration import integration_name
+from integrations.errors import Rejected, Unsupported
+from integrations.ports import (
+    WRITES,
+    Alert,
+    Call,
+    Health,
+    Mail,
+    Push,
+    Receipt,
+    Sms,
+    Task,
+    Ticket,
+    TicketNote,
+    TicketState,
+    TicketStatus,
+)
+from integrations.registry import Configured
+
+Scripted = Exception | tuple[Literal["after"], Exception] | None
+"""How one write goes: well (None), fails with nothing done, or fails after it was done (the answer is lost)."""
+
+
+class FakeVendor:
+    """Serves one capability and remembers what it did.
+
+    `effects` is what an outside observer would count: with class A or B one entry a key, with C or D one a write.
+    """
+
+    def __init__(self, capability: Capability, write_class: WriteClass = WriteClass.B) -> None:
+        self.capability = capability
+        self.vendor_class = write_class
+        self.effects: list[tuple[str, str, Any]] = []
+        self.calls: list[tuple[str, str, Any]] = []
+        """Every write that reached the vendor, also those that failed."""
+        self.statuses: dict[str, TicketStatus] = {}
+        """What `read_ticket` says of a key; open unless set."""
+        self.health = Health(ok=True, latency_ms=0)
+        self.is_closed = False
+        self._script: deque[Scripted] = deque()
+
+    def script(self, *outcomes: Scripted) -> None:
+        """How the next writes go, one outcome each; after them, well."""
+        self._script.extend(outcomes)
+
+    def configured(self, *, rate_per_second: float | None = None, timeout_seconds: float = 8.0) -> Configured:
+        """The fake as a roster holds it."""
+        return Configured(
+            name=integration_name(self.capability, "fake"),
+            capability=self.capability,
+            vendor="fake",
+            port=self,
+            class_of=lambda operation: self.vendor_class,
+            rate_per_second=rate_per_second,
+            timeout_seconds=timeout_seconds,
+        )
+
+    async def check(self) -> Health:
+        """What `health` says."""
+        return self.health
+
+    async def find(self, operation: str, key: str) -> Receipt | None:
+        """The oldest effect of `key`. Raises Unsupported unless the class is C."""
+        if self.vendor_class is not WriteClass.C or operation not in WRITES[self.capability]:
+            raise Unsupported(
+                integration_name(self.capability, "fake"), f"{operation} cannot be looked up", "settle it"
+            )
+        found = self._places(operation, key)
+        return self._receipt(found[0]) if found else None
+
+    async def aclose(self) -> None:
+        """Notes that it was closed."""
+        self.is_closed = True
+
+    async def open_ticket(self, ticket: Ticket, *, key: str) -> Receipt:
+        """One effect."""
+        return self._write("open_ticket", key, ticket)
+
+    async def add_note(self, note: TicketNote, *, key: str) -> Receipt:
+        """One effect; Rejected when the ticket is unknown, as ticket desks do."""
+        if not self._places("open_ticket", note.ticket_key):
+            raise Rejected(integration_name(self.capability, "fake"), "no such ticket", "open it first", 404)
+        return self._write("add_note", key, note)
+
+    async def read_ticket(self, key: str) -> TicketState | None:
+        """The ticket with its status of `statuses`."""
+        found = self._places("open_ticket", key)
+        if not found:
+            return None
+        return TicketState(key, self._receipt(found[0]).external_id, self.statuses.get(key, TicketStatus.OPEN), None)
+
+    async def upsert_task(self, task: Task, *, key: str) -> Receipt:
+        """One effect."""
+        return self._write("upsert_task", key, task)
+
+    async def close_task(self, *, key: str, reason: str) -> Receipt:
+        """One effect whose value is the reason."""
+        return self._write("close_task", key, reason)
+
+    async def send_mail(self, mail: Mail, *, key: str) -> Receipt:
+        """One effect."""
+        return self._write("send_mail", key, mail)
+
+    async def send_sms(self, sms: Sms, *, key: str) -> Receipt:
+        """One effect."""
+        return self._write("send_sms", key, sms)
+
+    async def place_call(self, call: Call, *, key: str) -> Receipt:
+        """One effect."""
+        return self._write("place_call", key, call)
+
+    async def send_push(self, push: Push, *, key: str) -> Receipt:
+        """One effect."""
+        return self._write("send_push", key, push)
+
+    async def raise_alert(self, alert: Alert, *, key: str) -> Receipt:
+        """One effect."""
+        return self._write("raise_alert", key, alert)
+
+    def _write(self, operation: str, key: str, value: Any) -> Receipt:
+        self.calls.append((operation, key, value))
+        outcome = self._script.popleft() if self._script else None
+        if isinstance(outcome, Exception):
+            raise outcome
+        receipt = self._applied(operation, key, value)
+        if outcome is not None:
+            raise outcome[1]
+        return receipt
+
+    def _applied(self, operation: str, key: str, value: Any) -> Receipt:
+        known = self._places(operation, key) if self.vendor_class in {WriteClass.A, WriteClass.B} else []
+        if not known:
+            self.effects.append((operation, key, value))
+            return self._receipt(len(self.effects) - 1)
+        if self.vendor_class is WriteClass.B:
+            self.effects[known[0]] = (operation, key, value)
+        return self._receipt(known[0])
+
+    def _places(self, operation: str, key: str) -> list[int]:
+        return [place for place, effect in enumerate(self.effects) if effect[:2] == (operation, key)]
+
+    @staticmethod
+    def _receipt(place: int) -> Receipt:
+        return Receipt(external_id=f"fake-{place + 1}")
