@@ -77,9 +77,7 @@ class CustomerRow(BaseModel):
     ref: Line = Field(description="1 to 200 characters that identify the customer")
     name: OptionalLine = Field(None, description="the name on one line of up to 200 characters, or leave it empty")
     email: OptionalEmail = Field(None, description="one address such as anna@example.com, or leave it empty")
-    phone: OptionalPhone = Field(
-        None, description="a number with country code, as +48 601 234 567, or leave it empty"
-    )
+    phone: OptionalPhone = Field(None, description="a number with country code, as +48 601 234 567, or leave it empty")
     language: OptionalLanguage = Field(None, description="a language tag such as pl or cs-CZ, or leave it empty")
     time_zone: OptionalTimeZone = Field(None, description="an IANA name such as Europe/Warsaw, or leave it empty")
     tier: Annotated[Tier, PlainValidator(_tier)] = Field(Tier.BASIC, description="vip, core or basic")

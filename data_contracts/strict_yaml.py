@@ -1,6 +1,7 @@
 """YAML for configuration, read without surprises, and where in the file each value stands."""
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,10 +19,11 @@ class Document:
     value: Any
     lines: Mapping[Path, int]
 
-    def place(self, path: Sequence[str | int]) -> str:
+    def place(self, path: Path) -> str:
         """Where `path` is, for an error: "line 12, survey.priority". What is missing is looked for at its parent."""
-        known = next(tuple(path[:size]) for size in range(len(path), -1, -1) if tuple(path[:size]) in self.lines)
-        return f"line {self.lines[known]}, {'.'.join(map(str, path))}".rstrip(", ")
+        known = next(path[:size] for size in range(len(path), -1, -1) if path[:size] in self.lines)
+        dotted = ".".join(map(str, path))
+        return f"line {self.lines[known]}, {dotted}" if dotted else f"line {self.lines[known]}"
 
 
 class NotStrictYaml(ValueError):
@@ -33,18 +35,69 @@ class NotStrictYaml(ValueError):
 
 
 class _Loader(yaml.SafeLoader):
-    """Safe, and with the words of YAML 1.2: `no` is text, 18:00 is text, 2026-04-06 is text, there are no aliases."""
+    """Safe, and with the words of YAML 1.2: `no`, 18:00 and 2026-04-06 are text. Aliases are refused."""
 
-    yaml_implicit_resolvers: dict[str, list[tuple[str, Any]]] = {}  # noqa: RUF012 - PyYAML's own declaration
+    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 - PyYAML's declaration
 
-    def compose_node(self, parent: Any, index: Any) -> Any:
-        if self.check_event(yaml.AliasEvent):  # type: ignore[no-untyped-call]
-            event = self.peek_event()  # type: ignore[no-untyped-call]
-            raise yaml.composer.ComposerError(None, None, "an alias; write the value out", event.start_mark)
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
+            raise yaml.MarkedYAMLError(problem="an alias stands here", problem_mark=mark, note="write the value out")
         return super().compose_node(parent, index)
 
 
-def _resolve(tag: str, pattern: str, first: str) -> None:
-    import re
+for _tag, _pattern, _first in (
+    ("null", r"null|~|", ["n", "~", ""]),
+    ("bool", r"true|false", ["t", "f"]),
+    ("int", r"[-+]?(?:0|[1-9][0-9]*)", list("-+0123456789")),
+    ("float", r"[-+]?[0-9]+\.[0-9]+", list("-+0123456789")),
+):
+    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"(?:{_pattern})\\Z"), _first)
 
-    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{tag}", re.compile(f"^(?:{pattern})$"), list(first))
+
+def parse(text: str) -> Document:
+    """The document in `text`. Raises `NotStrictYaml` for malformed YAML, aliases, tags, and keys given twice."""
+    loader = _Loader(text)
+    try:
+        node = loader.get_single_node()
+        if node is None:
+            return Document(None, {(): 1})
+        placed = list(_places(node, ()))
+        value = loader.construct_document(node)
+    except yaml.MarkedYAMLError as error:
+        raise NotStrictYaml([_as_problem(error)]) from None
+    finally:
+        loader.dispose()
+    lines: dict[Path, int] = {}
+    twice: list[Problem] = []
+    for path, line in placed:
+        if path in lines:
+            where = f"line {line}, {'.'.join(map(str, path))}"
+            twice.append(Problem(where, f"said before, in line {lines[path]}", "keep one of the two"))
+        lines.setdefault(path, line)
+    if twice:
+        raise NotStrictYaml(twice)
+    return Document(value, lines)
+
+
+def _places(node: yaml.Node, path: Path) -> Iterator[tuple[Path, int]]:
+    yield path, node.start_mark.line + 1
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            yield from _at(key.start_mark.line + 1, _places(value, (*path, str(key.value))))
+    elif isinstance(node, yaml.SequenceNode):
+        for number, item in enumerate(node.value):
+            yield from _places(item, (*path, number))
+
+
+def _at(line: int, places: Iterator[tuple[Path, int]]) -> Iterator[tuple[Path, int]]:
+    """The same places, the first of them in the line of its key."""
+    path, _ = next(places)
+    yield path, line
+    yield from places
+
+
+def _as_problem(error: yaml.MarkedYAMLError) -> Problem:
+    mark = error.problem_mark or error.context_mark
+    where = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "the file"
+    return Problem(where, error.problem or "not YAML", error.note or "correct the YAML there; mind the indentation")

@@ -66,9 +66,7 @@ class CustomerGiven(BaseModel):
     ref: Line = Field(description="1 to 200 characters that identify the customer in your system")
     name: OptionalLine = Field(None, description="the name on one line of up to 200 characters, or leave it out")
     email: OptionalEmail = Field(None, description="one address such as anna@example.com, or leave it out")
-    phone: OptionalPhone = Field(
-        None, description="a number with country code, as +48 601 234 567, or leave it out"
-    )
+    phone: OptionalPhone = Field(None, description="a number with country code, as +48 601 234 567, or leave it out")
     language: OptionalLanguage = Field(None, description="a language tag such as pl or cs-CZ, or leave it out")
     time_zone: OptionalTimeZone = Field(None, description="an IANA name such as Europe/Warsaw, or leave it out")
 

@@ -61,8 +61,8 @@ class DistressRules:
         malformed = [f'"{rule.phrase}"' for rule in rules if not _is_well_formed(rule.steps)]
         if malformed:
             raise ValueError(
-                f"not a phrase: {', '.join(malformed)}: begin and end with a word of two letters or more, "
-                "`*` only at the end of a word or alone between two"
+                f"not a phrase: {', '.join(malformed)}: begin and end with a word; `*` may stand alone between two "
+                "words, or at the end of a word of two letters or more"
             )
         object.__setattr__(self, "_index", _indexed(rules))
 
@@ -137,7 +137,7 @@ def _is_well_formed(steps: tuple[_Step, ...]) -> bool:
     if not steps or not steps[0] or not steps[-1]:
         return False
     stems = [stem for step in steps for stem in step]
-    return all(stem.letters.isalnum() for stem in stems) and all(len(stem.letters) >= _INDEXED for stem in steps[0])
+    return all(stem.letters.isalnum() and (len(stem.letters) >= _INDEXED or not stem.is_open) for stem in stems)
 
 
 def _indexed(rules: list[_Rule]) -> Mapping[str, tuple[_Rule, ...]]:

@@ -13,8 +13,14 @@ from typing import Any, Self, TypeVar
 
 import httpx
 from pydantic import SecretStr
-from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, stop_before_delay
-from tenacity.wait import wait_exponential_jitter
+from tenacity import (
+    AsyncRetrying,
+    retry_if_exception_type,
+    stop_after_attempt,
+    stop_before_delay,
+    wait_exponential,
+    wait_random,
+)
 
 from integrations.connections import Connections
 from integrations.declaration import IntegrationConfig
@@ -37,7 +43,7 @@ from integrations.retry_after import retry_after
 # Retries within one call: seconds. The ledger tries the action again in minutes, and the two multiply: three
 # attempts here times the ledger's attempts is what a vendor that refuses connections gets to see.
 ATTEMPTS = 3
-PAUSE = wait_exponential_jitter(initial=0.1, max=0.5, jitter=0.1)  # two pauses, both within half a second
+PAUSE = wait_exponential(multiplier=0.1) + wait_random(0, 0.1)  # two pauses, together at most half a second
 
 _SHARE_TO_CONNECT = 0.25
 """Of the whole timeout, to connect; as much to wait for a free connection. The rest is the answer's."""

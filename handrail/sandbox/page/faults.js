@@ -1,0 +1,90 @@
+// Faults: what will go wrong next, and how to make it.
+
+import { count, h, show } from "./dom.js";
+import { feed, send } from "./feed.js";
+
+const CAPABILITIES = ["ticketing", "crm", "mail", "sms", "voice"];
+const MODES = {
+  status_503: ["says 503", "Refuses with 503. Nothing is applied."],
+  status_429: ["says 429", "Refuses with 429 and asks to come back after so many seconds. Nothing is applied."],
+  timeout_before: ["stays silent, does nothing", "Holds the connection, then hangs up. Nothing is applied."],
+  timeout_after: ["does it, stays silent", "Applies the write, holds the connection, then hangs up without a word."],
+  reset_after: ["does it, resets", "Applies the write, then resets the connection."],
+  bad_json: ["does it, answers nonsense", "Applies the write, then answers 200 with a body nobody can read."],
+  slow: ["takes its time", "Waits, then answers as if nothing were wrong."],
+};
+const TIMED = new Set(["status_429", "timeout_before", "timeout_after", "slow"]);
+
+export function faultWords(fault) {
+  const seconds = TIMED.has(fault.mode) ? ` (${fault.seconds} s)` : "";
+  return `next ${count(fault.count, "write")}: ${MODES[fault.mode][0]}${seconds}`;
+}
+
+export function faults(place, _wanted, redraw) {
+  if (place.dataset.folder !== "faults") {
+    place.dataset.folder = "faults";
+    place.replaceChildren(h("div", { class: "faults" }, form(redraw), h("section", { class: "card" }), fresh(redraw)));
+  }
+  show(place.firstElementChild.children[1], JSON.stringify(feed.faults), () => pending(redraw));
+}
+
+function form(redraw) {
+  const explanation = h("p", { class: "muted", id: "mode-words" });
+  const problem = h("p", { class: "problem", role: "alert" });
+  const capability = h("select", { name: "capability" }, CAPABILITIES.map((name) => h("option", {}, name)));
+  const mode = h("select", { name: "mode", "aria-describedby": "mode-words", onchange: () => explain() },
+    Object.entries(MODES).map(([name, [words]]) => h("option", { value: name }, `${name}: ${words}`)));
+  const writes = h("input", { name: "count", type: "number", min: 1, max: 1000000, value: 3, required: true });
+  const seconds = h("input", { name: "seconds", type: "number", min: 0, max: 3600, step: "any", value: 1, required: true });
+  const wait = h("label", {}, "Seconds", seconds);
+  const explain = () => {
+    explanation.textContent = MODES[mode.value][1];
+    wait.hidden = !TIMED.has(mode.value);
+  };
+  explain();
+  const submit = async (event) => {
+    event.preventDefault();
+    problem.textContent = (await send("POST", "/faults", {
+      capability: capability.value, mode: mode.value, count: Number(writes.value), seconds: Number(seconds.value),
+    })) ?? "";
+    redraw();
+  };
+  return h("form", { class: "card", onsubmit: submit },
+    h("h2", {}, "Make something go wrong"),
+    h("label", {}, "Which system", capability),
+    h("label", {}, "What happens", mode), explanation,
+    h("div", { class: "two" }, h("label", {}, "Next writes", writes), wait),
+    h("button", { class: "primary" }, "Inject"), problem);
+}
+
+function pending(redraw) {
+  if (feed.faults.length === 0) return [
+    h("h2", {}, "Waiting to happen"),
+    h("p", { class: "muted" }, "Nothing: every write is answered as it should be. Faults you inject wait here until a write meets them."),
+  ];
+  return [
+    h("h2", {}, "Waiting to happen"),
+    h("ol", { class: "pending" }, feed.faults.map((fault) => h("li", {}, h("b", {}, fault.capability), " ", faultWords(fault)))),
+    h("button", { type: "button", onclick: () => clearFaults(redraw) }, "Clear all"),
+  ];
+}
+
+export async function clearFaults(redraw) {
+  await send("DELETE", "/faults");
+  redraw();
+}
+
+function fresh(redraw) {
+  const empty = async () => {
+    if (!confirm("Empty the sandbox? Every ticket, mail, message, call and task goes from these pages; the record on disk keeps them.")) return;
+    await send("POST", "/reset");
+    redraw();
+  };
+  return h("section", { class: "card" },
+    h("h2", {}, "For machines"),
+    h("p", { class: "muted" }, "The complete lists as JSON: ",
+      ["tickets", "tasks", "mail", "sms", "calls", "faults"].map((name, index) => [index ? ", " : "", h("a", { href: `/${name}` }, `/${name}`)]), "."),
+    h("h2", {}, "Start afresh"),
+    h("p", { class: "muted" }, "Forgets every item and fault. The record on disk keeps its past."),
+    h("button", { type: "button", class: "danger", onclick: empty }, "Empty the sandbox"));
+}

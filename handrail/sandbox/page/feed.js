@@ -1,0 +1,70 @@
+// The feed: asks the sandbox for its lists every second and keeps what it answered.
+
+const LISTS = ["tickets", "mail", "sms", "calls", "tasks"];
+const SHOWN = 200; // newest items of a list; older ones are fetched when a link asks for their key
+
+export const feed = {
+  lists: Object.fromEntries(LISTS.map((name) => [name, { items: [], total: 0, version: null }])),
+  faults: [],
+  older: new Map(), // "list key" → items fetched by key
+  silentSince: null,
+  loaded: false,
+};
+
+async function refreshList(name) {
+  const list = feed.lists[name];
+  const headers = list.version ? { "If-None-Match": list.version } : {};
+  const answer = await fetch(`/${name}?latest=${SHOWN}`, { headers, cache: "no-store" });
+  if (answer.status === 304) return;
+  if (!answer.ok) throw new Error(`${name}: ${answer.status}`);
+  list.items = (await answer.json()).reverse();
+  list.total = Number(answer.headers.get("X-Total-Count"));
+  list.version = answer.headers.get("ETag");
+  feed.older.clear();
+}
+
+async function refreshFaults() {
+  const answer = await fetch("/faults", { cache: "no-store" });
+  if (!answer.ok) throw new Error(`faults: ${answer.status}`);
+  feed.faults = await answer.json();
+}
+
+export async function refresh() {
+  try {
+    await Promise.all([...LISTS.map(refreshList), refreshFaults()]);
+    feed.silentSince = null;
+    feed.loaded = true;
+  } catch {
+    feed.silentSince ??= new Date();
+  }
+}
+
+// Items of this key that are too old for the list, once they are here; asks for them the first time.
+export function older(name, key, arrived) {
+  const place = `${name} ${key}`;
+  if (!feed.older.has(place)) {
+    feed.older.set(place, []);
+    fetch(`/${name}?key=${encodeURIComponent(key)}`, { cache: "no-store" })
+      .then((answer) => (answer.ok ? answer.json() : []))
+      .then((items) => {
+        feed.older.set(place, items);
+        if (items.length) arrived();
+      })
+      .catch(() => feed.older.delete(place));
+  }
+  return feed.older.get(place);
+}
+
+// Sends a change. Resolves to null, or to what the sandbox had against it.
+export async function send(method, path, body) {
+  try {
+    const answer = await fetch(path, {
+      method,
+      headers: { "Content-Type": "application/json" },
+      body: body === undefined ? undefined : JSON.stringify(body),
+    });
+    return answer.ok ? null : (await answer.json()).error;
+  } catch {
+    return "the sandbox does not answer";
+  }
+}

@@ -1,0 +1,99 @@
+"""What the contract kit sends through every port, with a customer in it who must not show up in any error."""
+
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from domain.actions import Capability
+from integrations.declaration import Integration
+from integrations.ports import (
+    WRITES,
+    Alert,
+    Call,
+    Mail,
+    Push,
+    Receipt,
+    Sms,
+    Task,
+    Ticket,
+    TicketNote,
+)
+from integrations.registry import Configured, Roster, discover, load_roster
+
+KEY = "case/C-1042/1/ticket"
+SECRET = "canary-secret-7f3a91"
+PERSON = "Zdzisława"
+ADDRESS = "zdzislawa.canary@example.com"
+PHONE = "+48601234567"
+WORDS = "strasznie długo czekałam"
+
+SENT: Mapping[str, Callable[[Any], Awaitable[Receipt]]] = {
+    "open_ticket": lambda port: port.open_ticket(
+        Ticket("C-1042", f"{PERSON}: 2 of 10", WORDS, "critical", "retention", "pl", {"name": PERSON, "mail": ADDRESS}),
+        key=KEY,
+    ),
+    "add_note": lambda port: port.add_note(TicketNote("case/C-1042/1/ticket", "C-1042", WORDS, "high"), key=KEY),
+    "upsert_task": lambda port: port.upsert_task(
+        Task("C-1042", f"Call {PERSON}", WORDS, "agent-7", "high", datetime(2026, 3, 1, 9, 30, tzinfo=UTC)), key=KEY
+    ),
+    "close_task": lambda port: port.close_task(key=KEY, reason="renewed"),
+    "send_mail": lambda port: port.send_mail(
+        Mail("C-1042", ADDRESS, "Dziękujemy", f"{PERSON}, {WORDS}", f"<p>{PERSON}</p>", "pl", "acknowledgement", {}),
+        key=KEY,
+    ),
+    "send_sms": lambda port: port.send_sms(
+        Sms("C-1042", PHONE, f"{PERSON}, {WORDS}", "pl", "acknowledgement"), key=KEY
+    ),
+    "place_call": lambda port: port.place_call(Call("C-1042", PHONE, f"{PERSON}, {WORDS}", "pl", "expiry"), key=KEY),
+    "send_push": lambda port: port.send_push(Push("C-1042", "device-1", PERSON, WORDS), key=KEY),
+    "raise_alert": lambda port: port.raise_alert(Alert("3 cases have no owner", "critical", "", {}), key=KEY),
+}
+"""One write of each operation. Whoever adds an operation to `integrations.ports.WRITES` adds its line here."""
+
+OUTBOUND = [
+    integration
+    for capability, vendors in discover().items()
+    for integration in vendors.values()
+    if capability is not Capability.SURVEY_INTAKE
+]
+INTAKES = list(discover().get(Capability.SURVEY_INTAKE, {}).values())
+WRITTEN = [(integration, operation) for integration in OUTBOUND for operation in WRITES[integration.capability]]
+
+
+def recorded(integration: Integration[Any]) -> dict[str, Any]:
+    """What the vendor was seen to answer: recorded/<capability>/<vendor>.json, which comes with its adapter."""
+    path = Path(__file__).parent / "recorded" / integration.capability / f"{integration.vendor}.json"
+    assert path.exists(), (
+        f"record what {integration.name} answers in tests/contract/{path.relative_to(path.parents[2])}"
+    )
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def roster(integration: Integration[Any], url: str, **settings: Any) -> Roster:
+    """A roster of this one integration at `url`, every secret of it `SECRET`, as the file would make it."""
+    fields = integration.config.model_fields
+    secrets = {name: "${KIT_SECRET}" for name, field in fields.items() if "SecretStr" in str(field.annotation)}
+    section = {
+        "vendor": integration.vendor,
+        "url": "${KIT_URL}",
+        **secrets,
+        **recorded(integration)["settings"],
+        **settings,
+    }
+    return load_roster(yaml.safe_dump({str(integration.capability): section}), {"KIT_URL": url, "KIT_SECRET": SECRET})
+
+
+def serving(integration: Integration[Any], url: str, **settings: Any) -> Configured:
+    """The integration of that roster."""
+    configured = roster(integration, url, **settings).of(integration.capability)
+    assert configured is not None
+    return configured
+
+
+def named(value: Any) -> str:
+    """How a test case is called in pytest's output."""
+    return value.name if isinstance(value, Integration) else str(getattr(value, "__name__", value))
