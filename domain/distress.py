@@ -4,7 +4,7 @@ A rule is a phrase as a native writes it, in lower case, with its diacritics:
 
 - `*` at a word's end stands for any ending: `unemploy*`.
 - `|` separates alternatives for one word: `mother|father`.
-- A lone `*` stands for up to two words of any kind: `died * cancer`.
+- A lone `*` stands for up to three words of any kind: `died * cancer`.
 
 Case, apostrophes and whatever stands between words (spaces, hyphens, full stops) do not matter. Letters typed without
 their marks match ("zmarl" is "zmarł"), letters with other marks do not: Polish "rąk" (of hands) is not "rak" (cancer),
@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-_LONGEST_GAP = 2  # words a lone `*` stands for
+_LONGEST_GAP = 3  # words a lone `*` stands for
 _INDEXED = 2  # letters of a phrase's first word by which it is found
 
 

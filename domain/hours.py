@@ -43,7 +43,7 @@ def instant_of(day: date, wall: time, place: ZoneInfo) -> datetime:
     A wall time that clocks leap over is the first instant after the leap; one they show twice is the first of the two.
     So a later wall time is never an earlier instant.
     """
-    local = datetime.combine(day, wall, tzinfo=place)
+    local = datetime.combine(day, wall.replace(fold=0), tzinfo=place)
     instant = local.astimezone(UTC)
     if instant.astimezone(place).replace(tzinfo=None) == local.replace(tzinfo=None):
         return instant

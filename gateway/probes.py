@@ -8,7 +8,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from sqlalchemy.exc import DBAPIError
 
 from services.wiring import Handrail
-from store.migrate import current, newest
+from store.schema import current, newest
 
 router = APIRouter()
 

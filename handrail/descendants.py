@@ -1,4 +1,4 @@
-"""Processes below this one, orphans included: what has to be gone when we are. Linux only; elsewhere nothing is found."""
+"""Processes below this one, orphans included. Linux only; elsewhere none is found."""
 
 import ctypes
 import os

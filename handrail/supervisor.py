@@ -75,7 +75,8 @@ class Supervisor:
         signal.set_wakeup_fd(self._bell[1], warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)  # its byte in the pipe is what wakes us
         for asked in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            signal.signal(asked, self._asked_to_stop)
+            if signal.getsignal(asked) is not signal.SIG_IGN:  # `nohup` and background jobs mean it
+                signal.signal(asked, self._asked_to_stop)
         adopt_orphans()
 
     @property
@@ -105,7 +106,8 @@ class Supervisor:
         self._waiting.clear()
         deadline = time.monotonic() + seconds
         for running in reversed(list(self._running.values())):
-            running.process.send_signal(signal.SIGTERM)
+            with suppress(ProcessLookupError):
+                os.kill(running.process.pid, signal.SIGTERM)
             # One after the other while there is time: a worker signs off at the server, which must still be there.
             share = time.monotonic() + (deadline - time.monotonic()) / max(1, len(self._running))
             while running.process.pid in self._running and time.monotonic() < share:
@@ -118,7 +120,8 @@ class Supervisor:
         """Give the signals back."""
         signal.set_wakeup_fd(-1)
         for taken in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            signal.signal(taken, signal.default_int_handler if taken == signal.SIGINT else signal.SIG_DFL)
+            if signal.getsignal(taken) is not signal.SIG_IGN:
+                signal.signal(taken, signal.default_int_handler if taken == signal.SIGINT else signal.SIG_DFL)
         for end in self._bell:
             os.close(end)
 
@@ -135,7 +138,7 @@ class Supervisor:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                preexec_fn=_begins(os.getpid(), program.nice),  # noqa: PLW1509 - nothing here runs threads
+                preexec_fn=_begins(os.getpid(), program.nice),
             )
         self._running[process.pid] = _Running(program, process, time.monotonic(), early_ends)
         self.changed()
@@ -149,7 +152,7 @@ class Supervisor:
 
     def _reap(self) -> list[End]:
         """Wait for whoever ended: our programs, and orphans of theirs."""
-        ends = []
+        ends: list[End] = []
         while True:
             try:
                 pid, status = os.waitpid(-1, os.WNOHANG)

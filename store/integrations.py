@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
 from domain.actions import State
 from domain.breaker import Breaker, BreakerRules
@@ -12,20 +12,24 @@ from store.ledger.rows import actions, integration_state
 
 
 def register(connection: Connection, name: str, capability: str, vendor: str, *, now: datetime) -> None:
-    """Make sure an integration has its row; another vendor under the same name starts with a closed breaker."""
+    """Make sure an integration has its row. Who served the capability before is forgotten, with its breaker."""
+    connection.execute(
+        delete(integration_state).where(integration_state.c.capability == capability, integration_state.c.name != name)
+    )
     row = connection.execute(
         select(integration_state).where(integration_state.c.name == name).with_for_update()
     ).first()
-    fresh = {"capability": capability, "vendor": vendor}
     if row is None:
         connection.execute(
-            insert(integration_state).values(name=name, breaker="closed", since=now, failures=0, openings=0, **fresh)
-        )
-    elif (row.capability, row.vendor) != (capability, vendor):
-        connection.execute(
-            update(integration_state)
-            .where(integration_state.c.name == name)
-            .values(breaker="closed", since=now, failures=0, openings=0, reason=None, not_before=None, **fresh)
+            insert(integration_state).values(
+                name=name,
+                capability=capability,
+                vendor=vendor,
+                breaker="closed",
+                since=now,
+                failures=0,
+                openings=0,
+            )
         )
 
 

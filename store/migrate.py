@@ -1,16 +1,15 @@
-"""Bring a database to the newest schema, and say whether it is there."""
+"""Bring a database to the newest schema."""
 
-from pathlib import Path
+import logging
 
 from alembic import command
 from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
 from store.database import Database
+from store.schema import MIGRATIONS, newest
 
-_MIGRATIONS = Path(__file__).parent / "migrations"
+logging.getLogger("alembic").setLevel(logging.WARNING)  # its version tells nobody anything
 
 
 def upgrade(database: Database) -> str:
@@ -22,21 +21,8 @@ def upgrade(database: Database) -> str:
     return newest()
 
 
-def current(database: Database) -> str | None:
-    """The database's revision; None: it is empty."""
-    with database.read() as connection:
-        return MigrationContext.configure(connection).get_current_revision()
-
-
-def newest() -> str:
-    """The revision this code needs."""
-    head = ScriptDirectory(str(_MIGRATIONS)).get_current_head()
-    assert head is not None  # noqa: S101 - there is always a first migration
-    return head
-
-
 def _config(connection: Connection) -> Config:
     config = Config()
-    config.set_main_option("script_location", str(_MIGRATIONS))
+    config.set_main_option("script_location", str(MIGRATIONS))
     config.attributes["connection"] = connection
     return config

@@ -1,12 +1,14 @@
-"""A small world around the ledger for tests: a policy, people, plans, and one worker's steps by name."""
+"""A small world around the ledger, for tests: a policy, people, plans, and a worker's steps by name."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
+from zlib import crc32
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import Row, Table, delete, insert, select, update
 
-from domain.actions import EDGES, Basis, Capability, Kind, State, is_legal
+from domain.actions import Basis, Capability, Kind, State, is_legal
 from domain.breaker import BreakerRules
 from domain.contact import FrequencyCap
 from domain.customers import Customer, Tier
@@ -23,14 +25,18 @@ from store.ledger.arm import Target, Window, arm
 from store.ledger.enqueue import About, enqueue
 from store.ledger.record import record
 from store.ledger.reserve import reserve
-from store.ledger.rows import Reserved, Result, Worker, actions, audit, controls, customers, reviews
+from store.ledger.rows import Armed, Reserved, Result, Worker, actions, audit, controls, evidence, integration_state
 from store.ledger.sweep import Swept, sweep_leases
 from store.tables import metadata
 
 NOON = datetime(2026, 3, 4, 11, tzinfo=UTC)
-"""A Wednesday, noon in Warsaw: nobody is asleep, somebody is at work."""
+"""A Wednesday, noon in Warsaw: nobody sleeps, somebody is at work."""
 
 NIGHT = datetime(2026, 3, 4, 23, tzinfo=UTC)
+"""Midnight in Warsaw."""
+
+MORNING = datetime(2026, 3, 5, 7, tzinfo=UTC)
+"""The end of that night: 08:00 in Warsaw."""
 
 POLICY = Policy(
     company="Example",
@@ -50,11 +56,270 @@ POLICY = Policy(
         acknowledge_within_hours=48,
         acknowledge_answers_up_to_hours=72,
     ),
-    staffing=Staffing(
-        "Europe/Warsaw", {day: (OpenHours(time(8), time(18)),) for day in tuple(Weekday)[: Weekday.SATURDAY.index("s") + 5]}
-    ),
+    staffing=Staffing("Europe/Warsaw", dict.fromkeys(Weekday, (OpenHours(time(8), time(18)),))),
     contact=ContactPolicy(quiet=QuietHours(time(20), time(8)), cap=FrequencyCap(contacts=2, days=7)),
     distress=DistressRules({Category.BEREAVEMENT: {"en": ("passed away",)}, Category.LEGAL: {"en": ("lawyer*",)}}),
     breaker=BreakerRules(open_after_failures=3, probe_seconds=5, probe_longest_seconds=60),
     retry=RetryRules(first_seconds=1, longest_seconds=60, max_attempts=5),
 )
+
+ADDRESS = {Capability.MAIL: "email", Capability.SMS: "phone", Capability.VOICE: "phone"}
+WORKER = Worker("worker-1", "run-1")
+
+
+def a_plan(key: str = "k", **changes: Any) -> PlannedAction:
+    """An internal task due at noon, changed as asked."""
+    plan = PlannedAction(
+        key=key,
+        kind=Kind.TASK,
+        basis=Basis.INTERNAL,
+        capability=Capability.CRM,
+        payload=Payload("task/1", {"says": key}),
+        due_at=NOON,
+    )
+    return replace(plan, **changes)
+
+
+def a_message(key: str = "m", **changes: Any) -> PlannedAction:
+    """A proactive mail due at noon, changed as asked."""
+    outward = {"basis": Basis.PROACTIVE, "kind": Kind.MESSAGE, "capability": Capability.MAIL, "purpose": "reminders"}
+    return a_plan(key, **{**outward, **changes})
+
+
+_SENDING = (State.CLAIMED, State.SENDING)
+_WAYS = {
+    State.READY: (),
+    State.PLANNED: (State.PLANNED,),
+    State.AWAITING_REVIEW: (State.PLANNED, State.AWAITING_REVIEW),
+    State.CLAIMED: (State.CLAIMED,),
+    State.NEEDS_HUMAN: (State.CLAIMED, State.NEEDS_HUMAN),
+    State.SENDING: _SENDING,
+    **{end: (end,) for end in (State.SKIPPED, State.CANCELLED, State.EXPIRED)},
+    **{end: (*_SENDING, end) for end in (State.DONE, State.FAILED, State.UNCERTAIN)},
+}
+
+
+class World:
+    """One database with every integration registered, and short words for what tests do to it."""
+
+    def __init__(self, database: Database, policy: Policy = POLICY) -> None:
+        self.database = database
+        self.policy = policy
+        self.now = NOON
+        with database.write() as connection:
+            for capability in Capability:
+                register(connection, f"{capability} via fake", capability, "fake", now=NOON)
+
+    def customer(self, ref: str = "C-1", *, consents: bool = True, **facts: Any) -> int:
+        """A customer with a mail address and a phone; they allowed reminders on every channel unless told."""
+        reachable = {"email": f"{ref.lower()}@example.com", "phone": f"+4860{crc32(ref.encode()) % 10_000_000:07}"}
+        with self.database.write() as connection:
+            made = people.create(connection, Customer(ref, **{**reachable, **facts}), now=self.now)
+            for channel in ("mail", "sms", "voice") if consents else ():
+                people.set_consent(connection, made, "reminders", channel, granted=True, now=self.now)
+        return made
+
+    def put(self, *planned: PlannedAction, run: str = "planner", **about: int | None) -> dict[str, int]:
+        """Enqueue."""
+        with self.database.write() as connection:
+            return enqueue(connection, planned, About(**about), run=run, now=self.now)
+
+    def reserve(
+        self,
+        capability: Capability = Capability.CRM,
+        *,
+        lane: str = "normal",
+        limit: int = 100,
+        worker: Worker = WORKER,
+        lease_seconds: float = 20,
+        now: datetime | None = None,
+        **how: Any,
+    ) -> list[Reserved]:
+        """Step one of a claim."""
+        with self.database.write() as connection:
+            return reserve(
+                connection,
+                capability=capability,
+                lane=lane,
+                worker=worker,
+                lease_seconds=lease_seconds,
+                limit=limit,
+                now=now or self.now,
+                **how,
+            )
+
+    def arm(
+        self,
+        rows: Sequence[Reserved],
+        capability: Capability = Capability.CRM,
+        *,
+        worker: Worker = WORKER,
+        lease_seconds: float = 20,
+        rate: float | None = None,
+        now: datetime | None = None,
+        policy: Policy | None = None,
+    ) -> Window:
+        """Step two of a claim."""
+        target = Target(f"{capability} via fake", capability, rate, ADDRESS.get(capability))
+        with self.database.write() as connection:
+            return arm(
+                connection,
+                rows,
+                target,
+                worker=worker,
+                lease_seconds=lease_seconds,
+                policy=policy or self.policy,
+                now=now or self.now,
+            )
+
+    def take(self, capability: Capability = Capability.CRM, **how: Any) -> list[Armed]:
+        """Both steps; what may be sent."""
+        rate = how.pop("rate", None)
+        shared = {name: how[name] for name in ("worker", "lease_seconds", "now") if name in how}
+        return self.arm(self.reserve(capability, **how), capability, rate=rate, **shared).armed
+
+    def record(
+        self, *results: Result, worker: Worker = WORKER, integration: str = "crm via fake", now: datetime | None = None
+    ) -> list[Result]:
+        """Write down results; those refused."""
+        with self.database.write() as connection:
+            return record(connection, results, integration=integration, worker=worker, now=now or self.now)
+
+    def sweep(self, run: str = "sweeper") -> list[Swept]:
+        """Take over what the dead held."""
+        with self.database.write() as connection:
+            return sweep_leases(connection, run=run, now=self.now)
+
+    def kill(self, *keys: str) -> None:
+        """The worker of these rows is dead: its lease is over, by the database's clock."""
+        with self.database.write() as connection:
+            connection.execute(
+                update(actions)
+                .where(actions.c.key.in_(keys) if keys else actions.c.lease_until.is_not(None))
+                .values(lease_until=datetime(2000, 1, 1, tzinfo=UTC))
+            )
+
+    def stop(self, stopped: bool = True) -> None:
+        """The kill switch, as it stands in the database."""
+        with self.database.write() as connection:
+            connection.execute(update(controls).values(stopped=stopped))
+
+    def integration(self, capability: Capability, **values: Any) -> None:
+        """Change what is known of an integration."""
+        with self.database.write() as connection:
+            connection.execute(
+                update(integration_state).where(integration_state.c.capability == capability).values(**values)
+            )
+
+    def force(self, key: str, state: State) -> None:
+        """Bring a ready action to a state by legal moves."""
+        for step in _WAYS[state]:
+            self.change(key, state=step)
+
+    def case(self, customer_id: int) -> int:
+        """An open case of a customer."""
+        facts = {"reason": "nps 0", "team": "Retention", "priority": "critical", "answer_by": NOON, "opened_at": NOON}
+        return self.add("cases", customer_id=customer_id, number=1, state="open", version=1, **facts)
+
+    def bump_case(self, case_id: int) -> None:
+        """Something about a case changes."""
+        cases = metadata.tables["cases"]
+        with self.database.write() as connection:
+            connection.execute(update(cases).where(cases.c.id == case_id).values(version=cases.c.version + 1))
+
+    def bump(self, customer_id: int) -> None:
+        """A fact that messages rest on changes."""
+        customers = metadata.tables["customers"]
+        with self.database.write() as connection:
+            connection.execute(
+                update(customers).where(customers.c.id == customer_id).values(version=customers.c.version + 1)
+            )
+
+    def review(self, key: str, *, state: str, payload_hash: str | None = None) -> int:
+        """A review of an action as it stands (or of another payload); its id, not yet noted at the action."""
+        return self.add(
+            "reviews",
+            state=state,
+            risk="vip",
+            payload_hash=payload_hash or self.row(key).payload_hash,
+            initiator="planner",
+            reviewers_needed=1,
+            deadline=NOON + timedelta(hours=4),
+            created_at=NOON,
+        )
+
+    def change(self, key: str, **values: Any) -> None:
+        """Change an action's columns by force."""
+        with self.database.write() as connection:
+            connection.execute(update(actions).where(actions.c.key == key).values(**values))
+
+    def add(self, table: str, **values: Any) -> int:
+        """Insert a row; its id (for tables that have one)."""
+        into: Table = metadata.tables[table]
+        with self.database.write() as connection:
+            made = connection.execute(insert(into).values(**values))
+            return int(made.inserted_primary_key[0]) if made.inserted_primary_key else 0
+
+    def row(self, key: str) -> Row[Any]:
+        """An action as it stands."""
+        with self.database.read() as connection:
+            return connection.execute(select(actions).where(actions.c.key == key)).one()
+
+    def state(self, key: str) -> State:
+        """Where an action stands."""
+        return State(self.row(key).state)
+
+    def states(self) -> dict[str, State]:
+        """Where every action stands."""
+        with self.database.read() as connection:
+            return {row.key: State(row.state) for row in connection.execute(select(actions))}
+
+    def rows(self, table: str) -> list[Row[Any]]:
+        """All rows of a table."""
+        with self.database.read() as connection:
+            return list(connection.execute(select(metadata.tables[table])))
+
+    def story(self, key: str) -> list[str]:
+        """The states an action went through, in order."""
+        with self.database.read() as connection:
+            moves = select(audit.c.after).join(actions, actions.c.id == audit.c.action_id).where(actions.c.key == key)
+            return list(connection.execute(moves.order_by(audit.c.id)).scalars())
+
+
+def empty(database: Database) -> None:
+    """Take every row out but the kill switch, which is off."""
+    with database.write() as connection:
+        if not database.is_sqlite:
+            connection.exec_driver_sql("SET LOCAL session_replication_role = replica")  # no foreign keys, no triggers
+        for table in metadata.sorted_tables:
+            if table is not controls:
+                connection.execute(delete(table))
+        connection.execute(update(controls).values(stopped=False))
+
+
+def check_audit(database: Database) -> None:
+    """P21: every move was legal, and replaying the moves gives the ledger as it stands."""
+    with database.read() as connection:
+        standing = {row.id: row for row in connection.execute(select(actions))}
+        moves = connection.execute(select(audit).order_by(audit.c.id)).all()
+    replayed: dict[int, tuple[str, int, int]] = {}
+    for move in moves:
+        before = replayed[move.action_id][0] if move.action_id in replayed else None
+        assert move.before == before, f"{standing[move.action_id].key}: from {move.before}, but it stood at {before}"
+        basis = Basis(standing[move.action_id].basis)
+        legal = is_legal(None if before is None else State(before), State(move.after), basis=basis)
+        assert legal, f"{standing[move.action_id].key}: {before} to {move.after}"
+        replayed[move.action_id] = (move.after, move.revision, move.fence)
+    assert replayed == {row.id: (row.state, row.revision, row.fence) for row in standing.values()}
+
+
+def bound(world: World, key: str) -> dict[str, int]:
+    """The facts an action rests on, with their versions."""
+    with world.database.read() as connection:
+        facts = select(evidence.c.fact, evidence.c.version).join(actions, actions.c.id == evidence.c.action_id)
+        return {row.fact: row.version for row in connection.execute(facts.where(actions.c.key == key))}
+
+
+def later(**delta: float) -> datetime:
+    """Noon and then some."""
+    return NOON + timedelta(**delta)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, case, delete, insert, literal, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from domain.actions import UNSENT, State
@@ -29,6 +29,7 @@ def enqueue(
     """Insert what is not there yet, with its evidence; the ids of the new rows by key.
 
     Call it in the transaction of the business change that causes the actions. A key that exists stays as it is.
+    Raises LookupError for an action that waits for one nobody planned, ValueError for actions that wait for each other.
     """
     if not planned:
         return {}
@@ -52,12 +53,11 @@ def replan(
         update(actions)
         .where(actions.c.id == action_id, actions.c.state == State.PLANNED)
         .values(
-            state=State.SKIPPED if planned.skip else State.READY,
+            state=State.SKIPPED if planned.skip else _reviewed_anew(),
             reason=planned.skip or planned.reason,
             payload=content,
             payload_hash=payload_hash(content),
             revision=actions.c.revision + 1,
-            review_id=None,
             capability=planned.capability,
             due_at=planned.due_at,
             stale_after=planned.stale_after,
@@ -83,12 +83,25 @@ def send_back_to_planning(connection: Connection, keys: Sequence[str], *, reason
     return moved.rowcount
 
 
+def _reviewed_anew() -> ColumnElement[str]:
+    """What needed a review needs it again: the approval was over another payload hash."""
+    return case((actions.c.review_id.is_(None), literal(State.READY)), else_=literal(State.AWAITING_REVIEW))
+
+
 def _waves(planned: Sequence[PlannedAction]) -> list[list[PlannedAction]]:
-    """First what waits for nothing in this plan, then what waits for it."""
-    keys = {action.key for action in planned}
-    first = [action for action in planned if action.after not in keys]
-    second = [action for action in planned if action.after in keys]
-    return [wave for wave in (first, second) if wave]
+    """First what waits for nothing in this plan, then what waits for that, and so on; ValueError for a circle."""
+    left: dict[str, PlannedAction] = {}
+    for action in planned:
+        left.setdefault(action.key, action)
+    waves = []
+    while left:
+        wave = [action for action in left.values() if action.after not in left]
+        if not wave:
+            raise ValueError(f"these actions wait for each other: {', '.join(left)}")
+        waves.append(wave)
+        for action in wave:
+            del left[action.key]
+    return waves
 
 
 def _predecessor(connection: Connection, action: PlannedAction, known: Mapping[str, int]) -> int | None:
@@ -97,7 +110,9 @@ def _predecessor(connection: Connection, action: PlannedAction, known: Mapping[s
     if action.after in known:
         return known[action.after]
     found = connection.execute(select(actions.c.id).where(actions.c.key == action.after)).scalar()
-    return None if found is None else int(found)
+    if found is None:
+        raise LookupError(f"{action.key} waits for an action, but nobody planned {action.after!r}")
+    return int(found)
 
 
 def _row(action: PlannedAction, about: About, after_id: int | None, *, run: str, now: datetime) -> dict[str, Any]:

@@ -108,20 +108,20 @@ async def test_a_read_that_we_do_not_understand_breaks_the_contract(outside: Out
 
 async def test_silence_after_sending_is_unknown_within_the_timeout(outside: Outside) -> None:
     outside.replies(outside.silence)
-    async with client(outside.url, timeout_seconds=0.2) as desk:
+    async with client(outside.url, timeout_seconds=0.4) as desk:
         began = time.monotonic()
         with pytest.raises(OutcomeUnknown, match="no answer in time"):
             await write(desk)
-        assert 0.15 < time.monotonic() - began < 1
+        assert 0.35 < time.monotonic() - began < 2
 
 
 async def test_a_read_of_silence_stays_within_the_timeout_with_all_its_attempts(outside: Outside) -> None:
     outside.replies(outside.silence)
-    async with client(outside.url, timeout_seconds=0.2) as desk:
+    async with client(outside.url, timeout_seconds=0.4) as desk:
         began = time.monotonic()
         with pytest.raises(Unavailable):
             await read(desk)
-        assert time.monotonic() - began < 1
+        assert time.monotonic() - began < 2
 
 
 async def test_a_slow_trickle_does_not_outlast_the_timeout(outside: Outside) -> None:
@@ -132,7 +132,7 @@ async def test_a_slow_trickle_does_not_outlast_the_timeout(outside: Outside) -> 
             await asyncio.wait([asyncio.ensure_future(outside.over.wait())], timeout=0.02)
 
     outside.replies(trickle)
-    async with client(outside.url, timeout_seconds=0.2) as desk:
+    async with client(outside.url, timeout_seconds=0.4) as desk:
         with pytest.raises(OutcomeUnknown, match="no answer in time"):
             await write(desk)
 
@@ -179,7 +179,7 @@ async def test_a_tls_handshake_that_never_ends_is_surely_unsent() -> None:
         await reader.read()
         writer.close()
 
-    async with listening(mute) as port, client(f"https://127.0.0.1:{port}", timeout_seconds=0.2) as desk:
+    async with listening(mute) as port, client(f"https://127.0.0.1:{port}", timeout_seconds=0.4) as desk:
         with pytest.raises(NotSent, match="nothing was sent"):
             await write(desk)
 
@@ -200,7 +200,7 @@ async def test_a_body_that_the_vendor_stops_taking_is_unknown(outside: Outside) 
         await outside.over.wait()
         writer.close()
 
-    async with listening(deaf, limit=1) as port, client(f"http://127.0.0.1:{port}", timeout_seconds=0.2) as desk:
+    async with listening(deaf, limit=1) as port, client(f"http://127.0.0.1:{port}", timeout_seconds=0.4) as desk:
         with pytest.raises(OutcomeUnknown):
             await write(desk, {"key": "k", "words": "x" * 20_000_000})
         outside.over.set()
@@ -229,11 +229,11 @@ async def test_a_connection_closed_on_our_request_is_unknown_because_it_may_have
 
 async def test_no_free_connection_is_surely_unsent_and_the_interrupted_one_is_replaced(outside: Outside) -> None:
     outside.replies(outside.silence)
-    async with client(outside.url, connections=1, timeout_seconds=1.2) as desk:
+    async with client(outside.url, connections=1, timeout_seconds=0.8) as desk:
         first = asyncio.create_task(write(desk))
         while not outside.requests:
             await asyncio.sleep(0)
-        with pytest.raises(NotSent, match=r"no connection was free for 0\.3 s"):
+        with pytest.raises(NotSent, match=r"no connection was free for 0\.2 s"):
             await write(desk)
         first.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -368,6 +368,9 @@ async def test_a_check_tells_how_it_went_in_one_attempt(outside: Outside, nobody
         assert not health.ok
         assert "503" in health.problem
     assert len(outside.requests) == 2
+    outside.replies(outside.silence)
+    async with client(outside.url, timeout_seconds=0.4) as desk:
+        assert "no answer in time" in (await desk.check("/health", {}, understand=identifier)).problem
     async with client(nobody) as desk:
         assert "cannot connect" in (await desk.check("/health", {}, understand=identifier)).problem
 

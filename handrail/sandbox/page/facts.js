@@ -23,6 +23,8 @@ function compound(name, fact) {
   }
   const entries = Object.entries(fact);
   if (entries.length === 0) return h("p", { class: "none" }, "None");
+  const rank = ([inner, each]) => (isTheirWords(inner, each) ? 0 : isPlain(each) ? 1 : 2);
+  entries.sort((one, other) => rank(one) - rank(other)); // their own words first
   return h("dl", { class: "pairs" }, entries.map(([inner, each]) => pair(inner, each)));
 }
 

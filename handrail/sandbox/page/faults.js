@@ -5,19 +5,18 @@ import { feed, send } from "./feed.js";
 
 const CAPABILITIES = ["ticketing", "crm", "mail", "sms", "voice"];
 const MODES = {
-  status_503: ["says 503", "Refuses with 503. Nothing is applied."],
-  status_429: ["says 429", "Refuses with 429 and asks to come back after so many seconds. Nothing is applied."],
-  timeout_before: ["stays silent, does nothing", "Holds the connection, then hangs up. Nothing is applied."],
-  timeout_after: ["does it, stays silent", "Applies the write, holds the connection, then hangs up without a word."],
-  reset_after: ["does it, resets", "Applies the write, then resets the connection."],
-  bad_json: ["does it, answers nonsense", "Applies the write, then answers 200 with a body nobody can read."],
-  slow: ["takes its time", "Waits, then answers as if nothing were wrong."],
+  status_503: [() => "refused with 503", "Refuses with 503. Nothing is applied."],
+  status_429: [(time) => `refused with 429, to come back in ${time}`, "Refuses with 429 and Retry-After. Nothing is applied."],
+  timeout_before: [(time) => `held ${time} and dropped, not applied`, "Holds the connection, then hangs up without a word. Nothing is applied."],
+  timeout_after: [(time) => `applied, then held ${time} and dropped`, "Applies the write, holds the connection, then hangs up without a word."],
+  reset_after: [() => "applied, then the connection reset", "Applies the write, then resets the connection."],
+  bad_json: [() => "applied, answered with nonsense", "Applies the write, then answers 200 with a body nobody can read."],
+  slow: [(time) => `answered ${time} late`, "Waits, then answers as if nothing were wrong."],
 };
 const TIMED = new Set(["status_429", "timeout_before", "timeout_after", "slow"]);
 
 export function faultWords(fault) {
-  const seconds = TIMED.has(fault.mode) ? ` (${fault.seconds} s)` : "";
-  return `next ${count(fault.count, "write")}: ${MODES[fault.mode][0]}${seconds}`;
+  return `next ${count(fault.count, "write")} ${MODES[fault.mode][0](`${fault.seconds} s`)}`;
 }
 
 export function faults(place, _wanted, redraw) {
@@ -33,7 +32,7 @@ function form(redraw) {
   const problem = h("p", { class: "problem", role: "alert" });
   const capability = h("select", { name: "capability" }, CAPABILITIES.map((name) => h("option", {}, name)));
   const mode = h("select", { name: "mode", "aria-describedby": "mode-words", onchange: () => explain() },
-    Object.entries(MODES).map(([name, [words]]) => h("option", { value: name }, `${name}: ${words}`)));
+    Object.keys(MODES).map((name) => h("option", {}, name)));
   const writes = h("input", { name: "count", type: "number", min: 1, max: 1000000, value: 3, required: true });
   const seconds = h("input", { name: "seconds", type: "number", min: 0, max: 3600, step: "any", value: 1, required: true });
   const wait = h("label", {}, "Seconds", seconds);
@@ -64,7 +63,7 @@ function pending(redraw) {
   ];
   return [
     h("h2", {}, "Waiting to happen"),
-    h("ol", { class: "pending" }, feed.faults.map((fault) => h("li", {}, h("b", {}, fault.capability), " ", faultWords(fault)))),
+    h("ol", { class: "pending" }, feed.faults.map((fault) => h("li", {}, h("b", {}, fault.capability), ": ", faultWords(fault)))),
     h("button", { type: "button", onclick: () => clearFaults(redraw) }, "Clear all"),
   ];
 }

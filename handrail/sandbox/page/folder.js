@@ -23,6 +23,10 @@ export function twinMark(item) {
     `same key ×${item.twin}`) : null;
 }
 
+export function idMark(item) {
+  return h("code", { class: "when" }, item.id);
+}
+
 export function folder({ word, list, row, detail, emptyTitle, emptyText }) {
   let stays = null; // what is shown while nobody has chosen
 
@@ -131,8 +135,7 @@ export function byline(item, ...more) {
     more,
     item.language ? fact("Language", languageName(item.language)) : null,
     item.template ? fact("Template", item.template) : null,
-    fact("Key", h("code", {}, item.key)),
-    fact("Id", h("code", {}, item.id)));
+    fact("Key", h("code", {}, item.key)));
 }
 
 export function fact(name, value) {

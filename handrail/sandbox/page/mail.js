@@ -1,7 +1,7 @@
 // The mailbox.
 
 import { h, shortTime } from "./dom.js";
-import { byline, fact, folder, twinMark } from "./folder.js";
+import { byline, fact, folder, idMark, twinMark } from "./folder.js";
 
 let asText = false;
 
@@ -16,9 +16,9 @@ export const mail = folder({
     h("span", { class: "sub clip", lang: letter.language }, (letter.text ?? "").slice(0, 160)),
   ],
   detail: (letter) => [
-    letter.twin ? h("div", { class: "line" }, twinMark(letter)) : null,
+    h("div", { class: "line" }, h("span", { class: "to" }, "to ", letter.to), twinMark(letter), idMark(letter)),
     h("h2", { lang: letter.language }, letter.subject),
-    byline(letter, fact("To", letter.to)),
+    byline(letter),
     reader(letter),
     headers(letter),
   ],

@@ -53,13 +53,13 @@ function drawTabs(current) {
   counts[counts.length - 1] = feed.faults.length;
   show(place("tabs"), JSON.stringify([current, counts]), () => Object.entries(VIEWS).map(([name, { title }], index) =>
     h("a", { href: `#${name}`, "data-focus": name, "aria-current": name === current ? "page" : null },
-      title, counts[index] ? h("span", { class: "count" }, counts[index].toLocaleString("en-GB")) : null)));
+      title, counts[index] ? h("span", { class: "count", "data-kind": name }, counts[index].toLocaleString("en-GB")) : null)));
 }
 
 function drawBanner() {
   show(place("banner"), JSON.stringify(feed.faults), () => feed.faults.length === 0 ? [] : h("p", { class: "banner" },
     h("a", { href: "#faults" }, feed.faults.slice(0, 2).map((fault, index) =>
-      [index ? "; " : "", h("b", {}, fault.capability), `, ${faultWords(fault)}`]), feed.faults.length > 2 ? "; …" : ""),
+      [index ? "; " : "", h("b", {}, fault.capability), `: ${faultWords(fault)}`]), feed.faults.length > 2 ? "; …" : ""),
     h("button", { type: "button", onclick: () => clearFaults(redraw) }, "Clear")));
 }
 

@@ -1,7 +1,7 @@
 // CRM tasks.
 
 import { h, longTime, pill, shortTime } from "./dom.js";
-import { byline, fact, folder, twinMark } from "./folder.js";
+import { byline, fact, folder, idMark, twinMark } from "./folder.js";
 
 export const tasks = folder({
   word: "task",
@@ -14,7 +14,7 @@ export const tasks = folder({
     h("span", { class: "sub" }, task.assignee ?? "no assignee", task.due_at ? [" · due ", longTime(task.due_at)] : null),
   ],
   detail: (task) => [
-    h("div", { class: "line" }, pill(task.priority ?? "normal"), state(task), twinMark(task)),
+    h("div", { class: "line" }, pill(task.priority ?? "normal"), state(task), twinMark(task), idMark(task)),
     h("h2", {}, task.title),
     byline(task,
       fact("Assignee", task.assignee ?? "nobody"),

@@ -3,7 +3,7 @@
 import { h, pill, shortTime } from "./dom.js";
 import { facts } from "./facts.js";
 import { send } from "./feed.js";
-import { byline, fact, folder, twinMark } from "./folder.js";
+import { byline, fact, folder, idMark, twinMark } from "./folder.js";
 
 const STATUS_KINDS = { open: "open", pending: "pending", solved: "solved" };
 
@@ -18,10 +18,10 @@ export const tickets = folder({
     h("span", { class: "sub" }, [ticket.team, ticket.assignee ?? "no owner", noteCount(ticket)].filter(Boolean).join(" · ")),
   ],
   detail: (ticket, redraw) => [
-    h("div", { class: "line" }, pill(ticket.priority), statusPill(ticket), twinMark(ticket)),
-    h("h2", {}, ticket.subject),
+    h("div", { class: "line" }, pill(ticket.priority), statusPill(ticket), twinMark(ticket), idMark(ticket)),
+    h("h2", { lang: ticket.language }, ticket.subject),
     actions(ticket, redraw),
-    byline(ticket, fact("Team", ticket.team), fact("Owner", ticket.assignee ?? "nobody yet")),
+    byline(ticket, fact("Team", ticket.team)),
     ticket.body ? h("p", { class: "prose" }, ticket.body) : null,
     notes(ticket),
     isFilled(ticket.context) ? [h("h3", {}, "What to know"), facts(ticket.context)] : null,

@@ -1,0 +1,81 @@
+"""`handrail import`: files of customers and of survey answers."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from handrail.speech import AsJson, console, say, say_json, warn
+
+if TYPE_CHECKING:
+    from services.imports import ImportReport
+
+app = typer.Typer(help="Import files: CSV with a header, or JSON lines.", no_args_is_help=True)
+
+File = Annotated[Path, typer.Argument(help="A .csv, .jsonl or .ndjson file in UTF-8.")]
+
+
+@app.callback()
+def imports() -> None:
+    """Import files: CSV with a header, or JSON lines. Bad rows wait in quarantine; the same file twice is once."""
+
+
+@app.command()
+def surveys(file: File, as_json: AsJson = False) -> None:
+    """Survey answers: response_id, kind, score, answered_at, customer_ref; optional columns say more."""
+    from data_contracts.policy import load_policy
+    from handrail.opening import the_database
+    from services.imports import import_surveys
+    from services.settings import load_settings
+
+    settings, _ = load_settings()
+    policy = load_policy(settings.policy.read_text(encoding="utf-8"), str(settings.policy))
+    with the_database() as database, _progress(file) as progress:
+        report = import_surveys(database, policy, file, clock=_now, progress=progress)
+    _say_report(file, report, as_json=as_json)
+
+
+@app.command()
+def customers(file: File, as_json: AsJson = False) -> None:
+    """Customers: ref and what is known of them; what the file says wins, an empty cell says nothing."""
+    from handrail.opening import the_database
+    from services.imports import import_customers
+
+    with the_database() as database, _progress(file) as progress:
+        report = import_customers(database, file, clock=_now, progress=progress)
+    _say_report(file, report, as_json=as_json)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+@contextmanager
+def _progress(file: Path) -> Iterator[Callable[[int], None]]:
+    """A bar on the terminal; nothing when stderr is not one."""
+    screen = console(stderr=True)
+    if not screen.is_terminal:
+        yield lambda _read: None
+        return
+    from rich.progress import Progress  # 30 ms that pipes need not wait for
+
+    with Progress(console=screen, transient=True) as progress:
+        task = progress.add_task(file.name, total=file.stat().st_size)
+        yield lambda read: progress.update(task, completed=read)
+
+
+def _say_report(file: Path, report: "ImportReport", *, as_json: bool) -> None:
+    if as_json:
+        counts = {"accepted": report.accepted, "known": report.known, "quarantined": report.quarantined}
+        say_json({"file": str(file), **counts, "bad": report.bad})
+        return
+    for bad in report.bad:
+        problems = "; ".join(": ".join(filter(None, problem.values())) for problem in bad["problems"])
+        warn(f"{file.name}:{bad['line']}: {problems}")
+    if report.quarantined > len(report.bad):
+        warn(f"… and {report.quarantined - len(report.bad)} more")
+    kept = " (kept in quarantine until a person looks)" if report.quarantined else ""
+    say(f"{file}: {report.accepted} accepted, {report.known} known already, {report.quarantined} bad{kept}")

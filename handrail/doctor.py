@@ -1,0 +1,197 @@
+"""What `handrail doctor` looks at: each check is one line, ok, warn or fail, with what to do."""
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+import httpx
+from sqlalchemy.exc import DBAPIError
+
+from data_contracts.policy import PolicyProblem, load_policy
+from domain.actions import State
+from handrail.addresses import answers
+from integrations.errors import ConfigurationError
+from integrations.registry import Configured, Roster, load_roster
+from services.reporting import Standing, standing
+from services.settings import Settings, load_settings
+from store.database import Database
+from store.schema import current, newest
+from store.wordings import approved
+from templates.library import TemplateProblem, load
+
+
+class Verdict(StrEnum):
+    """How bad it is."""
+
+    OK = "ok"
+    WARN = "warn"  # a person should look
+    FAIL = "fail"  # it does not work
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line."""
+
+    check: str
+    verdict: Verdict
+    found: str
+    do: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        """For machines."""
+        return asdict(self)
+
+
+def examine() -> list[Finding]:
+    """Every finding; changes nothing anywhere. Raises pydantic's ValidationError for settings that cannot be read."""
+    settings, variables = load_settings()
+    findings = [_policy(settings)]
+    roster, finding = _roster(settings, variables)
+    findings.append(finding)
+    findings += _database(settings)
+    if roster is not None:
+        findings += asyncio.run(_integrations(roster))
+    findings += [_gateway(settings), _prefect(settings)]
+    return findings
+
+
+def _policy(settings: Settings) -> Finding:
+    try:
+        load_policy(settings.policy.read_text(encoding="utf-8"), str(settings.policy))
+    except (OSError, PolicyProblem) as problem:
+        return Finding("policy", Verdict.FAIL, str(problem), "correct the file HANDRAIL_POLICY names")
+    return Finding("policy", Verdict.OK, str(settings.policy))
+
+
+def _roster(settings: Settings, variables: Any) -> tuple[Roster | None, Finding]:
+    try:
+        text = settings.integrations.read_text(encoding="utf-8")
+        roster = load_roster(text, variables, str(settings.integrations), lease_seconds=settings.lease_seconds)
+    except (OSError, ConfigurationError) as problem:
+        return None, Finding(
+            "integrations",
+            Verdict.FAIL,
+            str(problem),
+            "correct the file HANDRAIL_INTEGRATIONS names, or set what it asks for",
+        )
+    return roster, Finding("integrations", Verdict.OK, str(settings.integrations))
+
+
+async def _integrations(roster: Roster) -> list[Finding]:
+    try:
+        return list(await asyncio.gather(*(_integration(configured) for configured in roster)))
+    finally:
+        await roster.aclose()
+
+
+async def _integration(configured: Configured) -> Finding:
+    health = await configured.port.check()
+    if health.ok:
+        return Finding(configured.name, Verdict.OK, f"answered in {health.latency_ms} ms")
+    return Finding(configured.name, Verdict.FAIL, health.problem, "nothing is lost: its actions wait until it answers")
+
+
+def _database(settings: Settings) -> Iterator[Finding]:
+    database = Database(settings.database)
+    where = database.url.render_as_string(hide_password=True)
+    try:
+        if database.is_sqlite and not (settings.database_url or (settings.data / "handrail.db").exists()):
+            yield Finding("database", Verdict.FAIL, f"no file at {where}", "run `handrail db upgrade` or `handrail up`")
+            return
+        revision = current(database)
+        if revision != newest():
+            words = f"{where} has schema {revision}, this version needs {newest()}"
+            yield Finding("database", Verdict.FAIL, words, "run `handrail db upgrade`")
+            return
+        yield Finding("database", Verdict.OK, f"{where}, schema {revision}")
+        yield _wordings(database)
+        yield from _ledger(standing(database, now=datetime.now(UTC)))
+    except DBAPIError as problem:
+        yield Finding("database", Verdict.FAIL, f"{where}: {problem.orig}", "look at HANDRAIL_DATABASE_URL")
+    finally:
+        database.close()
+
+
+def _wordings(database: Database) -> Finding:
+    try:
+        wanted = {(template.name, template.language): template.hash for template in load()}
+    except TemplateProblem as problem:
+        return Finding("templates", Verdict.FAIL, str(problem), "correct the files in templates/messages")
+    with database.read() as connection:
+        in_use = approved(connection)
+    missing = sorted(f"{name} ({language})" for name, language in wanted if (name, language) not in in_use)
+    if missing:
+        return Finding("templates", Verdict.FAIL, f"not published: {', '.join(missing)}", "run `handrail db upgrade`")
+    waiting = sum(in_use[at] != wanted[at] for at in wanted)
+    if waiting:
+        words = f"{waiting} changed wordings are not in use; the last approved ones are"
+        return Finding("templates", Verdict.WARN, words, "run `handrail db upgrade`, then have them approved")
+    return Finding("templates", Verdict.OK, f"{len(wanted)} published and approved")
+
+
+def _ledger(now: Standing) -> Iterator[Finding]:
+    if now.stopped:
+        yield Finding("kill switch", Verdict.WARN, "on: nothing is sent", "`handrail start` when it is safe")
+    else:
+        yield Finding("kill switch", Verdict.OK, "off")
+    opened = sorted(name for name, is_open in now.breakers.items() if is_open)
+    yield _counted(
+        "breakers", len(opened), f"open: {', '.join(opened)}", "see that integration's line; it closes by itself"
+    )
+    yield _counted(
+        "quarantine", now.quarantined, f"{now.quarantined} wait for a person", "correct them at their source"
+    )
+    for state, do in _PEOPLE.items():
+        count = sum(number for (_, at), number in now.actions.items() if at == state)
+        yield _counted(str(state), count, f"{count} actions", do)
+    if now.oldest_urgent_seconds > _LATE_SECONDS:
+        words = f"the oldest urgent action has been due for {now.oldest_urgent_seconds:.0f} s"
+        yield Finding("urgent actions", Verdict.WARN, words, "is the gateway running, and does its integration answer?")
+
+
+_LATE_SECONDS = 30.0
+_PEOPLE = {
+    State.UNCERTAIN: "the next sweep settles what can be settled; `handrail actions --state uncertain`",
+    State.NEEDS_HUMAN: "`handrail actions --state needs_human`, then `handrail actions settle`",
+    State.FAILED: "`handrail actions --state failed`, then `handrail actions settle`",
+}
+
+
+def _counted(check: str, count: int, found: str, do: str) -> Finding:
+    return Finding(check, Verdict.WARN, found, do) if count else Finding(check, Verdict.OK, "none")
+
+
+def _gateway(settings: Settings) -> Finding:
+    address = f"http://{_reachable(settings.gateway_host)}:{settings.gateway_port}"
+    if answers(address, "/readyz", timeout=3.0):
+        return Finding("gateway", Verdict.OK, f"ready at {address}")
+    if answers(address, "/healthz", timeout=3.0):
+        return Finding(
+            "gateway", Verdict.FAIL, f"{address} runs and is not ready", f"ask {address}/readyz for the reason"
+        )
+    return Finding(
+        "gateway", Verdict.FAIL, f"{address} does not answer", "start it with `handrail up` or `python -m gateway`"
+    )
+
+
+def _reachable(host: str) -> str:
+    return "127.0.0.1" if host in {"0.0.0.0", "::", ""} else host  # noqa: S104 - compared with, not bound to
+
+
+def _prefect(settings: Settings) -> Finding:
+    if not settings.prefect_api_url:
+        return Finding("prefect", Verdict.WARN, "not configured", "without it the gateway sends urgent actions only")
+    try:
+        if httpx.get(f"{settings.prefect_api_url.rstrip('/')}/health", timeout=3.0).is_success:
+            return Finding("prefect", Verdict.OK, f"answers at {settings.prefect_api_url}")
+    except httpx.HTTPError:
+        pass  # said below
+    return Finding(
+        "prefect",
+        Verdict.WARN,
+        f"{settings.prefect_api_url} does not answer",
+        "critical answers are still served; start it, or correct HANDRAIL_PREFECT_API_URL",
+    )

@@ -1,0 +1,68 @@
+"""The jobs by name, as they run without Prefect: the same services, in this process."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from services.health import check_integrations
+from services.recovery import sweep
+from services.reporting import follow_survey
+from services.wiring import Handrail
+
+RUN = "handrail run"
+"""What the ledger keeps in place of a run's id."""
+
+Told = dict[str, Any]
+
+
+async def dispatch_actions(handrail: Handrail) -> Told:
+    """Send everything that is due, integration by integration."""
+    return await _dispatch(handrail, urgent_only=False)
+
+
+async def survey_escalation(handrail: Handrail) -> Told:
+    """Finish what the gateway left of urgent actions, then tell what became of each."""
+    dispatched = await _dispatch(handrail, urgent_only=True)
+    followed = await follow_survey(handrail)
+    return {
+        **dispatched,
+        "actions": followed.rows,
+        "open": followed.open_keys,
+        "waiting_for_people": followed.waiting_for_people,
+        "late": followed.late,
+    }
+
+
+async def recovery_sweep(handrail: Handrail) -> Told:
+    """Take over from the dead, settle lost answers, plan anew what has changed."""
+    report = await sweep(handrail, run=RUN)
+    return {"swept": report.lines, "waiting_for_people": report.waiting_for_people}
+
+
+async def integration_health(handrail: Handrail) -> Told:
+    """Ask every integration how it is."""
+    return {"integrations": [row.as_json() for row in await check_integrations(handrail, run=RUN)]}
+
+
+JOBS: Mapping[str, Callable[[Handrail], Awaitable[Told]]] = {
+    "survey-escalation": survey_escalation,
+    "dispatch-actions": dispatch_actions,
+    "recovery-sweep": recovery_sweep,
+    "integration-health": integration_health,
+}
+
+
+async def run_here(job: str) -> Told:
+    """Run a job in this process, on the installation the environment names."""
+    async with Handrail.from_environment() as handrail:
+        return await JOBS[job](handrail)
+
+
+async def _dispatch(handrail: Handrail, *, urgent_only: bool) -> Told:
+    reports = [
+        await handrail.dispatcher.run_once(capability=configured.capability, run=RUN, urgent_only=urgent_only)
+        for configured in handrail.roster
+    ]
+    return {
+        "dispatched": [report.words() for report in reports],
+        "waiting_for_people": sum(report.waiting_for_people for report in reports),
+    }

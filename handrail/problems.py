@@ -1,0 +1,48 @@
+"""What went wrong, in one or two lines for the person at the terminal."""
+
+from pydantic import ValidationError
+from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
+
+from data_contracts.policy import PolicyProblem
+from data_contracts.problems import ContractBroken, NotStrictJson
+from handrail.failures import CommandFailed
+from integrations.errors import ConfigurationError, IntegrationError
+from store.ledger.settle import CannotSettle
+from templates.library import TemplateProblem
+
+_SPEAK_FOR_THEMSELVES = (
+    CommandFailed,
+    ConfigurationError,
+    PolicyProblem,
+    IntegrationError,
+    CannotSettle,
+    TemplateProblem,
+    ContractBroken,
+    NotStrictJson,
+)
+
+
+def in_words(problem: BaseException) -> str | None:
+    """What to tell the person; None for a surprise, which deserves its traceback."""
+    if isinstance(problem, _SPEAK_FOR_THEMSELVES):
+        return str(problem)
+    if isinstance(problem, ValidationError):
+        return "\n".join(_setting(detail["loc"], detail["msg"]) for detail in problem.errors(include_url=False))
+    if isinstance(problem, OperationalError | ProgrammingError):
+        return _database(problem)
+    if isinstance(problem, OSError) and problem.strerror:
+        where = f"{problem.filename}: " if problem.filename else ""
+        return f"{where}{problem.strerror[:1].lower()}{problem.strerror[1:]}"
+    return None
+
+
+def _setting(loc: tuple[int | str, ...], words: str) -> str:
+    name = "_".join(str(part) for part in loc).upper()
+    return f"HANDRAIL_{name}: {words[:1].lower()}{words[1:]}"
+
+
+def _database(problem: DBAPIError) -> str:
+    said = str(problem.orig).strip().splitlines() or [type(problem.orig).__name__]
+    if "no such table" in said[0] or "does not exist" in said[0] or "no such column" in said[0]:
+        return f"the database has not this version's schema ({said[0]}): run `handrail db upgrade`"
+    return f"the database does not answer: {said[0]}\nlook at HANDRAIL_DATABASE_URL and HANDRAIL_DATA"

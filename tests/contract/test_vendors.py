@@ -1,0 +1,298 @@
+"""The contract of every vendor that we call. A new file in integrations/ is tested here as soon as it exists."""
+
+import asyncio
+import inspect
+import logging
+from typing import Any
+
+import pytest
+from outside_vendor import Outside, Reply, answer, endless, gibberish, hang_up, reset, truncated
+from pydantic import SecretStr
+from vendor_specimens import (
+    ADDRESS,
+    KEY,
+    OUTBOUND,
+    PERSON,
+    PHONE,
+    SECRET,
+    SENT,
+    WORDS,
+    WRITTEN,
+    named,
+    recorded,
+    serving,
+)
+
+from domain.actions import Capability, WriteClass
+from integrations.declaration import Integration
+from integrations.errors import (
+    AuthFailed,
+    ContractViolation,
+    IntegrationError,
+    NotSent,
+    OutcomeUnknown,
+    RateLimited,
+    Rejected,
+    Unavailable,
+    Unsupported,
+)
+from integrations.ports import PORTS, WRITES, Health, TicketStatus
+
+every_vendor = pytest.mark.parametrize("integration", OUTBOUND, ids=named)
+every_write = pytest.mark.parametrize(("integration", "operation"), WRITTEN, ids=named)
+every_desk = pytest.mark.parametrize(
+    "integration", [each for each in OUTBOUND if each.capability is Capability.TICKETING], ids=named
+)
+
+LOST = [reset, hang_up, truncated, gibberish, endless, answer(200, "<html>"), answer(500), answer(503)]
+
+
+def signatures(kind: type) -> dict[str, list[tuple[str, Any]]]:
+    """The public methods of a class, each with its parameters and whether it is to be awaited."""
+    return {
+        name: [(each.name, each.kind) for each in inspect.signature(method).parameters.values()]
+        + [("async", inspect.iscoroutinefunction(method))]
+        for name, method in inspect.getmembers(kind, inspect.isfunction)
+        if not name.startswith("_")
+    }
+
+
+@every_vendor
+def test_it_implements_its_port(integration: Integration[Any], nobody: str) -> None:
+    port = serving(integration, nobody).port
+    wanted, found = signatures(PORTS[integration.capability]), signatures(type(port))
+    assert wanted == {name: found.get(name) for name in wanted}
+    assert isinstance(port, PORTS[integration.capability])
+
+
+@every_vendor
+def test_it_says_where_the_vendor_documents_it(integration: Integration[Any]) -> None:
+    assert integration.docs_url
+    assert inspect.getmodule(integration.config).__doc__
+
+
+@every_vendor
+def test_every_setting_is_described_and_every_secret_is_one(integration: Integration[Any]) -> None:
+    for name, field in integration.config.model_fields.items():
+        assert (field.description or "").endswith("."), f"{name}: describe it in a sentence"
+        if any(word in name for word in ("token", "secret", "password", "key")):
+            assert "SecretStr" in str(field.annotation), f"{name} must be a SecretStr"
+
+
+@every_vendor
+def test_its_secrets_do_not_show(integration: Integration[Any], nobody: str) -> None:
+    configured = serving(integration, nobody)
+    fields = {
+        name: SecretStr(SECRET) if "SecretStr" in str(field.annotation) else nobody if name == "url" else field.default
+        for name, field in integration.config.model_fields.items()
+    }
+    config = integration.config.model_validate({**fields, **recorded(integration)["settings"]})
+    shown = [repr(configured), repr(configured.port), repr(config), str(config), config.model_dump_json()]
+    assert SECRET not in "".join(shown)
+
+
+@every_write
+def test_its_write_classes_are_declared(integration: Integration[Any], operation: str, nobody: str) -> None:
+    assert serving(integration, nobody).write_class(operation) in set(WriteClass)
+
+
+@every_write
+async def test_the_key_is_really_sent_and_stays_the_same(
+    integration: Integration[Any], operation: str, outside: Outside
+) -> None:
+    outside.answers(200, recorded(integration)["writes"][operation]["body"])
+    configured = serving(integration, outside.url)
+    first, again = [await SENT[operation](configured.port) for _ in range(2)]
+    await configured.port.aclose()
+    assert KEY in outside.seen(0)
+    assert outside.bodies[0] == outside.bodies[1]
+    assert outside.requests[0].path_qs == outside.requests[1].path_qs
+    assert first == again
+
+
+@every_write
+async def test_a_recorded_answer_becomes_a_receipt(
+    integration: Integration[Any], operation: str, outside: Outside
+) -> None:
+    wanted = recorded(integration)["writes"][operation]
+    outside.answers(wanted["status"], wanted["body"], wanted.get("headers"))
+    configured = serving(integration, outside.url)
+    assert (await SENT[operation](configured.port)).external_id == wanted["external_id"]
+    await configured.port.aclose()
+
+
+@every_write
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [(400, Rejected), (401, AuthFailed), (403, AuthFailed), (404, Rejected), (409, Rejected), (422, Rejected)],
+)
+async def test_a_refusal_is_named(
+    integration: Integration[Any], operation: str, status: int, error: type[IntegrationError], outside: Outside
+) -> None:
+    outside.answers(status, {"error": "no"})
+    configured = serving(integration, outside.url)
+    with pytest.raises(IntegrationError) as refusal:
+        await SENT[operation](configured.port)
+    await configured.port.aclose()
+    assert type(refusal.value) is error
+    assert str(refusal.value).startswith(f"{integration.capability} via {integration.vendor}: ")
+    if error is AuthFailed:
+        assert "KIT_SECRET" in refusal.value.remedy
+    assert len(outside.requests) == 1
+
+
+@every_write
+async def test_retry_after_is_passed_on(integration: Integration[Any], operation: str, outside: Outside) -> None:
+    outside.answers(429, "", {"Retry-After": "17"})
+    configured = serving(integration, outside.url)
+    with pytest.raises(RateLimited) as limited:
+        await SENT[operation](configured.port)
+    await configured.port.aclose()
+    assert limited.value.retry_after == 17
+    assert len(outside.requests) == 1
+
+
+@every_write
+@pytest.mark.parametrize("reply", LOST)
+async def test_a_lost_answer_is_unknown_and_the_write_not_repeated(
+    integration: Integration[Any], operation: str, reply: Any, outside: Outside
+) -> None:
+    outside.replies(reply)
+    configured = serving(integration, outside.url)
+    with pytest.raises(OutcomeUnknown):
+        await SENT[operation](configured.port)
+    await configured.port.aclose()
+    assert len(outside.requests) == 1
+
+
+async def test_silence_is_unknown(outside: Outside) -> None:
+    """All at once: waiting for a timeout is all this does."""
+    outside.replies(outside.silence)
+    silent = [serving(integration, outside.url, timeout_seconds=0.6) for integration, _ in WRITTEN]
+    ends = await asyncio.gather(
+        *(SENT[operation](each.port) for each, (_, operation) in zip(silent, WRITTEN, strict=True)),
+        return_exceptions=True,
+    )
+    for each in silent:
+        await each.port.aclose()
+    assert {operation: type(end) for (_, operation), end in zip(WRITTEN, ends, strict=True)} == {
+        operation: OutcomeUnknown for _, operation in WRITTEN
+    }
+
+
+@every_write
+async def test_nobody_there_is_surely_unsent(integration: Integration[Any], operation: str, nobody: str) -> None:
+    configured = serving(integration, nobody)
+    with pytest.raises(NotSent):
+        await SENT[operation](configured.port)
+    await configured.port.aclose()
+
+
+@every_write
+async def test_an_answer_about_another_key_is_not_taken_for_ours(
+    integration: Integration[Any], operation: str, outside: Outside
+) -> None:
+    body = recorded(integration)["writes"][operation]["body"]
+    if KEY not in str(body):
+        pytest.skip("this vendor does not say the key in its answer")
+    outside.answers(201, {**body, "key": "case/C-9/1/ticket"})
+    configured = serving(integration, outside.url)
+    with pytest.raises(OutcomeUnknown):
+        await SENT[operation](configured.port)
+    await configured.port.aclose()
+
+
+@every_write
+async def test_no_error_and_no_log_carries_a_secret_or_the_customer(
+    integration: Integration[Any], operation: str, outside: Outside, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+
+    def echo(status: int) -> Reply:
+        async def reply(request: Any) -> Any:
+            said = f"{request.headers} {outside.bodies[-1].decode()} is not allowed"
+            return await answer(status, said)(request)
+
+        return reply
+
+    configured = serving(integration, outside.url)
+    shown = ""
+    for status in (400, 401, 429, 500):
+        outside.replies(echo(status))
+        with pytest.raises(IntegrationError) as refusal:
+            await SENT[operation](configured.port)
+        shown += f"{refusal.value} {refusal.value!r} {vars(refusal.value)}"
+    await configured.port.aclose()
+    for hidden in (SECRET, PERSON, ADDRESS, PHONE, *WORDS.split()):
+        assert hidden not in shown + caplog.text
+
+
+@every_vendor
+async def test_a_check_tells_well_from_unwell(integration: Integration[Any], outside: Outside, nobody: str) -> None:
+    configured = serving(integration, outside.url)
+    outside.answers(200, recorded(integration)["health"])
+    assert (await configured.port.check()).ok
+    for reply in (answer(401), answer(503), answer(200, "<html>"), reset):
+        outside.replies(reply)
+        health: Health = await configured.port.check()
+        assert not health.ok
+        assert health.problem.startswith(configured.name)
+    await configured.port.aclose()
+    absent = serving(integration, nobody)
+    assert not (await absent.port.check()).ok
+    await absent.port.aclose()
+
+
+@every_write
+@pytest.mark.parametrize("promised", list(WriteClass))
+async def test_only_class_c_can_be_looked_up(
+    integration: Integration[Any], operation: str, promised: WriteClass, outside: Outside
+) -> None:
+    settings = {"write_class": str(promised)} if "write_class" in integration.config.model_fields else {}
+    configured = serving(integration, outside.url, **settings)
+    if configured.write_class(operation) is not WriteClass.C:
+        with pytest.raises(Unsupported):
+            await configured.port.find(operation, KEY)
+        assert not outside.requests
+        return
+    found = recorded(integration)["found"]
+    outside.answers(200, found["body"])
+    receipt = await configured.port.find(operation, KEY)
+    assert receipt.external_id == found["external_id"]
+    assert not await configured.port.find(operation, "another/key")  # searches answer what resembles, too
+    outside.answers(200, found["absent"])
+    assert await configured.port.find(operation, KEY) is None
+    outside.answers(200, "<html>")
+    with pytest.raises(ContractViolation):
+        await configured.port.find(operation, KEY)
+    outside.answers(503)
+    with pytest.raises(Unavailable):
+        await configured.port.find(operation, KEY)
+    await configured.port.aclose()
+
+
+@every_desk
+async def test_a_ticket_is_read_back_in_our_words(integration: Integration[Any], outside: Outside) -> None:
+    configured = serving(integration, outside.url)
+    wanted = recorded(integration)["ticket"]
+    outside.answers(200, wanted["body"])
+    ticket = await configured.port.read_ticket(KEY)
+    assert (ticket.key, ticket.external_id, ticket.status, ticket.assignee) == (
+        KEY,
+        wanted["external_id"],
+        wanted["status"],
+        wanted["assignee"],
+    )
+    outside.answers(200, wanted["unknown_status"])
+    assert (await configured.port.read_ticket(KEY)).status is TicketStatus.UNKNOWN
+    outside.answers(404)
+    assert await configured.port.read_ticket(KEY) is None
+    outside.answers(200, {"tickets": "moved"})
+    with pytest.raises(ContractViolation):
+        await configured.port.read_ticket(KEY)
+    await configured.port.aclose()
+
+
+def test_every_operation_of_every_port_is_in_the_kit() -> None:
+    assert set(SENT) == {operation for operations in WRITES.values() for operation in operations}
+    assert set(PORTS) == set(WRITES) == set(Capability)

@@ -1,0 +1,32 @@
+"""The nearest valid word."""
+
+import pytest
+
+from domain.words import did_you_mean, nearest, one_of
+
+KINDS = ["nps", "csat", "ces"]
+
+
+@pytest.mark.parametrize(
+    ("word", "meant"), [("nsp", "nps"), ("NPS", "nps"), ("csta", "csat"), (" ces", "ces"), ("cs-at", "csat")]
+)
+def test_typo_is_recognised(word: str, meant: str) -> None:
+    assert nearest(word, KINDS) == meant
+    assert did_you_mean(word, KINDS) == f' (did you mean "{meant}"?)'
+
+
+@pytest.mark.parametrize("word", ["", "banana", "x" * 1_000_000])
+def test_nothing_alike_suggests_nothing(word: str) -> None:
+    assert did_you_mean(word, KINDS) == ""
+    assert did_you_mean(word, []) == ""
+
+
+def test_hyphens_and_underscores_are_one() -> None:
+    assert nearest("open-ticket", ["open_ticket", "add_note"]) == "open_ticket"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"), [(["mail"], "mail"), (["mail", "sms"], "mail or sms"), (KINDS, "nps, csat or ces")]
+)
+def test_words_are_listed(words: list[str], said: str) -> None:
+    assert one_of(words) == said

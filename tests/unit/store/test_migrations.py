@@ -1,0 +1,117 @@
+"""The migrated schema is the one the tables declare; the audit's triggers know the domain's edges."""
+
+import uuid
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Barrier
+
+import psycopg
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from ledger_world import NOON, World, a_plan, check_audit
+from sqlalchemy import insert, select, update
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError
+
+from domain.actions import EDGES, State
+from store.database import Database, sqlite_url
+from store.ledger.rows import actions, audit, controls
+from store.migrate import upgrade
+from store.migrations.audit_triggers import MOVES
+from store.schema import current, newest
+from store.tables import metadata
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The address of a database nobody has migrated."""
+    if request.param == "sqlite":
+        yield sqlite_url(tmp_path / "empty.db")
+        return
+    server, name = request.getfixturevalue("postgres_server"), f"e_{uuid.uuid4().hex[:12]}"
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    yield make_url(server).set(database=name).render_as_string(hide_password=False)
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def test_the_migrated_schema_is_the_declared_one(database: Database) -> None:
+    with database.read() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, metadata) == []
+
+
+def test_upgrading_twice_is_once(database: Database) -> None:
+    assert current(database) == newest()
+    assert upgrade(database) == newest()
+    with database.read() as connection:
+        assert len(connection.execute(select(controls)).all()) == 1
+
+
+def test_an_empty_database_has_no_revision(empty_url: str) -> None:
+    database = Database(empty_url)
+    assert current(database) is None
+    database.close()
+
+
+def test_two_starts_at_once_migrate_once(empty_url: str) -> None:
+    together = Barrier(4)
+
+    def start(_: int) -> str:
+        database = Database(empty_url)
+        together.wait(timeout=30)
+        try:
+            return upgrade(database)
+        finally:
+            database.close()
+
+    with ThreadPoolExecutor(4) as pool:
+        assert set(pool.map(start, range(4))) == {newest()}
+    database = Database(empty_url)
+    assert current(database) == newest()
+    database.close()
+
+
+def test_the_triggers_know_the_edges_of_the_domain() -> None:
+    assert set(MOVES) == {f"{before}>{after}" for before, afters in EDGES.items() for after in afters}
+
+
+@pytest.mark.parametrize("before", State)
+def test_an_illegal_move_is_refused_whoever_tries(world: World, before: State) -> None:
+    world.put(a_plan())
+    row = dict(world.row("k")._mapping)
+    del row["id"]
+    for after in State:
+        row |= {"key": f"{before}-{after}", "state": before}
+        with world.database.write() as connection:
+            connection.execute(insert(actions).values(row))
+        move = update(actions).where(actions.c.key == row["key"]).values(state=after, updated_at=NOON)
+        if after in EDGES[before] or after is before:
+            with world.database.write() as connection:
+                connection.execute(move)
+        else:
+            with pytest.raises(DBAPIError, match="illegal move of an action"), world.database.write() as connection:
+                connection.execute(move)
+            assert world.state(row["key"]) is before
+
+
+def test_every_move_is_written_down_with_who_and_why(world: World) -> None:
+    world.put(a_plan(reason="not before noon"), run="planner")
+    world.change("k", state=State.CLAIMED, fence=1, reason=None, updated_by="run-7")
+    world.change("k", due_at=NOON)  # no move
+    with world.database.read() as connection:
+        moves = connection.execute(select(audit).order_by(audit.c.id)).all()
+    assert [(move.before, move.after, move.reason, move.fence, move.by) for move in moves] == [
+        (None, "ready", "not before noon", 0, "planner"),
+        ("ready", "claimed", None, 1, "run-7"),
+    ]
+    check_audit(world.database)
+
+
+def test_a_refused_insert_leaves_nothing_in_the_audit(world: World) -> None:
+    world.put(a_plan())
+    world.put(a_plan())
+    assert len(world.rows("audit")) == 1
