@@ -12,7 +12,7 @@ from data_contracts import strict_yaml
 from data_contracts.problems import Problem
 from data_contracts.strict_yaml import Document, NotStrictYaml, Path
 from domain.policy import Policy
-from domain.words import did_you_mean, one_of
+from domain.words import did_you_mean, nearest, one_of
 
 
 class PolicyProblem(ValueError):
@@ -44,7 +44,13 @@ def load_policy(text: str, source: str) -> Policy:
     except NotStrictYaml as error:
         raise PolicyProblem(source, error.problems) from None
     except ValidationError as error:
-        problems = [_problem(detail, document) for detail in error.errors(include_url=False)]
+        details = error.errors(include_url=False)
+        misspelt = {_meant(detail) for detail in details}
+        problems = [
+            _problem(detail, document)
+            for detail in details
+            if detail["type"] != "missing" or detail["loc"][1:] not in misspelt
+        ]
         raise PolicyProblem(source, problems) from None
 
 
@@ -79,6 +85,13 @@ def _problem(detail: ErrorDetails, document: Document) -> Problem:
         return Problem(document.place(path), str(detail["ctx"]["error"]), "")
     problem, fix = _IN_WORDS.get(kind, (detail["msg"], ""))
     return Problem(document.place(path), problem, fix)
+
+
+def _meant(detail: ErrorDetails) -> Path | None:
+    """The path an unknown key was meant to be: that one is not missing as well."""
+    *above, key = detail["loc"][1:] or ("",)
+    meant = nearest(str(key), _keys(tuple(above))) if detail["type"] == "unexpected_keyword_argument" else None
+    return (*above, meant) if meant else None
 
 
 def _no_such_key(document: Document, path: Path, valid: Collection[str]) -> Problem:

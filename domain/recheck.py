@@ -77,7 +77,7 @@ def recheck(facts: Facts, policy: Policy, *, now: datetime) -> Verdict:
 
 def _ended(facts: Facts, now: datetime) -> Verdict | None:
     customer = facts.customer
-    if customer is not None and customer.erased and facts.basis.is_outward:
+    if customer is not None and customer.erased:
         return Skip("the customer was erased")
     if facts.not_after is not None and now >= facts.not_after:
         return Expire(f"pointless after {facts.not_after:%Y-%m-%d %H:%M} UTC")

@@ -1,6 +1,7 @@
 """What the gateway counts, and what it reads from the ledger when it is scraped."""
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
+from sqlalchemy.exc import SQLAlchemyError
 
 from services.reporting import standing
 from services.wiring import Handrail
@@ -15,16 +16,21 @@ class Metrics:
         self._webhooks = Counter(
             "handrail_webhooks", "Deliveries by source and outcome", ["source", "outcome"], registry=self._registry
         )
-        self._actions = Gauge(
-            "handrail_actions", "Actions that are not over, by capability and state", ["capability", "state"],
+        self._readable = Gauge(
+            "handrail_ledger_readable", "0 while the database does not answer: then the numbers below are missing",
             registry=self._registry,
         )  # fmt: skip
+        self._ledger = CollectorRegistry()
+        self._actions = Gauge(
+            "handrail_actions", "Actions that are not over, by capability and state", ["capability", "state"],
+            registry=self._ledger,
+        )  # fmt: skip
         self._oldest = Gauge(
-            "handrail_oldest_urgent_seconds", "Age of the oldest urgent action that is due", registry=self._registry
+            "handrail_oldest_urgent_seconds", "Age of the oldest urgent action that is due", registry=self._ledger
         )
-        self._quarantine = Gauge("handrail_quarantine", "Rows waiting for a person", registry=self._registry)
-        self._breakers = Gauge("handrail_breaker_open", "1 while nothing is sent", ["name"], registry=self._registry)
-        self._stopped = Gauge("handrail_stopped", "1 while the kill switch is on", registry=self._registry)
+        self._quarantine = Gauge("handrail_quarantine", "Rows waiting for a person", registry=self._ledger)
+        self._breakers = Gauge("handrail_breaker_open", "1 while nothing is sent", ["name"], registry=self._ledger)
+        self._stopped = Gauge("handrail_stopped", "1 while the kill switch is on", registry=self._ledger)
 
     def count_webhook(self, source: str, outcome: str) -> None:
         """One delivery."""
@@ -32,7 +38,12 @@ class Metrics:
 
     def scrape(self) -> bytes:
         """Everything, in Prometheus' text format."""
-        now = standing(self._handrail.database, now=self._handrail.clock())
+        try:
+            now = standing(self._handrail.database, now=self._handrail.clock())
+        except SQLAlchemyError:
+            self._readable.set(0)
+            return generate_latest(self._registry)
+        self._readable.set(1)
         self._actions.clear()
         for (capability, state), count in now.actions.items():
             self._actions.labels(capability, state).set(count)
@@ -41,4 +52,4 @@ class Metrics:
         for name, is_open in now.breakers.items():
             self._breakers.labels(name).set(is_open)
         self._stopped.set(now.stopped)
-        return generate_latest(self._registry)
+        return generate_latest(self._registry) + generate_latest(self._ledger)

@@ -5,7 +5,7 @@ import asyncio
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import SQLAlchemyError
 
 from services.wiring import Handrail
 from store.schema import current, newest
@@ -29,8 +29,9 @@ async def readyz(request: Request) -> JSONResponse:
     handrail: Handrail = request.app.state.handrail
     try:
         revision = await asyncio.to_thread(current, handrail.database)
-    except DBAPIError as problem:
-        return JSONResponse({"status": "not ready", "problem": f"the database: {problem.orig}"}, status_code=503)
+    except SQLAlchemyError as problem:
+        said = getattr(problem, "orig", None) or problem
+        return JSONResponse({"status": "not ready", "problem": f"the database: {said}"}, status_code=503)
     if revision != newest():
         needed = f"schema {revision}, needed {newest()}: run `handrail db upgrade`"
         return JSONResponse({"status": "not ready", "problem": needed}, status_code=503)

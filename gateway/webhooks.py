@@ -3,38 +3,43 @@
 import logging
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.requests import ClientDisconnect
 
 from domain.words import did_you_mean
 from gateway.bodies import BODY_CAP, TooLarge, capped_body
 from integrations.errors import SignatureRefused
 from services.intake import UnknownSource, receive_webhook
+from store.database import in_short
 
 router = APIRouter()
 _log = logging.getLogger("gateway.webhooks")
 
-_ANSWER: dict[str, Any] = {
-    "type": "object",
-    "required": ["event_id", "duplicate", "status", "problems"],
-    "properties": {
-        "event_id": {"type": "string"},
-        "duplicate": {"type": "boolean", "description": "This webhook id was delivered before."},
-        "status": {"type": "string", "enum": ["accepted", "quarantined"]},
-        "problems": {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "properties": {word: {"type": "string"} for word in ("path", "problem", "fix")},
-            },
-        },
-    },
-}
+
+def _object(**properties: dict[str, Any]) -> dict[str, Any]:
+    """The schema of an object with exactly these keys."""
+    return {
+        "type": "object",
+        "required": list(properties),
+        "properties": properties,
+        "additionalProperties": False,
+    }
 
 
-def _says(description: str) -> dict[str, Any]:
-    return {"description": description, "content": {"application/json": {"schema": _ANSWER}}}
+_PROBLEMS = {"type": "array", "items": _object(**{word: {"type": "string"} for word in ("path", "problem", "fix")})}
+_ANSWER = _object(
+    event_id={"type": "string"},
+    duplicate={"type": "boolean", "description": "This webhook id was delivered before."},
+    status={"type": "string", "enum": ["accepted", "quarantined"]},
+    problems=_PROBLEMS,
+)
+_REFUSAL = _object(status={"type": "string", "const": "refused"}, problems=_PROBLEMS)
+
+
+def _says(description: str, schema: dict[str, Any] = _REFUSAL) -> dict[str, Any]:
+    return {"description": description, "content": {"application/json": {"schema": schema}}}
 
 
 @router.post(
@@ -42,46 +47,53 @@ def _says(description: str) -> dict[str, Any]:
     status_code=202,
     summary="Deliver one signed event",
     openapi_extra={
+        "parameters": [
+            {
+                "name": "source",
+                "in": "path",
+                "required": True,
+                "description": "A survey source of integrations.yaml, such as `standard`.",
+                "schema": {"type": "string"},
+            }
+        ],
         "requestBody": {
             "required": True,
             "description": "For the source `standard`: a Standard Webhooks delivery, signed over these raw bytes.",
             "content": {"application/json": {"schema": {"type": "object"}}},
-        }
+        },
     },
     responses={
-        202: _says("Durable. `quarantined` ones broke their contract and wait for a person."),
-        400: _says("Signed, but not strict JSON; kept in quarantine."),
-        401: {"description": "Unsigned, forged or stale; nothing is kept."},
-        404: {"description": "No such source is configured."},
-        413: {"description": f"Larger than {BODY_CAP} bytes."},
-        503: {"description": "Could not be stored; deliver it again."},
+        202: _says("Durable. `quarantined` ones broke their contract and wait for a person.", _ANSWER),
+        400: _says("Signed, but not strict JSON; kept in quarantine.", _ANSWER),
+        401: _says("Unsigned, forged or stale; nothing is kept."),
+        404: _says("No such source is configured."),
+        413: _says(f"Larger than {BODY_CAP} bytes."),
+        503: _says("Could not be stored; deliver it again."),
     },
 )
-async def deliver(source: str, request: Request) -> JSONResponse:
+async def deliver(request: Request) -> Response:
     """Store one delivery and answer; what is urgent leaves right after, without making the sender wait."""
-    metrics, urgent = request.app.state.metrics, request.app.state.urgent
+    state, source = request.app.state, request.path_params["source"]
+    known = state.handrail.roster.intakes
+    label = source if source in known else "unknown"  # strangers must not make up metrics
     try:
         body = await capped_body(request)
-        answer = await receive_webhook(request.app.state.handrail, source, request.headers.raw, body)
+        answer = await receive_webhook(state.handrail, source, request.headers.raw, body)
+    except ClientDisconnect:
+        state.metrics.count_webhook(label, "cut off")
+        return Response(status_code=400)  # nobody hears it
     except TooLarge:
-        return _refuse(metrics, source, 413, "the body is too large", f"send at most {BODY_CAP} bytes per event")
+        return _refuse(state.metrics, label, 413, "the body is too large", f"send at most {BODY_CAP} bytes per event")
     except UnknownSource:
-        known = request.app.state.handrail.roster.intakes
-        hint = did_you_mean(source, known)
-        return _refuse(
-            metrics,
-            "unknown",
-            404,
-            f'no survey source "{source[:60]}"{hint}',
-            f"configured: {', '.join(known) or 'none'}",
-        )
+        problem = f'no survey source "{source[:60]}"{did_you_mean(source, known)}'
+        return _refuse(state.metrics, label, 404, problem, f"configured: {', '.join(known) or 'none'}")
     except SignatureRefused as refused:
-        return _refuse(metrics, source, 401, str(refused), "sign the raw body with the source's secret")
-    except DBAPIError:
-        _log.exception("a delivery could not be stored")
-        return _refuse(metrics, source, 503, "it could not be stored", "deliver it again in a minute")
-    metrics.count_webhook(source, answer.body["status"])
-    urgent.nudge(answer.urgent)
+        return _refuse(state.metrics, label, 401, str(refused), "sign the raw body with the source's secret")
+    except SQLAlchemyError as problem:
+        _log.error("%s: a delivery could not be stored, and its sender was told so: %s", source, in_short(problem))
+        return _refuse(state.metrics, label, 503, "it could not be stored", "deliver it again in a minute")
+    state.metrics.count_webhook(label, answer.body["status"])
+    state.urgent.nudge(answer.urgent)
     return JSONResponse(answer.body, status_code=answer.http_status)
 
 

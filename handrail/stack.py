@@ -12,6 +12,7 @@ from typing import Any
 
 from handrail.addresses import Addresses, answers
 from handrail.failures import CommandFailed
+from handrail.prefect_server import server_program, worker_is_online, worker_program
 from handrail.stack_files import SECRET, Lock, ended_badly, forget_standing, keep_standing, keep_variables, secrets_of
 from handrail.supervisor import Program, Supervisor
 from services.preparing import prepare
@@ -89,16 +90,14 @@ class Stack:
             self._bring_up_prefect(self.addresses.prefect)
 
     def _bring_up_prefect(self, address: str) -> None:
-        from handrail.prefect_server import server_program, worker_is_online, worker_program  # --no-prefect needs none
-
         api = self.addresses.prefect_api
         command, variables = server_program(self.directory, self.addresses.base + 2)
         self._start("prefect", command, variables, nice=_BEHIND)
         self._wait("prefect", lambda: answers(address, "/api/health"), seconds=180)
-        apply = (*_PYTHON, "handrail.cli", "prefect", "apply")
-        self._start("prefect-apply", apply, nice=_BEHIND, is_once=True)
-        self._wait_for_end("prefect-apply", seconds=180)
         command, variables = worker_program(self.directory, api)
+        apply = (*_PYTHON, "handrail.cli", "prefect", "apply")
+        self._start("prefect-apply", apply, variables, nice=_BEHIND, is_once=True)
+        self._wait_for_end("prefect-apply", seconds=180)
         self._start("worker", command, variables, nice=_BEHIND)
         self._wait("worker", lambda: worker_is_online(api), seconds=120)
 
@@ -179,12 +178,8 @@ def run_stack(directory: Path, base: int, *, with_prefect: bool, ready: Callable
 
 def own_variables(directory: Path, addresses: Addresses, given: Mapping[str, str]) -> dict[str, str]:
     """What is kept in stack.env: the stack's addresses and secrets, and the settings somebody gave, which win."""
-    settings, _ = load_settings(given)
-    chosen = {
-        name: str(getattr(settings, field_name))
-        for field_name in Settings.model_fields
-        if given.get(name := f"HANDRAIL_{field_name.upper()}")
-    }
+    names = [f"HANDRAIL_{name.upper()}" for name in Settings.model_fields]
+    chosen = {name: given[name] for name in names if given.get(name)}
     for name in ("HANDRAIL_POLICY", "HANDRAIL_INTEGRATIONS"):  # as seen from where it was started
         if name in chosen:
             chosen[name] = str(Path(chosen[name]).resolve())

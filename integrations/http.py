@@ -96,14 +96,13 @@ class HttpIntegration:
     ) -> None:
         self._name = name
         self._config = config
-        self._base = httpx.URL(base_url)
         self._base_url = base_url.rstrip("/")
         self._credentials = credentials
         self._credential_setting = config.setting(credential_field)
         self._url_setting = config.setting(url_field)
         share = config.timeout_seconds * _SHARE_TO_CONNECT
         self._timeouts = httpx.Timeout(config.timeout_seconds, connect=share, pool=share).as_dict()
-        self._connections = Connections(config.connections, is_secure=self._base.scheme == "https", wait_seconds=share)
+        self._connections = Connections(config.connections, is_secure=base_url.startswith("https:"), wait_seconds=share)
 
     def __repr__(self) -> str:
         return f"<HttpIntegration {self._name}>"
@@ -187,11 +186,10 @@ class HttpIntegration:
         return await retrying(once)
 
     def _url(self, path: str, query: Mapping[str, str]) -> httpx.URL:
-        """Raises Unsupported for anything that would leave the configured host."""
-        url = httpx.URL(self._base_url + path, params=query) if path.startswith("/") else None
-        if url is None or (url.scheme, url.host, url.port) != (self._base.scheme, self._base.host, self._base.port):
+        """Behind a slash nothing can change the host. Raises Unsupported for what does not begin with one."""
+        if not path.startswith("/"):
             raise Unsupported(self._name, "a request would have left the configured host", "report it: this is a bug")
-        return url
+        return httpx.URL(self._base_url + path, params=query)
 
     def _headers(self, extra: Mapping[str, str]) -> dict[str, str]:
         for name, value in extra.items():
@@ -236,7 +234,8 @@ class HttpIntegration:
 
     def _refusal(self, exchange: Exchange, manner: _Manner, *, sent: Any) -> IntegrationError:
         status = exchange.status or 0
-        what = f"refused with {status}"
+        is_lost = status == 408 or status >= 500  # 408: our request did not arrive whole, or a proxy thought so
+        what = f"answered {status}" if is_lost else f"refused with {status}"
         said = excerpt(exchange.content, secrets=self._secrets(), sent=sent)
         if said:
             what += f" ({said})"
@@ -248,8 +247,7 @@ class HttpIntegration:
             return AuthFailed(self._name, what, f"renew {self._credential_setting}")
         if status == 403:
             return AuthFailed(self._name, what, f"renew {self._credential_setting} or widen its rights")
-        # 408 says that our request did not arrive whole; proxies also say it when only the answer was late
-        if status == 408 or status >= 500:
+        if is_lost:
             return manner.lost(self._name, what, manner.remedy)
         if status < 400:
             return Rejected(self._name, what, f"is {self._url_setting} right? redirects are not followed", status)

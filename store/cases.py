@@ -4,10 +4,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
 from domain.escalation import CaseTerms, OpenCase
 from store.ledger.rows import cases, customers
+
+_OPEN_OR_LAST = (
+    select(cases)
+    .where(cases.c.customer_id == bindparam("customer_id"))
+    .order_by((cases.c.state == "open").desc(), cases.c.number.desc())
+    .limit(1)
+)
+_OPEN = insert(cases).returning(cases.c.id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,31 +30,23 @@ def open_or_join(
     connection: Connection, customer_id: int, customer_ref: str, terms: CaseTerms, *, now: datetime
 ) -> StoredCase:
     """The customer's one open case; a new one with the next number if there is none. The customer's row is locked."""
-    standing = connection.execute(
-        select(cases).where(cases.c.customer_id == customer_id, cases.c.state == "open")
-    ).first()
-    if standing is not None:
+    standing = connection.execute(_OPEN_OR_LAST, {"customer_id": customer_id}).first()
+    if standing is not None and standing.state == "open":
         return StoredCase(standing.id, _open_case(standing, customer_ref))
-    number = (
-        1
-        + connection.execute(
-            select(func.coalesce(func.max(cases.c.number), 0)).where(cases.c.customer_id == customer_id)
-        ).scalar_one()
-    )
+    number = 1 if standing is None else standing.number + 1
     made = connection.execute(
-        insert(cases)
-        .values(
-            customer_id=customer_id,
-            number=number,
-            state="open",
-            reason=terms.reason,
-            team=terms.team,
-            priority=terms.priority,
-            answer_by=terms.answer_by,
-            opened_at=now,
-            version=1,
-        )
-        .returning(cases.c.id)
+        _OPEN,
+        {
+            "customer_id": customer_id,
+            "number": number,
+            "state": "open",
+            "reason": terms.reason,
+            "team": terms.team,
+            "priority": terms.priority,
+            "answer_by": terms.answer_by,
+            "opened_at": now,
+            "version": 1,
+        },
     ).scalar_one()
     return StoredCase(made, OpenCase(customer_ref, number, True, terms.team, terms.priority, terms.answer_by))
 

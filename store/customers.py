@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime, time
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, literal, select, update
+from sqlalchemy import Connection, Row, bindparam, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from domain.actions import Capability
@@ -12,9 +12,27 @@ from domain.customers import Customer, Tier
 from domain.hours import ContactWindow
 from store.canonical import address_hash
 from store.ledger.rows import consents, customers, suppressions
+from store.once import InsertOnce
 
 _BOUND = ("name", "email", "phone", "language", "time_zone", "tier", "preferred_channel", "dedicated_agent")
 """Columns messages are planned on: a change raises `version` and so re-plans what waits."""
+
+_LOCKED = select(customers).where(customers.c.ref == bindparam("ref")).with_for_update()
+_CREATE = InsertOnce(customers, "ref", returning=customers.c.id)
+_SILENCE = (
+    update(customers)
+    .where(customers.c.id == bindparam("row_id"), customers.c.tact_lock.is_(None))
+    .values(
+        tact_lock=bindparam("reason"),
+        tact_lock_at=bindparam("now"),
+        touched=customers.c.touched + 1,
+        updated_at=bindparam("now"),
+    )
+)
+_SUPPRESS = InsertOnce(suppressions, "channel", "address_hash", returning=suppressions.c.id)
+_SUPPRESSED = select(suppressions.c.channel, suppressions.c.address_hash).where(
+    suppressions.c.address_hash.in_(bindparam("hashes", expanding=True))
+)
 
 
 def as_customer(row: Row[Any]) -> Customer:
@@ -40,17 +58,14 @@ def as_customer(row: Row[Any]) -> Customer:
 
 def locked(connection: Connection, ref: str) -> tuple[int, Customer] | None:
     """The customer with this ref, held until the transaction ends; None: unknown."""
-    row = connection.execute(select(customers).where(customers.c.ref == ref).with_for_update()).first()
+    row = connection.execute(_LOCKED, {"ref": ref}).first()
     return None if row is None else (row.id, as_customer(row))
 
 
 def create(connection: Connection, customer: Customer, *, now: datetime) -> int:
     """Insert a customer; the id. Somebody else may insert the same ref meanwhile: theirs stays, its id is returned."""
-    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
     row = {"ref": customer.ref, **_columns(customer), "version": 1, "touched": 0, "created_at": now, "updated_at": now}
-    made = connection.execute(
-        dialect.insert(customers).values(row).on_conflict_do_nothing(index_elements=["ref"]).returning(customers.c.id)
-    ).scalar()
+    made = _CREATE(connection, **row)
     if made is None:
         made = connection.execute(select(customers.c.id).where(customers.c.ref == customer.ref)).scalar_one()
     return int(made)
@@ -70,11 +85,7 @@ def save(connection: Connection, customer_id: int, before: Customer, after: Cust
 
 def set_tact_lock(connection: Connection, customer_id: int, reason: str, *, now: datetime) -> None:
     """Silence all proactive contact; the first reason stays until a person lifts it."""
-    connection.execute(
-        update(customers)
-        .where(customers.c.id == customer_id, customers.c.tact_lock.is_(None))
-        .values(tact_lock=reason, tact_lock_at=now, touched=customers.c.touched + 1, updated_at=now)
-    )
+    connection.execute(_SILENCE, {"row_id": customer_id, "reason": reason, "now": now})
 
 
 def lift_tact_lock(connection: Connection, customer_id: int, *, now: datetime) -> None:
@@ -103,27 +114,23 @@ def set_consent(
 
 
 def suppress(connection: Connection, channel: str, address: str, reason: str, *, now: datetime) -> None:
-    """Never write to this address again; every customer who has it is touched first, in id order."""
-    column = customers.c.phone if channel in {"sms", "voice"} else customers.c.email
+    """Never write to this address again, however it is spelled; who has it is touched first, in id order."""
+    if channel in {"sms", "voice"}:
+        has_it = customers.c.phone == address.strip()
+    else:
+        has_it = func.lower(func.trim(customers.c.email)) == address.strip().lower()
     for customer_id in connection.execute(
-        select(customers.c.id).where(column == address).order_by(customers.c.id).with_for_update()
+        select(customers.c.id).where(has_it).order_by(customers.c.id).with_for_update()
     ).scalars().all():  # fmt: skip
         touch(connection, customer_id, now=now)
-    hashed = address_hash(address)
-    known = connection.execute(
-        select(literal(1)).where(suppressions.c.channel == channel, suppressions.c.address_hash == hashed)
-    ).first()
-    if known is None:
-        connection.execute(insert(suppressions).values(channel=channel, address_hash=hashed, reason=reason, at=now))
+    _SUPPRESS(connection, channel=channel, address_hash=address_hash(address), reason=reason, at=now)
 
 
 def suppressed_channels(connection: Connection, customer: Customer) -> set[Capability]:
     """Channels whose address on file must not be written to."""
     addresses = {Capability.MAIL: customer.email, Capability.SMS: customer.phone, Capability.VOICE: customer.phone}
     hashes = {address_hash(address) for address in addresses.values() if address}
-    listed = connection.execute(
-        select(suppressions.c.channel, suppressions.c.address_hash).where(suppressions.c.address_hash.in_(hashes))
-    )
+    listed = connection.execute(_SUPPRESSED, {"hashes": sorted(hashes)})
     found = {(row.channel, row.address_hash) for row in listed}
     return {at for at, address in addresses.items() if address and (at.value, address_hash(address)) in found}
 

@@ -17,7 +17,8 @@ class Database:
     """One database. `write()` and `read()` are the only doors to it.
 
     On SQLite a write transaction begins IMMEDIATE, so it never fails halfway for a lock; inside one process writers
-    queue on a lock of ours, because SQLite's own busy handler sleeps up to 100 ms between tries.
+    queue on a lock of ours, because SQLite's own busy handler sleeps up to 100 ms between tries. Errors quote
+    statements without their parameters: those are customers' names and words, and errors are logged.
     """
 
     def __init__(self, url: str) -> None:
@@ -49,6 +50,12 @@ class Database:
         self.engine.dispose()
 
 
+def in_short(problem: Exception) -> str:
+    """What the database said, in one line for a log: further lines ("DETAIL: Failing row contains …") quote rows."""
+    said = getattr(problem, "orig", None) or problem
+    return f"{type(said).__name__}: {str(said).splitlines()[0] if str(said) else 'nothing'}"
+
+
 def sqlite_url(path: Path) -> str:
     """The address of a SQLite file."""
     return f"sqlite:///{path}"
@@ -58,11 +65,16 @@ def _postgresql_engine(url: str) -> Engine:
     engine_url = make_url(url)
     if engine_url.drivername == "postgresql":
         engine_url = engine_url.set(drivername="postgresql+psycopg")
-    return create_engine(engine_url, pool_size=10, max_overflow=20, pool_pre_ping=True)
+    return create_engine(engine_url, pool_size=10, max_overflow=20, pool_pre_ping=True, hide_parameters=True)
 
 
 def _sqlite_engine(url: str) -> Engine:
-    engine = create_engine(url, connect_args={"check_same_thread": False, "timeout": _BUSY_MS / 1000}, pool_size=10)
+    engine = create_engine(
+        url,
+        connect_args={"check_same_thread": False, "timeout": _BUSY_MS / 1000},
+        pool_size=10,
+        hide_parameters=True,
+    )
 
     @event.listens_for(engine, "connect")
     def _connected(connection: Any, _record: Any) -> None:

@@ -4,13 +4,13 @@ import logging
 from collections.abc import Callable
 from concurrent.futures import Future
 from queue import Empty, SimpleQueue
-from threading import Thread
+from threading import Lock, Thread
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from store.database import Database
+from store.database import Database, in_short
 
 T = TypeVar("T")
 _log = logging.getLogger("store")
@@ -28,18 +28,29 @@ class GroupCommit:
         self._database = database
         self._largest = largest
         self._queue: SimpleQueue[_Job | None] = SimpleQueue()
+        self._gate = Lock()
+        self._is_closed = False
         self._thread = Thread(target=self._run, name="group-commit", daemon=True)
         self._thread.start()
 
     def submit(self, job: Callable[[Connection], T]) -> "Future[T]":
-        """Run `job(connection)` in the next group. The future is done only once it is committed, or failed."""
+        """Run `job(connection)` in the next group. The future is done only once it is committed, or failed.
+
+        Raises RuntimeError after `close()`: nobody would ever answer.
+        """
         future: Future[T] = Future()
-        self._queue.put((job, future))
+        with self._gate:
+            if self._is_closed:
+                raise RuntimeError("this writer is closed; nothing was written")
+            self._queue.put((job, future))
         return future
 
     def close(self) -> None:
-        """Finish what waits, then end the thread."""
-        self._queue.put(None)
+        """Finish what waits, then end the thread. Twice is once."""
+        with self._gate:
+            if not self._is_closed:
+                self._is_closed = True
+                self._queue.put(None)
         self._thread.join()
 
     def _run(self) -> None:
@@ -52,10 +63,7 @@ class GroupCommit:
             try:
                 self._commit(group)
             except Exception as problem:
-                if len(group) == 1:
-                    group[0][1].set_exception(problem)
-                    continue
-                _log.warning("a group of %d writes failed (%s); each is tried alone", len(group), problem)
+                _log.warning("%d writes failed together (%s); each is tried alone", len(group), in_short(problem))
                 for job in group:
                     self._commit_alone(job)
 

@@ -5,13 +5,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Table, func, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, Table, bindparam, func, insert, select, update
 
+from store.once import InsertOnce
 from store.tables import metadata
 
 inbox: Table = metadata.tables["inbox"]
 quarantine: Table = metadata.tables["quarantine"]
+
+_ARRIVE = InsertOnce(inbox, "source", "webhook_id", returning=inbox.c.id)
+_KNOWN = select(inbox).where(inbox.c.source == bindparam("source"), inbox.c.webhook_id == bindparam("webhook_id"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,24 +36,19 @@ class Delivery:
 
 def receive(connection: Connection, source: str, webhook_id: str, body_hash: str, *, now: datetime) -> Delivery:
     """Put a delivery into the inbox, or find the one with the same (source, webhook id)."""
-    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-    made = connection.execute(
-        dialect.insert(inbox)
-        .values(
-            source=source,
-            webhook_id=webhook_id,
-            body_hash=body_hash,
-            received_at=now,
-            http_status=202,
-            status="accepted",
-            problems=[],
-        )
-        .on_conflict_do_nothing(index_elements=["source", "webhook_id"])
-        .returning(inbox.c.id)
-    ).scalar()
+    made = _ARRIVE(
+        connection,
+        source=source,
+        webhook_id=webhook_id,
+        body_hash=body_hash,
+        received_at=now,
+        http_status=202,
+        status="accepted",
+        problems=[],
+    )
     if made is not None:
         return Delivery(made, True, 202, "accepted", [], body_hash)
-    row = connection.execute(select(inbox).where(inbox.c.source == source, inbox.c.webhook_id == webhook_id)).one()
+    row = connection.execute(_KNOWN, {"source": source, "webhook_id": webhook_id}).one()
     return Delivery(row.id, False, row.http_status, row.status, row.problems, row.body_hash)
 
 

@@ -3,12 +3,13 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, case, delete, func, insert, literal, select, update
 
 from domain.actions import State
 from domain.breaker import Breaker, BreakerRules
 from store.database import Database
 from store.ledger.rows import actions, integration_state
+from store.types import Instant
 
 
 def register(connection: Connection, name: str, capability: str, vendor: str, *, now: datetime) -> None:
@@ -76,8 +77,10 @@ def note_sends(
         if refused_credentials is not None:
             after = after.opened(refused_credentials, now=now, rules=rules)
         values = _columns(after)
-        if retry_after is not None:
-            values["not_before"] = now + timedelta(seconds=retry_after)
+        if retry_after is not None:  # an answer that overtook another never shortens its wait
+            wait = literal(now + timedelta(seconds=retry_after), Instant())
+            longer = integration_state.c.not_before > wait
+            values["not_before"] = case((longer, integration_state.c.not_before), else_=wait)
         connection.execute(update(integration_state).where(integration_state.c.name == name).values(**values))
 
 

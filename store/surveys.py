@@ -3,13 +3,26 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, Row, Table, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, Row, Table, bindparam, select, update
 
 from domain.surveys import Judgement, SurveyAnswer, SurveyKind
+from store.once import InsertOnce
 from store.tables import metadata
 
 survey_responses: Table = metadata.tables["survey_responses"]
+
+_SAVE = InsertOnce(survey_responses, "source", "response_id", returning=survey_responses.c.id)
+_CONCLUDE = (
+    update(survey_responses)
+    .where(survey_responses.c.id == bindparam("row_id"))
+    .values(outcome=bindparam("outcome"), case_id=bindparam("case_id"))
+)
+_OF_CUSTOMER = (
+    select(survey_responses)
+    .where(survey_responses.c.customer_id == bindparam("customer_id"))
+    .order_by(survey_responses.c.received_at.desc(), survey_responses.c.id.desc())
+    .limit(bindparam("most"))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,27 +40,22 @@ def save(
     connection: Connection, answer: SurveyAnswer, customer_id: int, judgement: Judgement, distress: str | None
 ) -> tuple[int, bool]:
     """Insert an answer; its id, and False when it was there already (then nothing is changed)."""
-    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-    made = connection.execute(
-        dialect.insert(survey_responses)
-        .values(
-            source=answer.source,
-            response_id=answer.response_id,
-            customer_id=customer_id,
-            kind=answer.kind,
-            score=answer.score,
-            comment=answer.comment,
-            language=answer.language,
-            answered_at=answer.answered_at,
-            received_at=answer.received_at,
-            sentiment=judgement.sentiment,
-            is_critical=judgement.is_critical,
-            distress=distress,
-            outcome="recorded",
-        )
-        .on_conflict_do_nothing(index_elements=["source", "response_id"])
-        .returning(survey_responses.c.id)
-    ).scalar()
+    made = _SAVE(
+        connection,
+        source=answer.source,
+        response_id=answer.response_id,
+        customer_id=customer_id,
+        kind=answer.kind,
+        score=answer.score,
+        comment=answer.comment,
+        language=answer.language,
+        answered_at=answer.answered_at,
+        received_at=answer.received_at,
+        sentiment=judgement.sentiment,
+        is_critical=judgement.is_critical,
+        distress=distress,
+        outcome="recorded",
+    )
     if made is not None:
         return made, True
     known = connection.execute(
@@ -60,9 +68,7 @@ def save(
 
 def conclude(connection: Connection, response_id: int, outcome: str, *, case_id: int | None) -> None:
     """Write down what was done about an answer, in words."""
-    connection.execute(
-        update(survey_responses).where(survey_responses.c.id == response_id).values(outcome=outcome, case_id=case_id)
-    )
+    connection.execute(_CONCLUDE, {"row_id": response_id, "outcome": outcome, "case_id": case_id})
 
 
 def revise(
@@ -93,12 +99,7 @@ def stored(connection: Connection, response_id: int) -> StoredAnswer:
 
 def of_customer(connection: Connection, customer_id: int, *, limit: int = 50) -> list[StoredAnswer]:
     """A customer's answers, newest first."""
-    rows = connection.execute(
-        select(survey_responses)
-        .where(survey_responses.c.customer_id == customer_id)
-        .order_by(survey_responses.c.received_at.desc(), survey_responses.c.id.desc())
-        .limit(limit)
-    )
+    rows = connection.execute(_OF_CUSTOMER, {"customer_id": customer_id, "most": limit})
     return [_stored(row) for row in rows]
 
 

@@ -10,6 +10,12 @@ from store.tables import metadata
 
 templates: Table = metadata.tables["templates"]
 
+_APPROVED = (
+    select(templates.c.name, templates.c.language, templates.c.hash)
+    .where(templates.c.approved_at.is_not(None))
+    .order_by(templates.c.approved_at, templates.c.published_at)
+)
+
 
 def publish(
     connection: Connection,
@@ -46,12 +52,7 @@ def is_empty(connection: Connection) -> bool:
 
 def approved(connection: Connection) -> dict[tuple[str, str], str]:
     """The wording in use of each (name, language): the last one approved."""
-    rows = connection.execute(
-        select(templates.c.name, templates.c.language, templates.c.hash)
-        .where(templates.c.approved_at.is_not(None))
-        .order_by(templates.c.approved_at, templates.c.published_at)
-    )
-    return {(row.name, row.language): row.hash for row in rows}
+    return {(name, language): content_hash for name, language, content_hash in connection.execute(_APPROVED)}
 
 
 def content(connection: Connection, content_hash: str) -> dict[str, Any] | None:

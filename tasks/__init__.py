@@ -1,1 +1,1 @@
-"""Prefect tasks: thin, named for operators."""
+"""Prefect tasks: thin, named for operators, retry policy in one place."""

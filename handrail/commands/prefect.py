@@ -27,4 +27,4 @@ def apply_to_prefect(as_json: AsJson = False) -> None:
     if as_json:
         say_json({"prefect": settings.prefect_api_url, "applied": applied})
     else:
-        say(f"{settings.prefect_api_url} has our pools, limits, deployments and automations")
+        say("\n".join((f"{settings.prefect_api_url} has", *(f"  {line}" for line in applied))))

@@ -118,7 +118,7 @@ class Vendor:
 
     def _write(self, collection: Collection, key: str, payload: Mapping[str, Any], manner: Manner) -> Answer:
         shelf = self._state.shelves[collection.name]
-        if False:
+        if manner is Manner.ONCE and key in shelf.once:
             return Answer.about(shelf.once[key].id, key, created=True)
         if manner is Manner.UPSERT and (known := shelf.with_key(key)):
             if known[0].payload != payload:

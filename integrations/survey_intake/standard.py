@@ -27,7 +27,7 @@ ID, TIMESTAMP, SIGNATURE = "webhook-id", "webhook-timestamp", "webhook-signature
 
 _SHAPES: Mapping[str, tuple[re.Pattern[str], str]] = {
     # no full stop: it separates what is signed, and would let one signature fit two readings
-    ID: (re.compile(r"[!-~]{1,255}"), "1 to 255 printable ASCII characters without spaces or full stops"),
+    ID: (re.compile(r"[!-\-/-~]{1,255}"), "1 to 255 printable ASCII characters without spaces or full stops"),
     TIMESTAMP: (re.compile(r"[0-9]{1,12}"), "whole seconds since 1970"),
     SIGNATURE: (re.compile(r"[ -~]{1,4096}"), "at most 4096 printable ASCII characters"),
 }

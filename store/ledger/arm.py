@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, bindparam, func, insert, literal, select, update
+from sqlalchemy import Connection, Row, and_, bindparam, func, literal, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from domain import recheck
 from domain.actions import Basis, Capability, Kind, State
@@ -79,10 +80,12 @@ def arm(
     facts = _facts(connection, rows, people, target, policy, now)
     verdicts = {row.id: recheck.recheck(facts[row.id], policy, now=now) for row in rows}
     going = [row for row in rows if isinstance(verdicts[row.id], recheck.Go)]
-    allowed, next_free = _within_rate(state, target, len(going), now)
-    for row in going[allowed:]:
-        verdicts[row.id] = recheck.Defer(next_free or now, "the vendor's rate")
-    going = going[:allowed]
+    pace = _pace(state, target, now)
+    if pace is not None:
+        for place, row in enumerate(going[pace.room :], start=1):
+            verdicts[row.id] = recheck.Defer(pace.turn(place), "the vendor's rate")
+        going = going[: pace.room]
+    next_free = None if pace is None else pace.after(len(going))
     _send(connection, going, target, worker, lease_seconds, next_free, now)
     _take_slots(connection, going, now)
     moved = [(row, verdicts[row.id]) for row in rows if not isinstance(verdicts[row.id], recheck.Go)]
@@ -240,18 +243,34 @@ def _suppressed(connection: Connection, people: Iterable[Row[Any]], target: Targ
     return {customer_id for found in connection.execute(listed).scalars() for customer_id in hashes[found]}
 
 
-def _within_rate(state: Row[Any], target: Target, wanted: int, now: datetime) -> tuple[int, datetime | None]:
-    """How many may go now, and when the next one may: a virtual schedule of one send each 1/rate seconds.
+@dataclass(frozen=True, slots=True)
+class _Pace:
+    """A vendor's rate as a virtual schedule of one send each 1/rate seconds, with a burst of one second's worth.
 
-    Generic cell rate algorithm (ITU-T I.371) with a burst of one second's worth.
+    Generic cell rate algorithm (ITU-T I.371). `room` is how many may go now.
     """
-    if target.rate_per_second is None or wanted == 0:
-        return wanted, None
+
+    scheduled: datetime
+    spacing: timedelta
+    burst: timedelta
+    room: int
+
+    def after(self, sent: int) -> datetime:
+        """The schedule once `sent` more have gone."""
+        return self.scheduled + self.spacing * sent
+
+    def turn(self, place: int) -> datetime:
+        """When the one at `place` (1, 2, …) of those left over may go."""
+        return self.after(self.room + place) - self.burst
+
+
+def _pace(state: Row[Any], target: Target, now: datetime) -> _Pace | None:
+    if target.rate_per_second is None:
+        return None
     spacing = timedelta(seconds=1 / target.rate_per_second)
+    burst = max(timedelta(seconds=1), spacing)  # a vendor slower than one a second takes one at a time
     scheduled = max(state.next_free_at or now, now)
-    room = int((now + timedelta(seconds=1) - scheduled) / spacing)
-    allowed = max(0, min(wanted, room))
-    return allowed, scheduled + spacing * allowed
+    return _Pace(scheduled, spacing, burst, room=max(0, int((now + burst - scheduled) / spacing)))
 
 
 def _send(
@@ -285,16 +304,18 @@ def _send(
 
 
 def _take_slots(connection: Connection, rows: Sequence[Row[Any]], now: datetime) -> None:
-    proactive = [row for row in rows if row.basis == Basis.PROACTIVE]
-    if not proactive:
-        return
-    taken = select(cap_slots.c.action_id).where(cap_slots.c.action_id.in_([row.id for row in proactive]))
-    known = set(connection.execute(taken).scalars())
-    fresh = [
-        {"action_id": row.id, "customer_id": row.customer_id, "at": now} for row in proactive if row.id not in known
+    """One slot an action; one that is sent later than it was first armed counts from then."""
+    slots = [
+        {"action_id": row.id, "customer_id": row.customer_id, "at": now}
+        for row in rows
+        if row.basis == Basis.PROACTIVE and row.customer_id is not None
     ]
-    if fresh:
-        connection.execute(insert(cap_slots), fresh)
+    if not slots:
+        return
+    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
+    connection.execute(
+        dialect.insert(cap_slots).on_conflict_do_update(index_elements=["action_id"], set_={"at": now}), slots
+    )
 
 
 _MOVES: dict[type[recheck.Verdict], State] = {

@@ -5,13 +5,23 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, case, delete, insert, literal, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, case, delete, insert, literal, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from domain.actions import UNSENT, State
 from domain.planning import PlannedAction
 from store.canonical import payload_hash
 from store.ledger.rows import actions, cases, customers, evidence
+
+_INSERT = {
+    dialect: insert_into(actions).on_conflict_do_nothing(index_elements=["key"]).returning(actions.c.key, actions.c.id)
+    for dialect, insert_into in (("sqlite", sqlite.insert), ("postgresql", postgresql.insert))
+}
+_VERSION = {
+    fact: select(table.c.version).where(table.c.id == bindparam("subject_id"))
+    for fact, table in (("customer", customers), ("case", cases))
+}
+_BIND = insert(evidence)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,28 +160,21 @@ def _row(action: PlannedAction, about: About, after_id: int | None, *, run: str,
 
 
 def _insert_new(connection: Connection, rows: list[dict[str, Any]]) -> dict[str, int]:
-    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-    statement = (
-        dialect.insert(actions).on_conflict_do_nothing(index_elements=["key"]).returning(actions.c.key, actions.c.id)
-    )
-    return {key: row_id for key, row_id in connection.execute(statement, rows)}
+    return {key: row_id for key, row_id in connection.execute(_INSERT[connection.dialect.name], rows)}
 
 
 def _bind(connection: Connection, facts: Mapping[int, frozenset[str]], about: About) -> None:
     """Note which version of each fact an action rests on."""
     wanted = frozenset().union(*facts.values()) if facts else frozenset()
-    versions = {
-        "customer": (about.customer_id, customers),
-        "case": (about.case_id, cases),
-    }
+    subjects = {"customer": about.customer_id, "case": about.case_id}
     rows = []
     for fact in wanted:
-        subject_id, table = versions[fact]
-        version = connection.execute(select(table.c.version).where(table.c.id == subject_id)).scalar_one()
+        subject_id = subjects[fact]
+        version = connection.execute(_VERSION[fact], {"subject_id": subject_id}).scalar_one()
         rows += [
             {"action_id": action_id, "fact": fact, "subject_id": subject_id, "version": version}
             for action_id, bound in facts.items()
             if fact in bound
         ]
     if rows:
-        connection.execute(insert(evidence), rows)
+        connection.execute(_BIND, rows)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, case, insert, literal, select, update
+from sqlalchemy import ColumnElement, Connection, case, insert, literal, select, update
 
 from domain.actions import Basis, Kind, State
 from domain.recovery import DEATHS_ALONE
@@ -31,6 +31,7 @@ class Uncertain:
     basis: Basis
     capability: str
     integration: str
+    fence: int
     attempts: int
     resends: int
     lookups: int
@@ -107,6 +108,7 @@ def take_uncertain(
             actions.c.basis,
             actions.c.capability,
             actions.c.integration,
+            actions.c.fence,
             actions.c.attempts,
             actions.c.resends,
             actions.c.lookups,
@@ -122,6 +124,7 @@ def take_uncertain(
             basis=Basis(row.basis),
             capability=row.capability,
             integration=row.integration,
+            fence=row.fence,
             attempts=row.attempts,
             resends=row.resends,
             lookups=row.lookups,
@@ -135,29 +138,28 @@ def take_uncertain(
 def send_again(
     connection: Connection, row: Uncertain, *, reason: str, is_resend: bool, due_at: datetime, run: str, now: datetime
 ) -> bool:
-    """`uncertain → ready`; a resend is counted. False: somebody else decided meanwhile."""
+    """`uncertain → ready`; a resend is counted, its own loss looked up anew. False: somebody else decided meanwhile."""
     return _leave_uncertain(
         connection,
-        row.id,
+        row,
         run,
         now,
         state=State.READY,
         reason=reason,
         resends=row.resends + (1 if is_resend else 0),
+        lookups=0,
         due_at=due_at,
     )
 
 
 def to_person(connection: Connection, row: Uncertain, *, reason: str, run: str, now: datetime) -> bool:
     """`uncertain → needs_human`, with the reason they read."""
-    return _leave_uncertain(connection, row.id, run, now, state=State.NEEDS_HUMAN, reason=reason)
+    return _leave_uncertain(connection, row, run, now, state=State.NEEDS_HUMAN, reason=reason)
 
 
 def adopt(connection: Connection, row: Uncertain, *, external_id: str, run: str, now: datetime) -> bool:
     """`uncertain → done`: the vendor has it."""
-    if not _leave_uncertain(
-        connection, row.id, run, now, state=State.DONE, reason="found at the vendor", verified_by=run
-    ):
+    if not _leave_uncertain(connection, row, run, now, state=State.DONE, reason="found at the vendor", verified_by=run):
         return False
     connection.execute(
         insert(receipts).values(
@@ -171,15 +173,18 @@ def looked_up(connection: Connection, row: Uncertain, *, next_check_at: datetime
     """A search found nothing: count it and wait out the vendor's lag."""
     connection.execute(
         update(actions)
-        .where(actions.c.id == row.id, actions.c.state == State.UNCERTAIN)
+        .where(*_still(row), actions.c.lookups == row.lookups)
         .values(lookups=row.lookups + 1, next_check_at=next_check_at, updated_at=now)
     )
 
 
-def _leave_uncertain(connection: Connection, action_id: int, run: str, now: datetime, **values: object) -> bool:
+def _still(row: Uncertain) -> tuple[ColumnElement[bool], ...]:
+    """The row is uncertain as we took it; a higher fence means that it was sent, and lost, once more."""
+    return actions.c.id == row.id, actions.c.state == State.UNCERTAIN, actions.c.fence == row.fence
+
+
+def _leave_uncertain(connection: Connection, row: Uncertain, run: str, now: datetime, **values: object) -> bool:
     moved = connection.execute(
-        update(actions)
-        .where(actions.c.id == action_id, actions.c.state == State.UNCERTAIN)
-        .values(next_check_at=None, updated_at=now, updated_by=run, **values)
+        update(actions).where(*_still(row)).values(next_check_at=None, updated_at=now, updated_by=run, **values)
     )
     return moved.rowcount == 1

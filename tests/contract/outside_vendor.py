@@ -85,5 +85,6 @@ async def gibberish(request: web.Request) -> web.StreamResponse:
 
 
 async def endless(request: web.Request) -> web.StreamResponse:
-    """Answers 201 and more than anybody reads."""
-    return web.Response(status=201, body=b'"' + b"x" * (LARGEST_ANSWER + 1) + b'"')
+    """Answers 201 and, though all of it is well-formed, more than anybody should read."""
+    answered = {"id": "T-1", "key": "case/C-1042/1/ticket", "created": True, "padding": "x" * LARGEST_ANSWER}
+    return web.json_response(answered, status=201)

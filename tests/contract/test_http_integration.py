@@ -106,18 +106,25 @@ async def test_a_read_that_we_do_not_understand_breaks_the_contract(outside: Out
     assert len(outside.requests) == 1
 
 
+async def test_an_answer_too_long_is_called_so(outside: Outside) -> None:
+    outside.replies(endless)
+    async with client(outside.url) as desk:
+        with pytest.raises(OutcomeUnknown, match="longer than 1000000 bytes"):
+            await write(desk)
+
+
 async def test_silence_after_sending_is_unknown_within_the_timeout(outside: Outside) -> None:
     outside.replies(outside.silence)
-    async with client(outside.url, timeout_seconds=0.4) as desk:
+    async with client(outside.url, timeout_seconds=0.3) as desk:
         began = time.monotonic()
         with pytest.raises(OutcomeUnknown, match="no answer in time"):
             await write(desk)
-        assert 0.35 < time.monotonic() - began < 2
+        assert 0.25 < time.monotonic() - began < 2
 
 
 async def test_a_read_of_silence_stays_within_the_timeout_with_all_its_attempts(outside: Outside) -> None:
     outside.replies(outside.silence)
-    async with client(outside.url, timeout_seconds=0.4) as desk:
+    async with client(outside.url, timeout_seconds=0.3) as desk:
         began = time.monotonic()
         with pytest.raises(Unavailable):
             await read(desk)
@@ -132,7 +139,7 @@ async def test_a_slow_trickle_does_not_outlast_the_timeout(outside: Outside) -> 
             await asyncio.wait([asyncio.ensure_future(outside.over.wait())], timeout=0.02)
 
     outside.replies(trickle)
-    async with client(outside.url, timeout_seconds=0.4) as desk:
+    async with client(outside.url, timeout_seconds=0.3) as desk:
         with pytest.raises(OutcomeUnknown, match="no answer in time"):
             await write(desk)
 
@@ -179,7 +186,7 @@ async def test_a_tls_handshake_that_never_ends_is_surely_unsent() -> None:
         await reader.read()
         writer.close()
 
-    async with listening(mute) as port, client(f"https://127.0.0.1:{port}", timeout_seconds=0.4) as desk:
+    async with listening(mute) as port, client(f"https://127.0.0.1:{port}", timeout_seconds=0.3) as desk:
         with pytest.raises(NotSent, match="nothing was sent"):
             await write(desk)
 
@@ -200,7 +207,7 @@ async def test_a_body_that_the_vendor_stops_taking_is_unknown(outside: Outside) 
         await outside.over.wait()
         writer.close()
 
-    async with listening(deaf, limit=1) as port, client(f"http://127.0.0.1:{port}", timeout_seconds=0.4) as desk:
+    async with listening(deaf, limit=1) as port, client(f"http://127.0.0.1:{port}", timeout_seconds=0.3) as desk:
         with pytest.raises(OutcomeUnknown):
             await write(desk, {"key": "k", "words": "x" * 20_000_000})
         outside.over.set()
@@ -369,7 +376,7 @@ async def test_a_check_tells_how_it_went_in_one_attempt(outside: Outside, nobody
         assert "503" in health.problem
     assert len(outside.requests) == 2
     outside.replies(outside.silence)
-    async with client(outside.url, timeout_seconds=0.4) as desk:
+    async with client(outside.url, timeout_seconds=0.3) as desk:
         assert "no answer in time" in (await desk.check("/health", {}, understand=identifier)).problem
     async with client(nobody) as desk:
         assert "cannot connect" in (await desk.check("/health", {}, understand=identifier)).problem

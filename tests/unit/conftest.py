@@ -1,4 +1,4 @@
-"""A whole installation for tests: fakes outside, a clock that tests turn, answers signed as a survey tool signs them."""
+"""A whole installation for tests: fakes outside, a clock that tests turn, answers signed as survey tools sign."""
 
 import asyncio
 import base64
@@ -8,7 +8,7 @@ import json
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing
+from contextlib import ExitStack, closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -224,6 +224,19 @@ def on_sqlite(sqlite_template: Path, tmp_path: Path, policy: Policy, clock: Cloc
     made = Installation(sqlite_url(path), policy, clock)
     yield made
     made.database.close()
+
+
+@pytest.fixture
+def installation_at(policy: Policy, clock: Clock) -> Iterator[Callable[[str], Installation]]:
+    """`installation_at(url)`: one on a database of its own."""
+    with ExitStack() as stack:
+
+        def make(url: str) -> Installation:
+            made = Installation(url, policy, clock)
+            stack.callback(made.database.close)
+            return made
+
+        yield make
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ function section(name, fact) {
 function compound(name, fact) {
   if (Array.isArray(fact)) {
     if (fact.length === 0) return h("p", { class: "none" }, "None");
-    if (fact.every(isObject)) return table(fact);
+    if (fact.every(isObject)) return fact.some(hasTheirWords) ? voices(fact) : table(fact);
     return h("ul", {}, fact.map((each) => h("li", {}, isPlain(each) ? plain(name, each) : compound(name, each))));
   }
   const entries = Object.entries(fact);
@@ -33,6 +33,18 @@ function pair(name, fact) {
   return h("div", { class: wide ? "pair wide" : "pair" },
     h("dt", {}, label(name)),
     h("dd", {}, isPlain(fact) ? plain(name, fact) : compound(name, fact)));
+}
+
+// Answers in the customer's own words: the words, and beneath them what else is known of each.
+function voices(rows) {
+  return h("ol", { class: "voices" }, rows.map((row) => {
+    const entries = Object.entries(row).filter(([, each]) => each !== null && each !== "");
+    const words = entries.filter(([name, each]) => isTheirWords(name, each));
+    return h("li", {},
+      words.map(([name, each]) => plain(name, each)),
+      h("dl", { class: "inline" }, entries.filter((entry) => !words.includes(entry)).map(([name, each]) =>
+        h("div", {}, h("dt", {}, label(name)), h("dd", {}, isPlain(each) ? plain(name, each) : compound(name, each))))));
+  }));
 }
 
 function table(rows) {
@@ -55,4 +67,5 @@ function plain(name, fact) {
 
 const isObject = (value) => typeof value === "object" && value !== null && !Array.isArray(value);
 const isPlain = (value) => typeof value !== "object" || value === null;
+const hasTheirWords = (value) => Object.entries(value).some(([name, each]) => isTheirWords(name, each));
 const isTheirWords = (name, fact) => THEIR_WORDS.has(name) && typeof fact === "string";

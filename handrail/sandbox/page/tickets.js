@@ -15,7 +15,7 @@ export const tickets = folder({
   row: (ticket) => [
     h("span", { class: "line" }, pill(ticket.priority), statusPill(ticket), twinMark(ticket), h("span", { class: "when" }, shortTime(ticket.received_at))),
     h("strong", { class: "title", lang: ticket.language }, ticket.subject),
-    h("span", { class: "sub" }, [ticket.team, ticket.assignee ?? "no owner", noteCount(ticket)].filter(Boolean).join(" · ")),
+    h("span", { class: "sub" }, [customerName(ticket), ticket.team, ticket.assignee ?? "no owner", noteCount(ticket)].filter(Boolean).join(" · ")),
   ],
   detail: (ticket, redraw) => [
     h("div", { class: "line" }, pill(ticket.priority), statusPill(ticket), twinMark(ticket), idMark(ticket)),
@@ -29,6 +29,11 @@ export const tickets = folder({
 });
 
 const isFilled = (context) => context && typeof context === "object" && Object.keys(context).length > 0;
+
+function customerName(ticket) {
+  const name = ticket.context?.customer?.name;
+  return typeof name === "string" && name ? name : ticket.customer_ref;
+}
 
 function noteCount(ticket) {
   if (ticket.notes.length === 0) return null;

@@ -256,9 +256,7 @@ def test_phone_is_kept_in_one_form(given: str, kept: str) -> None:
     assert read_standard(body(customer__phone=given)).customer.phone == kept
 
 
-@pytest.mark.parametrize(
-    "address", ["anna@example.test", "ANNA@Example.COM", "o'neil+nps@example.co.uk", "żak@żółw.pl"]
-)
+@pytest.mark.parametrize("address", ["anna@example.test", "ANNA@Example.COM", "o'neil+nps@x.co.uk", "żak@żółw.pl"])
 def test_addresses_that_exist_or_could(address: str) -> None:
     kept = read_standard(body(customer__email=f" {address} ")).customer.email
     assert kept is not None

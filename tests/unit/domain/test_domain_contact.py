@@ -146,7 +146,7 @@ def spans(draw: st.DrawFn, kind: type[QuietHours] | type[ContactWindow]) -> Quie
 
 
 @given(spans(QuietHours), st.none() | spans(ContactWindow), places, moments, st.sampled_from([SERVICE, PROACTIVE]))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_hold_ends_when_nothing_holds_and_not_sooner(
     quiet: QuietHours, window: ContactWindow | None, place: str, now: datetime, basis: Basis
 ) -> None:
@@ -163,7 +163,7 @@ def test_hold_ends_when_nothing_holds_and_not_sooner(
 
 
 @given(spans(QuietHours), places, st.dates(date(2010, 1, 1), date(2027, 1, 1)), walls)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_nothing_goes_at_an_hour_the_clock_calls_quiet(quiet: QuietHours, place: str, day: date, wall: time) -> None:
     """The first time that the customer's clock shows an hour of the night, a reply by SMS is held."""
     now = instant_of(day, wall, ZoneInfo(place))

@@ -48,7 +48,7 @@ def test_wall_time_is_this_instant(day: str, wall: str, place: str, instant: str
 
 
 @given(days, minutes, days, minutes, zones)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_later_wall_time_is_never_an_earlier_instant(
     day: date, wall: time, other_day: date, other_wall: time, place: ZoneInfo
 ) -> None:
@@ -57,7 +57,7 @@ def test_later_wall_time_is_never_an_earlier_instant(
 
 
 @given(days, minutes, zones)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_clock_shows_the_wall_time_or_has_just_leapt(day: date, wall: time, place: ZoneInfo) -> None:
     instant = instant_of(day, wall, place)
     shown, asked = instant.astimezone(place).replace(tzinfo=None), datetime.combine(day, wall)
@@ -68,7 +68,7 @@ def test_clock_shows_the_wall_time_or_has_just_leapt(day: date, wall: time, plac
 
 
 @given(minutes, minutes, days, minutes, zones)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_span_is_around_what_the_clock_says(starts: time, ends: time, day: date, wall: time, place: ZoneInfo) -> None:
     """On days when clocks neither leap nor go back, being inside is a matter of reading the clock."""
     if starts == ends:
@@ -85,7 +85,7 @@ def test_span_is_around_what_the_clock_says(starts: time, ends: time, day: date,
 
 
 @given(minutes, minutes, days, minutes, zones)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_next_start_begins_an_occurrence(starts: time, ends: time, day: date, wall: time, place: ZoneInfo) -> None:
     if starts == ends:
         return

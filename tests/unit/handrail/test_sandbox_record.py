@@ -159,7 +159,9 @@ async def test_a_full_disk_is_told_and_nothing_more_is_taken(
         assert status == 500
         assert "cannot be written (No space left on device); make room and start again" in answer["error"]
     monkeypatch.undo()
+    before = sandbox.effects()
     assert (await sandbox.post("sms", "after", **MAIL))[0] == 500
+    assert sandbox.effects() == before
 
 
 async def test_two_sandboxes_do_not_share_a_record(sandbox: RunningSandbox) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from ledger_world import World, empty
+from ledger_world import World, empty, hasten
 from sqlalchemy.engine import make_url
 
 from store.database import Database, sqlite_url
@@ -36,7 +36,7 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Databas
         return
     path = tmp_path / "handrail.db"
     path.write_bytes(request.getfixturevalue("sqlite_template").read_bytes())
-    opened = Database(sqlite_url(path))
+    opened = hasten(Database(sqlite_url(path)))
     yield opened
     opened.close()
 

@@ -1,0 +1,33 @@
+"""`dispatch-actions`: send whatever is due and nobody has sent yet."""
+
+from typing import Annotated, Any
+
+from prefect import flow
+from prefect.client.schemas.objects import State
+from pydantic import Field
+
+from domain.actions import Capability
+from flows.outcomes import counted, finish
+from flows.run_names import about
+from tasks.dispatch import dispatch, ready, take_stock, waiting_by_themselves, waiting_for_people
+from tasks.retrying import FLOW_SECONDS
+
+Only = Annotated[
+    Capability | None, Field(description="Send through this capability alone. Left empty: through all of them.")
+]
+Limit = Annotated[int, Field(ge=1, le=100_000, description="How many actions at most, for each capability.")]
+
+
+@flow(name="dispatch-actions", flow_run_name=about("what is due"), timeout_seconds=FLOW_SECONDS)
+async def dispatch_actions(capability: Only = None, limit: Limit = 500) -> State[Any]:
+    """Send what is due, integration by integration. Beside other runs and the gateway it takes only what is free."""
+    stands = await take_stock()
+    reports = []
+    if due := [capability] if capability else ready(stands):
+        reports = [await dispatch(each, limit=limit) for each in due]
+        stands = await take_stock()
+    return await finish(
+        "; ".join(report.words() for report in reports) or "nothing was ready",
+        needs_people=counted(waiting_for_people(stands), "wait for a person"),
+        waiting=counted(waiting_by_themselves(stands), "wait for a vendor or their hour"),
+    )

@@ -1,0 +1,23 @@
+"""Recovery, as operators see it."""
+
+from prefect import task
+
+from services.recovery import SweepReport, sweep
+from services.wiring import Handrail
+from tasks.retrying import DELAYS_SECONDS, RETRIES, if_retryable
+from tasks.run_names import run_id, say_how_it_went
+
+
+@task(
+    name="sweep-leftovers",
+    task_run_name="what the dead left, and lost answers",
+    retries=RETRIES,
+    retry_delay_seconds=DELAYS_SECONDS,
+    retry_condition_fn=if_retryable,
+)
+async def sweep_leftovers() -> SweepReport:
+    """Take over what dead workers held, settle lost answers by what each vendor allows, plan anew what changed."""
+    async with Handrail.from_environment() as handrail:
+        report = await sweep(handrail, run=run_id())
+    say_how_it_went(f"swept: {len(report.lines) or 'nothing'}")
+    return report

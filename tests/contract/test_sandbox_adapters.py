@@ -1,0 +1,48 @@
+"""The sandbox's adapters: each write class has its own way of asking."""
+
+import json
+from typing import Any
+
+import pytest
+from outside_vendor import Outside
+from vendor_specimens import KEY, OUTBOUND, SENT, named, recorded, serving
+
+from domain.actions import Capability, WriteClass
+from integrations.declaration import Integration
+from integrations.ports import WRITES
+
+SANDBOX = [each for each in OUTBOUND if each.vendor == "sandbox"]
+CREATES = [(each, operation) for each in SANDBOX for operation in WRITES[each.capability] if operation != "close_task"]
+
+
+@pytest.mark.parametrize(("integration", "operation"), CREATES, ids=named)
+@pytest.mark.parametrize(
+    ("write_class", "method", "has_header"),
+    [("A", "POST", True), ("B", "PUT", False), ("C", "POST", False), ("D", "POST", False)],
+)
+async def test_each_class_asks_in_its_own_way(
+    integration: Integration[Any], operation: str, write_class: str, method: str, has_header: bool, outside: Outside
+) -> None:
+    outside.answers(201, recorded(integration)["writes"][operation]["body"])
+    configured = serving(integration, outside.url, write_class=write_class)
+    await SENT[operation](configured.port)
+    await configured.port.aclose()
+    request, body = outside.requests[0], json.loads(outside.bodies[0])
+    assert configured.write_class(operation) is WriteClass(write_class)
+    assert request.method == method
+    assert request.headers.get("Idempotency-Key") == (KEY if has_header else None)
+    assert (body["key"], body["customer_ref"]) == (KEY, "C-1042")
+
+
+@pytest.mark.parametrize("write_class", list(WriteClass))
+async def test_a_task_is_closed_alike_in_every_class_and_may_be_closed_again(
+    write_class: WriteClass, outside: Outside
+) -> None:
+    (integration,) = (each for each in SANDBOX if each.capability is Capability.CRM)
+    outside.answers(200, recorded(integration)["writes"]["close_task"]["body"])
+    configured = serving(integration, outside.url, write_class=str(write_class))
+    await SENT["close_task"](configured.port)
+    await configured.port.aclose()
+    assert (outside.requests[0].method, outside.requests[0].path) == ("POST", "/api/tasks/close")
+    assert json.loads(outside.bodies[0]) == {"key": KEY, "reason": "renewed"}
+    assert configured.write_class("close_task") is WriteClass.B
