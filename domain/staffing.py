@@ -121,8 +121,7 @@ def answer_by(staffing: Staffing, start: datetime, minutes: int) -> datetime:
 def _stretches(staffing: Staffing, start: datetime) -> Iterator[tuple[datetime, datetime]]:
     """The staffed stretches (UTC) that end after `start`, in order, without overlap."""
     place = zone(staffing.time_zone)
-    day = start.astimezone(place).date() - _DAY
-    last = day
+    day = last = start.astimezone(place).date()
     while (day - last).days <= _LONGEST_CLOSURE:
         for opens, closes in _stretches_of(staffing, day):
             first = instant_of(day, opens, place)

@@ -36,7 +36,4 @@ def one_of(valid: Iterable[str]) -> str:
 
 
 def _plain(word: str) -> str:
-    return word.strip()[:_LONGEST].casefold().replace("-", "_")
-
-
-_LONGEST = 200  # a word longer than this is no typo, and comparing it costs seconds
+    return word.strip().casefold().replace("-", "_")

@@ -12,15 +12,17 @@ from flows.run_names import about
 from tasks.dispatch import dispatch, ready, take_stock, waiting_by_themselves, waiting_for_people
 from tasks.retrying import FLOW_SECONDS
 
-Only = Annotated[
-    Capability | None, Field(description="Send through this capability alone. Left empty: through all of them.")
-]
-Limit = Annotated[int, Field(ge=1, le=100_000, description="How many actions at most, for each capability.")]
+Limit = Annotated[int, Field(ge=1, le=100_000)]
 
 
 @flow(name="dispatch-actions", flow_run_name=about("what is due"), timeout_seconds=FLOW_SECONDS)
-async def dispatch_actions(capability: Only = None, limit: Limit = 500) -> State[Any]:
-    """Send what is due, integration by integration. Beside other runs and the gateway it takes only what is free."""
+async def dispatch_actions(capability: Capability | None = None, limit: Limit = 500) -> State[Any]:
+    """Send what is due, integration by integration. Beside other runs and the gateway it takes only what is free.
+
+    Args:
+        capability: Send through this capability alone. Left empty: through all of them.
+        limit: How many actions at most, for each capability.
+    """
     stands = await take_stock()
     reports = []
     if due := [capability] if capability else ready(stands):

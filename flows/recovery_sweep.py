@@ -8,6 +8,7 @@ from prefect.client.schemas.objects import State
 
 from flows.outcomes import counted, finish
 from flows.run_names import about
+from tasks.dead_runs import end_dead_runs
 from tasks.recovery import sweep_leftovers
 from tasks.retrying import FLOW_SECONDS
 
@@ -18,7 +19,8 @@ async def recovery_sweep() -> State[Any]:
     swept = await sweep_leftovers()
     if swept.lines:
         await acreate_table_artifact(swept.lines, key="recovery-sweep", description=f"{len(swept.lines)} actions swept")
+    died = await end_dead_runs()
     return await finish(
-        f"swept: {len(swept.lines) or 'nothing'}",
+        "; ".join(filter(None, (f"swept: {len(swept.lines) or 'nothing'}", counted(died, "runs had died")))),
         needs_people=counted(swept.waiting_for_people, "wait for a person"),
     )

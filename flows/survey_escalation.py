@@ -1,12 +1,11 @@
 """`survey-escalation`: show what was done about critical answers, and finish what was not."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Any
 
 from prefect import flow
 from prefect.artifacts import acreate_markdown_artifact, acreate_table_artifact
 from prefect.client.schemas.objects import State
-from pydantic import Field
 
 from flows.outcomes import counted, finish
 from flows.run_names import about
@@ -14,14 +13,14 @@ from tasks.dispatch import dispatch, ready, take_stock
 from tasks.retrying import FLOW_SECONDS
 from tasks.surveys import as_summary, as_table, follow_critical_answers, in_words
 
-Since = Annotated[
-    datetime | None, Field(description="Follow the cases opened since then. Left empty: those of the last 24 hours.")
-]
-
 
 @flow(name="survey-escalation", flow_run_name=about("critical answers"), timeout_seconds=FLOW_SECONDS)
-async def survey_escalation(since: Since = None) -> State[Any]:
-    """Show what the gateway did about critical answers, by action key, and finish whatever it did not."""
+async def survey_escalation(since: datetime | None = None) -> State[Any]:
+    """Show what the gateway did about critical answers, by action key, and finish whatever it did not.
+
+    Args:
+        since: Follow the cases opened since then. Left empty: those of the last 24 hours.
+    """
     followed = await follow_critical_answers(since)
     if followed.open_keys:
         for capability in ready(await take_stock()):

@@ -15,7 +15,6 @@ from prefect.client.schemas.objects import WorkPool
 from prefect.events.schemas.automations import Automation, AutomationCore
 from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 from prefect.settings import PREFECT_API_URL, temporary_settings
-from prefect.workers.process import ProcessWorker
 
 from handrail.failures import CommandFailed
 from services.settings import ROOT
@@ -63,6 +62,8 @@ async def _pool(client: PrefectClient, declared: dict[str, Any]) -> str:
     try:
         standing: WorkPool = await client.read_work_pool(declared["name"])
     except ObjectNotFound:
+        from prefect.workers.process import ProcessWorker  # half a second, needed once in a server's life
+
         template = ProcessWorker.get_default_base_job_template()
         await client.create_work_pool(WorkPoolCreate(**declared, base_job_template=template))
         return f"work pool {declared['name']}, made"

@@ -1,11 +1,13 @@
 """Prefect's server and worker as programs of the local stack: what to start, and with which settings."""
 
+import http.client
+import json
 import os
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-
-import httpx
+from typing import Any
+from urllib.parse import urlsplit
 
 HOST = "127.0.0.1"
 POOL = "handrail"
@@ -64,21 +66,31 @@ def worker_program(directory: Path, api_url: str) -> Launch:
         "PREFECT_WORKER_QUERY_SECONDS": "3",
         # A run fetched early would hold its deployment's slot while it waits for its time.
         "PREFECT_WORKER_PREFETCH_SECONDS": "1",
-        "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",  # deployments/automations.yaml waits for three of them
         "PREFECT_LOGGING_EXTRA_LOGGERS": "services,tasks",
     }
 
 
 def worker_is_online(api_url: str) -> bool:
     """True when a worker of our pool has just said that it is there."""
-    try:
-        answer = httpx.post(f"{api_url}/work_pools/{POOL}/workers/filter", json={}, timeout=5.0, trust_env=False)
-        answer.raise_for_status()
-    except httpx.HTTPError:
-        return False
     since = datetime.now(UTC) - _FRESH
-    beats = [worker["last_heartbeat_time"] for worker in answer.json() if worker["status"] == "ONLINE"]
+    beats = [worker["last_heartbeat_time"] for worker in _workers(api_url) if worker["status"] == "ONLINE"]
     return any(beat is not None and datetime.fromisoformat(beat) >= since for beat in beats)
+
+
+def _workers(api_url: str) -> list[dict[str, Any]]:
+    """What the server knows of our pool's workers; nothing when it does not answer."""
+    server = urlsplit(api_url)
+    connection = http.client.HTTPConnection(server.netloc, timeout=5.0)
+    try:
+        path = f"{server.path.rstrip('/')}/work_pools/{POOL}/workers/filter"
+        connection.request("POST", path, body="{}", headers={"Content-Type": "application/json"})
+        answer = connection.getresponse()
+        found: list[dict[str, Any]] = json.loads(answer.read()) if answer.status == http.client.OK else []
+    except (OSError, http.client.HTTPException, ValueError):
+        return []
+    finally:
+        connection.close()
+    return found
 
 
 def _common(directory: Path, api_url: str) -> dict[str, str]:

@@ -93,13 +93,13 @@ class Stack:
         api = self.addresses.prefect_api
         command, variables = server_program(self.directory, self.addresses.base + 2)
         self._start("prefect", command, variables, nice=_BEHIND)
-        self._wait("prefect", lambda: answers(address, "/api/health"), seconds=180)
+        self._wait("prefect", lambda: answers(address, "/api/health"), seconds=180, every=0.2)
         command, variables = worker_program(self.directory, api)
         apply = (*_PYTHON, "handrail.cli", "prefect", "apply")
         self._start("prefect-apply", apply, variables, nice=_BEHIND, is_once=True)
         self._wait_for_end("prefect-apply", seconds=180)
         self._start("worker", command, variables, nice=_BEHIND)
-        self._wait("worker", lambda: worker_is_online(api), seconds=120)
+        self._wait("worker", lambda: worker_is_online(api), seconds=120, every=0.5)
 
     def _prepare_database(self) -> None:
         settings, _ = load_settings(self.variables)
@@ -122,11 +122,11 @@ class Stack:
         environment = {**self.variables, **(variables or {})}
         self._supervisor.start(Program(name, command, environment, self._log_of(name), directory, nice, is_once))
 
-    def _wait(self, name: str, is_up: Callable[[], bool], *, seconds: float) -> None:
+    def _wait(self, name: str, is_up: Callable[[], bool], *, seconds: float, every: float = 0.05) -> None:
         """Raises CommandFailed when the program ends by itself before it is up, or takes too long."""
         deadline = time.monotonic() + seconds
         while not is_up():
-            ends = self._supervisor.step(0.05)
+            ends = self._supervisor.step(every)
             if self._supervisor.is_stopping:
                 raise NotStopped
             if any(end.name == name and end.status >= 0 for end in ends):

@@ -114,6 +114,9 @@ class Supervisor:
                 self.step(0.1)
         while self._running and time.monotonic() < deadline:
             self.step(0.1)
+        if self._running:
+            left = ", ".join(running.program.name for running in self._running.values())
+            _log.warning("%s did not end in %g s and is killed", left, seconds)
         self._kill_the_rest()
 
     def close(self) -> None:
@@ -138,7 +141,7 @@ class Supervisor:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                preexec_fn=_begins(os.getpid(), program.nice),
+                preexec_fn=dies_with(os.getpid(), program.nice),
             )
         self._running[process.pid] = _Running(program, process, time.monotonic(), early_ends)
         self.changed()
@@ -193,14 +196,14 @@ class Supervisor:
             self.step(0.05)
 
 
-def _begins(parent: int, nice: int) -> Callable[[], None]:
-    """What a new process does before it becomes its program: it ends when we end, however we end."""
+def dies_with(parent: int, nice: int = 0) -> Callable[[], None]:
+    """What a new process does before it becomes its program: it ends when its parent does, however that ends."""
     prctl = ctypes.CDLL(None, use_errno=True).prctl if sys.platform == "linux" else None
 
     def begin() -> None:
         if prctl is not None:
             prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-            if os.getppid() != parent:  # we were gone before it could ask to be told
+            if os.getppid() != parent:  # it was gone before it could ask to be told
                 os._exit(1)
         if nice:
             os.nice(nice)

@@ -19,7 +19,7 @@ from domain.policy import Policy
 from services.import_files import CheckHeader, Row, read_rows
 from services.imported_customers import take_customer
 from services.intake import NO_CUSTOMER
-from services.surveys import UnknownCustomer, accept_answer
+from services.surveys import UnknownCustomer, accept_answer, judge_answer
 from store import inbox
 from store.database import Database
 
@@ -80,14 +80,14 @@ def import_surveys(
         row = survey_contract.survey_row(cells, now=now)
         accepted = accept_answer(
             connection,
-            row.as_answer(_source(cells), now),
+            judge_answer(row.as_answer(_source(cells), now), policy),
             row.customer.as_customer(),
             policy,
             run=SOURCE,
             now=now,
             is_import=True,
         )
-        return Fate.KNOWN if accepted.outcome == "known already" else Fate.ACCEPTED
+        return Fate.ACCEPTED if accepted.is_new else Fate.KNOWN
 
     def check(header: Any) -> list[Problem]:
         return survey_contract.check_header([name for name in header if name != "source"])

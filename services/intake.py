@@ -13,8 +13,9 @@ from sqlalchemy import Connection, select
 from data_contracts.problems import ContractBroken, NotStrictJson, Problem
 from data_contracts.surveys import SurveyAnswered
 from domain.actions import Capability
+from domain.customers import Customer
 from integrations.ports import Headers, SurveyIntake
-from services.surveys import UnknownCustomer, accept_answer
+from services.surveys import Judged, UnknownCustomer, accept_answer, judge_answer
 from services.wiring import Handrail
 from store import inbox
 
@@ -49,52 +50,57 @@ async def receive_webhook(handrail: Handrail, source: str, headers: Headers, bod
     now = handrail.clock()
     verified = intakes[source].verify(headers, body, now)
     event: SurveyAnswered | None = None
+    judged: Judged | None = None
     problems: Sequence[Problem] = ()
     http_status = 202
     try:
         event = intakes[source].read(body)
+        judged = await asyncio.to_thread(judge_answer, event.as_answer(source, now), handrail.policy)
     except NotStrictJson as broken:
         problems, http_status = broken.problems, 400
     except ContractBroken as broken:
         problems = broken.problems
 
+    told = event.customer.as_customer() if event is not None else None
+    delivered = _Delivered(source, verified.webhook_id, body, judged, told, problems, http_status, now)
+
     def store(connection: Connection) -> Answer:
-        return _store(connection, handrail, source, verified.webhook_id, body, event, problems, http_status, now)
+        return _store(connection, handrail, delivered)
 
     return await asyncio.wrap_future(handrail.writer.submit(store))
 
 
-def _store(
-    connection: Connection,
-    handrail: Handrail,
-    source: str,
-    webhook_id: str,
-    body: bytes,
-    event: SurveyAnswered | None,
-    problems: Sequence[Problem],
-    http_status: int,
-    now: datetime,
-) -> Answer:
-    delivery = inbox.receive(connection, source, webhook_id, hashlib.sha256(body).hexdigest(), now=now)
+@dataclass(frozen=True, slots=True)
+class _Delivered:
+    """One verified delivery, read and judged before the transaction."""
+
+    source: str
+    webhook_id: str
+    body: bytes
+    judged: Judged | None
+    told: Customer | None
+    problems: Sequence[Problem]
+    http_status: int
+    now: datetime
+
+
+def _store(connection: Connection, handrail: Handrail, it: _Delivered) -> Answer:
+    body_hash = hashlib.sha256(it.body).hexdigest()
+    delivery = inbox.receive(connection, it.source, it.webhook_id, body_hash, now=it.now)
     if not delivery.is_new:
-        return _repeated(connection, delivery, source, webhook_id, body, now)
+        return _repeated(connection, delivery, it.source, it.webhook_id, it.body, it.now)
     urgent: frozenset[Capability] = frozenset()
-    if event is not None:
+    problems = it.problems
+    if it.judged is not None and it.told is not None:
         try:
-            accepted = accept_answer(
-                connection,
-                event.as_answer(source, now),
-                event.customer.as_customer(),
-                handrail.policy,
-                run="gateway",
-                now=now,
-            )
-            urgent = accepted.urgent
+            urgent = accept_answer(connection, it.judged, it.told, handrail.policy, run="gateway", now=it.now).urgent
         except UnknownCustomer:
             problems = [NO_CUSTOMER]
     if problems:
         rows = [problem.as_json() for problem in problems]
-        delivery = inbox.refuse(connection, delivery, source, webhook_id, body, rows, http_status=http_status, now=now)
+        delivery = inbox.refuse(
+            connection, delivery, it.source, it.webhook_id, it.body, rows, http_status=it.http_status, now=it.now
+        )
     return _answer(delivery, duplicate=False, urgent=urgent)
 
 

@@ -30,11 +30,35 @@ class Accepted:
     response_id: int
     urgent: frozenset[Capability]
     outcome: str
+    is_new: bool = True  # False: this answer was known, and nothing is planned
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """An answer, and what its score and its words mean."""
+
+    answer: SurveyAnswer
+    judgement: Judgement
+    distress: Distress | None
+
+    @property
+    def category(self) -> Category | None:
+        """What kind of distress its words tell of."""
+        return None if self.distress is None else self.distress.category
+
+
+def judge_answer(answer: SurveyAnswer, policy: Policy) -> Judged:
+    """What an answer means. Pure, and not for a transaction: 256 kB written to be slow to read take a second."""
+    return Judged(
+        answer,
+        judge(answer.kind, answer.score, policy.survey.thresholds[answer.kind]),
+        find_distress(answer.comment, policy.distress),
+    )
 
 
 def accept_answer(
     connection: Connection,
-    answer: SurveyAnswer,
+    judged: Judged,
     told: Customer,
     policy: Policy,
     *,
@@ -46,33 +70,20 @@ def accept_answer(
 
     `told` is what the event says of the customer; what is on file wins. Raises UnknownCustomer.
     """
+    answer, judgement = judged.answer, judged.judgement
     customer_id, customer = _customer(connection, told, now)
-    judgement = judge(answer.kind, answer.score, policy.survey.thresholds[answer.kind])
-    distress = find_distress(answer.comment, policy.distress)
-    response_id, is_new = surveys.save(
-        connection, answer, customer_id, judgement, None if distress is None else distress.category
-    )
+    response_id, is_new = surveys.save(connection, answer, customer_id, judgement, judged.category)
     if not is_new:
         standing = surveys.stored(connection, response_id)
-        category = None if distress is None else distress.category
-        changed = surveys.revise(connection, response_id, answer, judgement, category)
+        changed = surveys.revise(connection, response_id, answer, judgement, judged.category)
         if not changed or standing.case_id is not None:
-            return Accepted(response_id, urgent=frozenset(), outcome="known already")
-    if not calls_for_case(judgement, distress):
+            return Accepted(response_id, urgent=frozenset(), outcome="known already", is_new=False)
+    if not calls_for_case(judgement, judged.distress):
         outcome = f"recorded: {judgement.sentiment}, nothing to do"
         surveys.conclude(connection, response_id, outcome, case_id=None)
         return Accepted(response_id, urgent=frozenset(), outcome=outcome)
     return _escalate(
-        connection,
-        answer,
-        (customer_id, customer),
-        response_id,
-        judgement,
-        distress,
-        policy,
-        run=run,
-        now=now,
-        is_import=is_import,
+        connection, judged, (customer_id, customer), response_id, policy, run=run, now=now, is_import=is_import
     )
 
 
@@ -117,11 +128,9 @@ def _customer(connection: Connection, told: Customer, now: datetime) -> tuple[in
 
 def _escalate(
     connection: Connection,
-    answer: SurveyAnswer,
+    judged: Judged,
     who: tuple[int, Customer],
     response_id: int,
-    judgement: Judgement,
-    distress: Distress | None,
     policy: Policy,
     *,
     run: str,
@@ -129,7 +138,8 @@ def _escalate(
     is_import: bool,
 ) -> Accepted:
     customer_id, customer = who
-    terms = terms_of(answer, customer, policy, is_critical=judgement.is_critical, distress=distress)
+    answer, distress = judged.answer, judged.distress
+    terms = terms_of(answer, customer, policy, is_critical=judged.judgement.is_critical, distress=distress)
     stored = cases.open_or_join(connection, customer_id, customer.ref, terms, now=now)
     reason = f"case {stored.case.reference}" if distress is None else f"{distress.category}: a person only"
     customers.set_tact_lock(connection, customer_id, reason, now=now)

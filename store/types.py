@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import BigInteger, DateTime, Dialect, Float, Integer, literal
+from sqlalchemy import BigInteger, BindParameter, DateTime, Dialect, Float, Integer, literal
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
@@ -48,8 +48,8 @@ class db_now(FunctionElement[datetime]):
     type = Instant()
     inherit_cache = True
 
-    def __init__(self, ahead_seconds: float = 0.0) -> None:
-        super().__init__(literal(ahead_seconds, Float()))
+    def __init__(self, ahead_seconds: float | BindParameter[Any] = 0.0) -> None:
+        super().__init__(literal(ahead_seconds, Float()) if isinstance(ahead_seconds, float) else ahead_seconds)
 
 
 @compiles(db_now, "sqlite")

@@ -15,6 +15,9 @@ DELAYS_SECONDS = [2.0, 8.0]
 FLOW_SECONDS = 300
 """A run that takes longer hangs: it is ended, and what it held is taken over when its lease ends."""
 
+DEAD_AFTER_SECONDS = 2 * FLOW_SECONDS
+"""A run of ours that has said nothing for longer has no process any more."""
+
 _OURS = (OperationalError, InterfaceError, ConnectionError, TimeoutError)
 
 

@@ -31,7 +31,7 @@ def up(
     from services.settings import load_settings
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
-    logging.getLogger("alembic").setLevel(logging.WARNING)
+    logging.getLogger("httpx").setLevel(logging.WARNING)
     directory = data or load_settings()[0].data
     run_stack(directory, ports, with_prefect=not no_prefect, ready=say_json if as_json else _show(directory))
 

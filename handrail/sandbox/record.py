@@ -43,12 +43,11 @@ class Record:
                 if not line.endswith(b"\n"):
                     break
                 try:
-                    effect = Effect.from_line(line)
+                    apply(Effect.from_line(line))
                 except (ValueError, KeyError, TypeError) as problem:
                     raise RecordProblem(
                         f"{self.path}, line {number}: not an effect ({problem}); mend the line or name another file"
                     ) from problem
-                apply(effect)
                 whole += len(line)
         os.ftruncate(self._file, whole)
 

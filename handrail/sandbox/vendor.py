@@ -1,6 +1,6 @@
 """The vendor: takes writes, keeps their effects on record and in memory, answers from both."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import Enum
@@ -97,24 +97,29 @@ class Vendor:
         """A word that changes with the list; a restart changes every one of them."""
         return f'"{self._started}-{self._state.shelves[collection].version}"'
 
-    async def items(self, collection: str) -> list[Item]:
-        """Every item, in order of arrival."""
-        await self._record.durable()
-        return list(self._state.shelves[collection].items.values())
+    async def items(self, collection: str) -> list[str]:
+        """Every item as JSON text, in order of arrival."""
+        return await self._told(self._state.shelves[collection].items.values())
 
-    async def with_key(self, collection: str, key: str) -> list[Item]:
-        """The items of this key, oldest first."""
-        await self._record.durable()
-        return self._state.shelves[collection].with_key(key)
+    async def with_key(self, collection: str, key: str) -> list[str]:
+        """The items of this key as JSON texts, oldest first."""
+        return await self._told(self._state.shelves[collection].with_key(key))
 
-    async def search(self, collection: str, key: str) -> list[Item]:
-        """The items of this key that the search knows of by now."""
+    async def search(self, collection: str, key: str) -> list[str]:
+        """Those items of this key, as JSON texts, that the search knows of by now."""
         indexed = stamp(self._clock() - self._search_lag)
-        return [item for item in await self.with_key(collection, key) if item.received_at <= indexed]
+        found = self._state.shelves[collection].with_key(key)
+        return await self._told(item for item in found if item.received_at <= indexed)
 
     async def close(self) -> None:
         """Let go of the record."""
         await self._record.close()
+
+    async def _told(self, items: Iterable[Item]) -> list[str]:
+        """The items as they are now, once that is on disk."""
+        texts = [item.as_json() for item in items]
+        await self._record.durable()
+        return texts
 
     def _write(self, collection: Collection, key: str, payload: Mapping[str, Any], manner: Manner) -> Answer:
         shelf = self._state.shelves[collection.name]

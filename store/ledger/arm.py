@@ -1,35 +1,62 @@
 """Step two of a claim: arm one send window in its own committed transaction, with every re-check in it."""
 
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, bindparam, func, literal, select, update
+from sqlalchemy import BindParameter, Connection, Row, bindparam, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from domain import recheck
 from domain.actions import Basis, Capability, Kind, State
 from domain.policy import Policy
-from store.canonical import address_hash
 from store.customers import as_customer
-from store.ledger.rows import (
-    Armed,
-    Reserved,
-    Worker,
-    actions,
-    cap_slots,
-    cases,
-    consents,
-    controls,
-    customers,
-    evidence,
-    integration_state,
-    reviews,
-    suppressions,
+from store.ledger.facts import read_facts
+from store.ledger.rows import Armed, Reserved, Worker, actions, cap_slots, controls, customers, integration_state
+from store.types import Instant, db_now
+
+_IDS: BindParameter[Sequence[int]] = bindparam("ids", expanding=True)
+_NOW = bindparam("now", type_=Instant)
+_STOPPED = select(controls.c.stopped).where(controls.c.id == 1).with_for_update(read=True)
+_INTEGRATION = select(integration_state).where(integration_state.c.name == bindparam("target")).with_for_update()
+_CUSTOMERS = select(customers).where(customers.c.id.in_(_IDS)).order_by(customers.c.id).with_for_update()
+_OURS = (
+    select(actions)
+    .where(actions.c.id.in_(_IDS), actions.c.state == State.CLAIMED, actions.c.claimed_by == bindparam("worker"))
+    .order_by(actions.c.due_at, actions.c.id)
+    .with_for_update()
 )
-from store.types import db_now
+_SEND = (
+    update(actions)
+    .where(actions.c.id.in_(_IDS))
+    .values(
+        state=State.SENDING,
+        attempts=actions.c.attempts + 1,
+        integration=bindparam("target"),
+        lease_until=db_now(bindparam("lease_seconds")),
+        dispatched_by=bindparam("run"),
+        updated_at=_NOW,
+        updated_by=bindparam("run"),
+    )
+)
+_PACED = (
+    update(integration_state)
+    .where(integration_state.c.name == bindparam("target"))
+    .values(next_free_at=bindparam("next_free"))
+)
+_MOVE = (
+    update(actions)
+    .where(actions.c.id == bindparam("row_id"))
+    .values(
+        state=bindparam("new_state"),
+        reason=bindparam("new_reason"),
+        due_at=bindparam("new_due_at"),
+        lease_until=None,
+        updated_at=_NOW,
+        updated_by=bindparam("run"),
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,18 +93,23 @@ def arm(
     Locks, always in this order: the kill switch (shared), the integration, the customers by id, the actions. Writers of
     consent, suppression, tact lock and erasure update the customer's row, so they come before or after, never between.
     """
-    if connection.execute(select(controls.c.stopped).where(controls.c.id == 1).with_for_update(read=True)).scalar_one():
+    if connection.execute(_STOPPED).scalar_one():
         return _nothing(connection, reserved, worker, recheck.Defer(now, "everything is stopped (kill switch)"), now)
-    state = connection.execute(
-        select(integration_state).where(integration_state.c.name == target.name).with_for_update()
-    ).one()
+    state = connection.execute(_INTEGRATION, {"target": target.name}).one()
     held = _integration_holds(state, now)
     if held is not None:
         return _nothing(connection, reserved, worker, held, now)
     chosen, left = _one_per_customer(reserved)
     people = _lock_customers(connection, [row.customer_id for row in chosen if row.customer_id is not None])
     rows = _lock_actions(connection, chosen, worker)
-    facts = _facts(connection, rows, people, target, policy, now)
+    facts = read_facts(
+        connection,
+        rows,
+        people,
+        channel=target.capability,
+        address_column=target.channel_address,
+        contacts_since=now - timedelta(days=policy.contact.cap.days),
+    )
     verdicts = {row.id: recheck.recheck(facts[row.id], policy, now=now) for row in rows}
     going = [row for row in rows if isinstance(verdicts[row.id], recheck.Go)]
     pace = _pace(state, target, now)
@@ -130,117 +162,14 @@ def _one_per_customer(reserved: Sequence[Reserved]) -> tuple[list[Reserved], lis
 
 
 def _lock_customers(connection: Connection, ids: Iterable[int]) -> dict[int, Row[Any]]:
-    wanted = select(customers).where(customers.c.id.in_(sorted(set(ids)))).order_by(customers.c.id).with_for_update()
-    return {row.id: row for row in connection.execute(wanted)}
+    return {row.id: row for row in connection.execute(_CUSTOMERS, {"ids": sorted(set(ids))})}
 
 
 def _lock_actions(connection: Connection, reserved: Sequence[Reserved], worker: Worker) -> list[Row[Any]]:
     """The rows that are still ours: a lease that ran out took its row away, whatever we believe."""
     fences = {row.id: row.fence for row in reserved}
-    ours = (
-        select(actions)
-        .where(actions.c.id.in_(list(fences)), actions.c.state == State.CLAIMED, actions.c.claimed_by == worker.name)
-        .order_by(actions.c.due_at, actions.c.id)
-        .with_for_update()
-    )
-    return [row for row in connection.execute(ours) if row.fence == fences[row.id]]
-
-
-def _facts(
-    connection: Connection,
-    rows: Sequence[Row[Any]],
-    people: dict[int, Row[Any]],
-    target: Target,
-    policy: Policy,
-    now: datetime,
-) -> dict[int, recheck.Facts]:
-    ids = [row.id for row in rows]
-    changed = _changed(connection, ids)
-    approved = _approved(connection, [row.id for row in rows if row.review_id is not None])
-    proactive = [row for row in rows if row.basis == Basis.PROACTIVE]
-    granted = _consents(connection, proactive)
-    contacts = _contacts(connection, proactive, now - timedelta(days=policy.contact.cap.days))
-    suppressed = _suppressed(connection, people.values(), target)
-    return {
-        row.id: recheck.Facts(
-            basis=Basis(row.basis),
-            capability=Capability(row.capability),
-            not_after=row.not_after,
-            stale_after=row.stale_after,
-            changed=changed.get(row.id, ()),
-            approved=row.review_id is None or row.id in approved,
-            customer=as_customer(people[row.customer_id]) if row.customer_id in people else None,
-            suppressed=row.customer_id in suppressed,
-            consent=granted.get((row.customer_id, row.purpose)),
-            contacts=tuple(contacts.get(row.customer_id, ())),
-        )
-        for row in rows
-    }
-
-
-def _changed(connection: Connection, ids: Sequence[int]) -> dict[int, tuple[str, ...]]:
-    """One set-based join: whose facts have another version now."""
-    stale = (
-        select(evidence.c.action_id, evidence.c.fact)
-        .outerjoin(customers, and_(evidence.c.fact == "customer", customers.c.id == evidence.c.subject_id))
-        .outerjoin(cases, and_(evidence.c.fact == "case", cases.c.id == evidence.c.subject_id))
-        .where(evidence.c.action_id.in_(ids))
-        .where(func.coalesce(customers.c.version, cases.c.version, literal(-1)) != evidence.c.version)
-        .order_by(evidence.c.action_id, evidence.c.fact)
-    )
-    found: dict[int, tuple[str, ...]] = {}
-    for action_id, fact in connection.execute(stale):
-        found[action_id] = (*found.get(action_id, ()), fact)
-    return found
-
-
-def _approved(connection: Connection, ids: Sequence[int]) -> set[int]:
-    if not ids:
-        return set()
-    equal = (
-        select(actions.c.id)
-        .join(reviews, reviews.c.id == actions.c.review_id)
-        .where(actions.c.id.in_(ids), reviews.c.state == "approved", reviews.c.payload_hash == actions.c.payload_hash)
-    )
-    return set(connection.execute(equal).scalars())
-
-
-def _consents(connection: Connection, rows: Sequence[Row[Any]]) -> dict[tuple[int, str], bool]:
-    if not rows:
-        return {}
-    said = select(consents.c.customer_id, consents.c.purpose, consents.c.granted).where(
-        consents.c.channel == rows[0].capability, consents.c.customer_id.in_([row.customer_id for row in rows])
-    )
-    return {(row.customer_id, row.purpose): row.granted for row in connection.execute(said)}
-
-
-def _contacts(connection: Connection, rows: Sequence[Row[Any]], since: datetime) -> dict[int, list[datetime]]:
-    found: dict[int, list[datetime]] = defaultdict(list)
-    if rows:
-        counted = select(cap_slots.c.customer_id, cap_slots.c.at).where(
-            cap_slots.c.customer_id.in_([row.customer_id for row in rows]),
-            cap_slots.c.at > since,
-            cap_slots.c.action_id.not_in([row.id for row in rows]),  # a retry does not count twice
-        )
-        for row in connection.execute(counted):
-            found[row.customer_id].append(row.at)
-    return found
-
-
-def _suppressed(connection: Connection, people: Iterable[Row[Any]], target: Target) -> set[int]:
-    if target.channel_address is None:
-        return set()
-    hashes: dict[str, list[int]] = defaultdict(list)
-    for person in people:
-        address = person._mapping[target.channel_address]
-        if address:
-            hashes[address_hash(address)].append(person.id)
-    if not hashes:
-        return set()
-    listed = select(suppressions.c.address_hash).where(
-        suppressions.c.channel == target.capability, suppressions.c.address_hash.in_(list(hashes))
-    )
-    return {customer_id for found in connection.execute(listed).scalars() for customer_id in hashes[found]}
+    ours = connection.execute(_OURS, {"ids": list(fences), "worker": worker.name})
+    return [row for row in ours if row.fence == fences[row.id]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,23 +213,16 @@ def _send(
 ) -> None:
     if not rows:
         return
-    connection.execute(
-        update(actions)
-        .where(actions.c.id.in_([row.id for row in rows]))
-        .values(
-            state=State.SENDING,
-            attempts=actions.c.attempts + 1,
-            integration=target.name,
-            lease_until=db_now(lease_seconds),
-            dispatched_by=worker.run,
-            updated_at=now,
-            updated_by=worker.run,
-        )
-    )
+    sending = {
+        "ids": [row.id for row in rows],
+        "target": target.name,
+        "lease_seconds": lease_seconds,
+        "run": worker.run,
+        "now": now,
+    }
+    connection.execute(_SEND, sending)
     if next_free is not None:
-        connection.execute(
-            update(integration_state).where(integration_state.c.name == target.name).values(next_free_at=next_free)
-        )
+        connection.execute(_PACED, {"target": target.name, "next_free": next_free})
 
 
 def _take_slots(connection: Connection, rows: Sequence[Row[Any]], now: datetime) -> None:
@@ -333,22 +255,15 @@ def _move(
     if not moved:
         return
     connection.execute(
-        update(actions)
-        .where(actions.c.id == bindparam("row_id"))
-        .values(
-            state=bindparam("new_state"),
-            reason=bindparam("new_reason"),
-            due_at=bindparam("new_due_at"),
-            lease_until=None,
-            updated_at=now,
-            updated_by=worker.run,
-        ),
+        _MOVE,
         [
             {
                 "row_id": row.id,
                 "new_state": _MOVES[type(verdict)],
                 "new_reason": getattr(verdict, "reason", None),
                 "new_due_at": verdict.until if isinstance(verdict, recheck.Defer) else row.due_at,
+                "now": now,
+                "run": worker.run,
             }
             for row, verdict in moved
         ],

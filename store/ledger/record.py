@@ -4,10 +4,31 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, case, insert, literal, select, update
+from sqlalchemy import BindParameter, Connection, bindparam, case, insert, literal, select, update
 
 from domain.actions import State
 from store.ledger.rows import Result, Worker, actions, receipts
+from store.types import Instant
+
+_IDS: BindParameter[Sequence[int]] = bindparam("ids", expanding=True)
+_STANDING = (
+    select(actions.c.id, actions.c.fence)
+    .where(actions.c.id.in_(_IDS), actions.c.state == State.SENDING)
+    .with_for_update()
+)
+_DONE = (
+    update(actions)
+    .where(actions.c.id.in_(_IDS))
+    .values(
+        state=State.DONE,
+        reason=None,
+        lease_until=None,
+        next_check_at=None,
+        updated_at=bindparam("now", type_=Instant),
+        updated_by=bindparam("run"),
+    )
+)
+_RECEIVED = insert(receipts)
 
 
 def record(
@@ -18,26 +39,13 @@ def record(
     A result is refused when the row's fence moved on or it is no longer `sending`: its worker was given up for dead
     and somebody else decides about it now (P15).
     """
-    standing = select(actions.c.id, actions.c.fence).where(
-        actions.c.id.in_([result.id for result in results]), actions.c.state == State.SENDING
-    )
-    fences = {row.id: row.fence for row in connection.execute(standing.with_for_update())}
+    standing = connection.execute(_STANDING, {"ids": [result.id for result in results]})
+    fences = {row.id: row.fence for row in standing}
     valid = [result for result in results if fences.get(result.id) == result.fence]
     done = [result for result in valid if result.state is State.DONE]
     if done:
-        connection.execute(
-            update(actions)
-            .where(actions.c.id.in_([result.id for result in done]))
-            .values(
-                state=State.DONE,
-                reason=None,
-                lease_until=None,
-                next_check_at=None,
-                updated_at=now,
-                updated_by=worker.run,
-            )
-        )
-        connection.execute(insert(receipts), list(_receipts(done, integration, now)))
+        connection.execute(_DONE, {"ids": [result.id for result in done], "now": now, "run": worker.run})
+        connection.execute(_RECEIVED, list(_receipts(done, integration, now)))
     others = [result for result in valid if result.state is not State.DONE]
     if others:
         connection.execute(

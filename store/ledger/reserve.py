@@ -2,15 +2,34 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import cache
+from typing import Any
 
-from sqlalchemy import Connection, exists, literal, select, text, update
+from sqlalchemy import Connection, bindparam, exists, literal, or_, select, text, update
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from domain.actions import FINAL, State
 from store.ledger.rows import Reserved, Worker, actions, controls, integration_state
-from store.types import db_now
+from store.types import Instant, db_now
 
+_NOW = bindparam("now", type_=Instant)
 _READY = text("actions.state = 'ready'")  # literal: a bound state would miss the partial index
-_FINAL = tuple(sorted(FINAL))
+_DUE = (
+    _READY,
+    actions.c.lane == bindparam("of_lane"),
+    actions.c.capability == bindparam("of_capability"),
+    actions.c.due_at <= _NOW,
+)
+_WAITING = select(literal(1)).select_from(actions).where(*_DUE).limit(1)
+_HOLDING = exists(
+    select(literal(1))
+    .select_from(integration_state)
+    .where(
+        integration_state.c.capability == bindparam("of_capability"),
+        (integration_state.c.breaker == "open") | (integration_state.c.not_before > _NOW),
+    )
+)
+_HELD = select(or_(controls.c.stopped, _HOLDING)).where(controls.c.id == 1)
 
 
 def reserve(
@@ -30,46 +49,63 @@ def reserve(
     Nothing is reserved while the kill switch is on, the breaker is open, or the vendor asked us to wait: arming would
     only move the rows back. A row that must come after another waits until that one is over.
     """
-    if _is_held(connection, capability, now):
+    if connection.execute(_HELD, {"of_capability": capability, "now": now}).scalar_one():
         return []
+    asked = {
+        "of_capability": capability,
+        "of_lane": lane,
+        "now": now,
+        "worker": worker.name,
+        "run": worker.run,
+        "lease_seconds": lease_seconds,
+        "most": limit,
+    }
+    if keys is not None:
+        asked["keys"] = list(keys)
+    claim = _claim(connection.dialect.name, urgent_only=urgent_only, named=keys is not None)
+    return sorted((Reserved(*row) for row in connection.execute(claim, asked)), key=lambda row: row.id)
+
+
+@cache
+def _claim(dialect: str, *, urgent_only: bool, named: bool) -> ReturningUpdate[Any]:
+    """The statement: built once, as it runs for every answer."""
     earlier = actions.alias("earlier")
     due = (
         select(actions.c.id)
-        .where(_READY, actions.c.lane == lane, actions.c.capability == capability, actions.c.due_at <= now)
+        .where(*_DUE)
         .where(
             ~exists(
                 select(literal(1))
                 .select_from(earlier)
-                .where(earlier.c.id == actions.c.after_id, earlier.c.state.not_in(_FINAL))
+                .where(earlier.c.id == actions.c.after_id, earlier.c.state.not_in(sorted(FINAL)))
             )
         )
         .order_by(actions.c.due_at, actions.c.id)
-        .limit(limit)
+        .limit(bindparam("most"))
         .with_for_update(skip_locked=True, of=actions)
     )
     if urgent_only:
         due = due.where(actions.c.urgent)
-    if keys is not None:
-        due = due.where(actions.c.key.in_(keys))
-    if connection.dialect.name == "sqlite":
+    if named:
+        due = due.where(actions.c.key.in_(bindparam("keys", expanding=True)))
+    if dialect == "sqlite":
         chosen = due.scalar_subquery()
     else:  # as a fence for the planner: the limit must be taken once
         chosen = select(due.cte("due").prefix_with("MATERIALIZED").c.id).scalar_subquery()
-    claim = (
+    return (
         update(actions)
         .where(actions.c.id.in_(chosen), _READY)
         .values(
             state=State.CLAIMED,
             fence=actions.c.fence + 1,
-            claimed_by=worker.name,
-            lease_until=db_now(lease_seconds),
+            claimed_by=bindparam("worker"),
+            lease_until=db_now(bindparam("lease_seconds")),
             reason=None,
-            updated_at=now,
-            updated_by=worker.run,
+            updated_at=_NOW,
+            updated_by=bindparam("run"),
         )
         .returning(actions.c.id, actions.c.key, actions.c.fence, actions.c.lane, actions.c.customer_id)
     )
-    return sorted((Reserved(*row) for row in connection.execute(claim)), key=lambda row: row.id)
 
 
 def renew(connection: Connection, ids: Sequence[int], *, worker: Worker, lease_seconds: float) -> int:
@@ -98,24 +134,4 @@ def give_back(connection: Connection, rows: Sequence[Reserved], *, worker: Worke
 
 def is_waiting(connection: Connection, *, capability: str, lane: str, now: datetime) -> bool:
     """True when a lane has a row that is due."""
-    due = (
-        select(literal(1))
-        .select_from(actions)
-        .where(_READY, actions.c.lane == lane, actions.c.capability == capability, actions.c.due_at <= now)
-        .limit(1)
-    )
-    return connection.execute(due).first() is not None
-
-
-def _is_held(connection: Connection, capability: str, now: datetime) -> bool:
-    if connection.execute(select(controls.c.stopped).where(controls.c.id == 1)).scalar_one():
-        return True
-    waiting = connection.execute(
-        select(literal(1))
-        .select_from(integration_state)
-        .where(
-            integration_state.c.capability == capability,
-            (integration_state.c.breaker == "open") | (integration_state.c.not_before > now),
-        )
-    ).first()
-    return waiting is not None
+    return connection.execute(_WAITING, {"of_capability": capability, "of_lane": lane, "now": now}).first() is not None

@@ -22,6 +22,7 @@ from sqlalchemy.engine import make_url
 
 from data_contracts.policy import load_policy
 from domain.actions import Capability, State, WriteClass
+from domain.customers import Customer
 from domain.policy import Policy
 from integrations.fakes import FakeVendor
 from integrations.registry import Roster
@@ -29,6 +30,7 @@ from integrations.survey_intake.standard import StandardConfig, StandardIntake
 from services.publishing import publish_templates
 from services.settings import ROOT, Settings
 from services.wiring import Handrail
+from store import customers
 from store.database import Database, sqlite_url
 from store.tables import metadata
 from templates.library import load
@@ -237,6 +239,17 @@ def installation_at(policy: Policy, clock: Clock) -> Iterator[Callable[[str], In
             return made
 
         yield make
+
+
+@pytest.fixture
+def on_file(installation: Installation, clock: Clock) -> Callable[..., int]:
+    """`on_file("C-1", email=…)`: a customer we know already."""
+
+    def put(ref: str, **facts: Any) -> int:
+        with installation.database.write() as connection:
+            return customers.create(connection, Customer(ref, **facts), now=clock())
+
+    return put
 
 
 @pytest.fixture

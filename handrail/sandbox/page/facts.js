@@ -4,6 +4,7 @@ import { h, label, languageName, longTime } from "./dom.js";
 
 const INSTANT = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)$/;
 const THEIR_WORDS = new Set(["comment", "verbatim", "words", "said", "quote"]);
+const TITLES = { said: "What they said", messages: "What they got from us" };
 const SHORT_WORDS = new Set(["nps", "csat", "ces", "sms", "crm", "ltv"]);
 
 export function facts(value) {
@@ -12,7 +13,7 @@ export function facts(value) {
 
 function section(name, fact) {
   if (isPlain(fact)) return h("dl", { class: "pairs" }, pair(name, fact));
-  return h("section", {}, h("h4", {}, label(name)), compound(name, fact));
+  return h("section", {}, h("h4", {}, TITLES[name] ?? label(name)), compound(name, fact));
 }
 
 function compound(name, fact) {

@@ -39,20 +39,33 @@ export async function refresh() {
   }
 }
 
-// Items of this key that are too old for the list, once they are here; asks for them the first time.
-export function older(name, key, arrived) {
-  const place = `${name} ${key}`;
+// What a key in an address may mean: as written, or percent-encoded.
+export function readings(wanted) {
+  try {
+    return [...new Set([wanted, decodeURIComponent(wanted)])];
+  } catch {
+    return [wanted];
+  }
+}
+
+// Wanted items that are too old for the list, once they are here; asks for them the first time.
+export function older(name, wanted, arrived) {
+  const place = `${name} ${wanted}`;
   if (!feed.older.has(place)) {
     feed.older.set(place, []);
-    fetch(`/${name}?key=${encodeURIComponent(key)}`, { cache: "no-store" })
-      .then((answer) => (answer.ok ? answer.json() : []))
-      .then((items) => {
-        feed.older.set(place, items);
-        if (items.length) arrived();
+    Promise.all(readings(wanted).map((key) => byKey(name, key)))
+      .then((found) => {
+        feed.older.set(place, found.flat());
+        if (found.flat().length) arrived();
       })
       .catch(() => feed.older.delete(place));
   }
   return feed.older.get(place);
+}
+
+async function byKey(name, key) {
+  const answer = await fetch(`/${name}?key=${encodeURIComponent(key)}`, { cache: "no-store" });
+  return answer.ok ? answer.json() : [];
 }
 
 // Sends a change. Resolves to null, or to what the sandbox had against it.

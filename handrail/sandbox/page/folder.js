@@ -1,7 +1,7 @@
 // A folder: a list beside the item chosen from it. On a phone, one of the two.
 
 import { count, exactTime, h, languageName, show } from "./dom.js";
-import { feed, older } from "./feed.js";
+import { feed, older, readings } from "./feed.js";
 
 // The address of an item within the page: by its key, or by its id when the key came more than once.
 export function address(word, item) {
@@ -14,8 +14,10 @@ export function withTwins(items) {
   return items.map((item) => (seen.get(item.key) > 1 ? { ...item, twin: seen.get(item.key) } : item));
 }
 
+// The item that an address asks for. Keys contain `/` and `%2F`, and not everybody who links here encodes them.
 export function findItem(items, wanted) {
-  return items.find((item) => item.key === wanted || item.id === wanted);
+  const keys = readings(wanted);
+  return items.find((item) => keys.includes(item.key) || item.id === wanted);
 }
 
 export function twinMark(item) {

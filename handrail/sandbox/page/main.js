@@ -18,24 +18,11 @@ const VIEWS = {
 };
 const place = (id) => document.getElementById(id);
 
-// `#mail` is a view, `#mail=<key>` an item. A key may contain %2F: it is taken as written if an item has it so.
+// `#mail` is a view, `#mail=<key>` an item.
 function route() {
   const [word, ...rest] = location.hash.slice(1).split("=");
-  const told = rest.join("=") || null;
   const name = Object.keys(VIEWS).find((view) => view === word || VIEWS[view].words.includes(word)) ?? "tickets";
-  return { name, word, wanted: told && (isKnown(told) ? told : decoded(told)) };
-}
-
-function isKnown(key) {
-  return Object.values(feed.lists).some(({ items }) => items.some((item) => item.key === key));
-}
-
-function decoded(text) {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
-  }
+  return { name, word, wanted: rest.join("=") || null };
 }
 
 function draw() {

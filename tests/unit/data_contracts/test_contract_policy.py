@@ -13,13 +13,16 @@ from domain.staffing import OpenHours, Weekday
 from domain.surveys import SCALES, SurveyKind, judge
 
 SHIPPED = (Path(__file__).parents[3] / "deployments" / "policy.yaml").read_text(encoding="utf-8")
-SMALL = SHIPPED[: SHIPPED.index("\ndistress:")] + """
+SMALL = (
+    SHIPPED[: SHIPPED.index("\ndistress:")]
+    + """
 distress:
   phrases:
     bereavement:
       pl:
         - zmarł*
 """
+)
 """The shipped policy without most of its words, which take a while to read."""
 
 
@@ -122,6 +125,14 @@ def test_all_problems_are_said_at_once() -> None:
     error = refused(("max_attempts: 25", "max_attempts: many"), ("priority: critical", "priority: x"), ("teams:", "q:"))
     assert len(error.problems) == 4  # `q` is unknown, and `teams` is missing
     assert str(error).count("\n") == 4
+
+
+def test_key_that_is_wrong_is_named_beside_one_spelled_like_it() -> None:
+    error = refused(("max_attempts: 25", "max_attempts: many\n  max_attemps: 3"))
+    assert sorted(problem.problem for problem in error.problems) == [
+        "is not a whole number",
+        'no such key (did you mean "max_attempts"?)',
+    ]
 
 
 def test_calendar_without_open_hours_is_refused() -> None:

@@ -98,6 +98,23 @@ def test_next_start_begins_an_occurrence(starts: time, ends: time, day: date, wa
     assert found[0] == begins
 
 
+def test_occurrence_that_clocks_leap_over_is_left_out() -> None:
+    before_dawn, place = DailySpan(time(2, 10), time(2, 40)), ZoneInfo("Europe/Warsaw")
+    assert before_dawn.next_start(at("2026-03-28T12:00+01:00"), place) == at("2026-03-30T02:10+02:00")
+    assert before_dawn.around(at("2026-03-29T01:00+00:00"), place) is None
+
+
+def test_next_start_may_be_now() -> None:
+    begins = at("2026-03-02T08:00+01:00")
+    assert DailySpan(time(8), time(9)).next_start(begins, ZoneInfo("Europe/Warsaw")) == begins
+
+
+def test_second_showing_of_a_wall_time_cannot_be_asked_for() -> None:
+    twice = time(2, 30)
+    day, place = date(2026, 10, 25), ZoneInfo("Europe/Warsaw")
+    assert instant_of(day, twice.replace(fold=1), place) == instant_of(day, twice, place)
+
+
 def test_hour_that_comes_twice_ends_the_night_once() -> None:
     night, place = QuietHours(time(22), time(2, 30)), ZoneInfo("Europe/Warsaw")
     assert night.around(at("2026-10-25T00:29+00:00"), place) is not None  # 2:29 the first time

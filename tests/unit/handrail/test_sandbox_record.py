@@ -67,7 +67,10 @@ async def test_a_torn_last_line_is_forgotten(sandbox: RunningSandbox, start: Sta
     assert [sms["key"] for sms in await third.shown("/sms")] == ["s", "s", "after"]
 
 
-@pytest.mark.parametrize("line", [b"nonsense\n", b"[]\n", b'{"effect":"exploded"}\n', b"\n"])
+CHANGED_NOTHING = Effect(at="", change=Change.UPDATED, collection="mail", id="M-1", key="m").line()
+
+
+@pytest.mark.parametrize("line", [b"nonsense\n", b"[]\n", b'{"effect":"exploded"}\n', b"\n", CHANGED_NOTHING])
 def test_a_broken_line_stops_the_start_and_is_named(tmp_path: Path, line: bytes) -> None:
     record = tmp_path / "r.jsonl"
     record.write_bytes(line)

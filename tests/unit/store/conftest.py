@@ -1,29 +1,20 @@
 """The ledger's world on each kind of database; PostgreSQL's is emptied between tests, not made anew."""
 
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-import psycopg
 import pytest
 from ledger_world import World, empty, hasten
-from sqlalchemy.engine import make_url
 
 from store.database import Database, sqlite_url
 
 
 @pytest.fixture(scope="session")
-def standing_postgres(postgres_server: str, postgres_template: str) -> Iterator[Database]:
-    """One migrated PostgreSQL database for all tests of the store."""
-    name = f"store_{uuid.uuid4().hex[:12]}"
-    with psycopg.connect(postgres_server, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE {postgres_template}")
-    address = make_url(postgres_server).set(database=name).render_as_string(hide_password=False)
-    database = Database(address)
+def standing_postgres(standing_postgres_url: str) -> Iterator[Database]:
+    """One migrated PostgreSQL database, its connections kept."""
+    database = Database(standing_postgres_url)
     yield database
     database.close()
-    with psycopg.connect(postgres_server, autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])

@@ -1,0 +1,111 @@
+"""One customer's story: what was delivered, what the gateway answered, what the outside received, what is amiss."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One webhook and its answer."""
+
+    answer: dict[str, Any]
+    sent_at: datetime
+    http: int
+    said: dict[str, Any]
+
+    @property
+    def response(self) -> str:
+        """The survey tool's name of the answer."""
+        return str(self.answer["response_id"])
+
+    def as_json(self) -> dict[str, Any]:
+        """For the document at the end; no customer's words."""
+        return {
+            "customer": self.answer["customer"]["ref"],
+            "response": self.response,
+            "survey": self.answer["kind"],
+            "score": self.answer["score"],
+            "http": self.http,
+            "status": self.said.get("status"),
+            "duplicate": self.said.get("duplicate"),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Something the sandbox received."""
+
+    key: str
+    received_at: datetime
+    link: str
+    item: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """Something the outside received because of a delivery."""
+
+    what: str
+    found: Found
+    after_ms: int
+
+    def as_json(self) -> dict[str, Any]:
+        """For the document at the end."""
+        return {"what": self.what, "key": self.found.key, "after_ms": self.after_ms, "link": self.found.link}
+
+
+@dataclass
+class Story:
+    """What happened, as it is being told."""
+
+    name: str
+    title: str
+    deliveries: list[Delivery] = field(default_factory=list)
+    effects: list[Effect] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def ok(self) -> bool:
+        """All of it happened as it should."""
+        return not self.problems
+
+    @property
+    def keys(self) -> list[str]:
+        """The keys of all effects this story accounts for."""
+        return [effect.found.key for effect in self.effects]
+
+    def complain(self, words: str) -> None:
+        """Something is not as it should be."""
+        self.problems.append(words)
+
+    def expect_answer(self, delivery: Delivery, *, http: int, duplicate: bool | None = None) -> Delivery:
+        """The gateway answered like this; the delivery, for what follows from it."""
+        self.deliveries.append(delivery)
+        if delivery.http != http:
+            self.complain(f"the gateway answered {delivery.http}, not {http}: {delivery.said}")
+        elif http == 202 and delivery.said.get("status") != "accepted":
+            self.complain(f"the answer went into quarantine: {delivery.said}")
+        elif http == 202 and delivery.said.get("duplicate") is not bool(duplicate):
+            self.complain(f"the gateway said duplicate: {delivery.said.get('duplicate')}")
+        return delivery
+
+    def expect_effect(self, found: Found | None, what: str, delivery: Delivery) -> None:
+        """The outside received it, because of this delivery."""
+        if found is None:
+            self.complain(f"no {what} arrived")
+            return
+        if found.item.get("customer_ref") != delivery.answer["customer"]["ref"]:
+            self.complain(f"the {what} is about another customer")
+        after = round((found.received_at - delivery.sent_at).total_seconds() * 1000)
+        self.effects.append(Effect(what, found, after))
+
+    def as_json(self) -> dict[str, Any]:
+        """For the document at the end."""
+        return {
+            "ok": self.ok,
+            "title": self.title,
+            "answers": [delivery.as_json() for delivery in self.deliveries],
+            "effects": [effect.as_json() for effect in self.effects],
+            "problems": self.problems,
+        }

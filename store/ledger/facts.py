@@ -1,0 +1,121 @@
+"""What arming must know of the rows it holds, read under its locks: the re-checks' facts, each a set-based query."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import BindParameter, Connection, Row, and_, bindparam, func, literal, select
+
+from domain import recheck
+from domain.actions import Basis, Capability
+from store.canonical import address_hash
+from store.customers import as_customer
+from store.ledger.rows import actions, cap_slots, cases, consents, customers, evidence, reviews, suppressions
+from store.types import Instant
+
+_IDS: BindParameter[Sequence[int]] = bindparam("ids", expanding=True)
+_CHANGED = (
+    select(evidence.c.action_id, evidence.c.fact)
+    .outerjoin(customers, and_(evidence.c.fact == "customer", customers.c.id == evidence.c.subject_id))
+    .outerjoin(cases, and_(evidence.c.fact == "case", cases.c.id == evidence.c.subject_id))
+    .where(evidence.c.action_id.in_(_IDS))
+    .where(func.coalesce(customers.c.version, cases.c.version, literal(-1)) != evidence.c.version)
+    .order_by(evidence.c.action_id, evidence.c.fact)
+)
+_APPROVED = (
+    select(actions.c.id)
+    .join(reviews, reviews.c.id == actions.c.review_id)
+    .where(actions.c.id.in_(_IDS), reviews.c.state == "approved", reviews.c.payload_hash == actions.c.payload_hash)
+)
+_CONSENTS = select(consents.c.customer_id, consents.c.purpose, consents.c.granted).where(
+    consents.c.channel == bindparam("on_channel"), consents.c.customer_id.in_(_IDS)
+)
+_CONTACTS = select(cap_slots.c.customer_id, cap_slots.c.at).where(
+    cap_slots.c.customer_id.in_(_IDS),
+    cap_slots.c.at > bindparam("since", type_=Instant),
+    cap_slots.c.action_id.not_in(bindparam("except_for", expanding=True)),
+)
+_SUPPRESSED = select(suppressions.c.address_hash).where(
+    suppressions.c.channel == bindparam("on_channel"),
+    suppressions.c.address_hash.in_(bindparam("hashes", expanding=True)),
+)
+
+
+def read_facts(
+    connection: Connection,
+    rows: Sequence[Row[Any]],
+    people: Mapping[int, Row[Any]],
+    *,
+    channel: Capability,
+    address_column: str | None,
+    contacts_since: datetime,
+) -> dict[int, recheck.Facts]:
+    """The facts of each action by its id; `people` are the customers' rows, `address_column` their address here."""
+    changed = _changed(connection, [row.id for row in rows])
+    approved = _approved(connection, [row.id for row in rows if row.review_id is not None])
+    proactive = [row for row in rows if row.basis == Basis.PROACTIVE]
+    granted = _consents(connection, proactive, channel)
+    contacts = _contacts(connection, proactive, contacts_since)
+    suppressed = set() if address_column is None else _suppressed(connection, people.values(), channel, address_column)
+    return {
+        row.id: recheck.Facts(
+            basis=Basis(row.basis),
+            capability=Capability(row.capability),
+            not_after=row.not_after,
+            stale_after=row.stale_after,
+            changed=changed.get(row.id, ()),
+            approved=row.review_id is None or row.id in approved,
+            customer=as_customer(people[row.customer_id]) if row.customer_id in people else None,
+            suppressed=row.customer_id in suppressed,
+            consent=granted.get((row.customer_id, row.purpose)),
+            contacts=tuple(contacts.get(row.customer_id, ())),
+        )
+        for row in rows
+    }
+
+
+def _changed(connection: Connection, ids: Sequence[int]) -> dict[int, tuple[str, ...]]:
+    """One set-based join: whose facts have another version now."""
+    found: dict[int, tuple[str, ...]] = {}
+    for action_id, fact in connection.execute(_CHANGED, {"ids": ids}):
+        found[action_id] = (*found.get(action_id, ()), fact)
+    return found
+
+
+def _approved(connection: Connection, ids: Sequence[int]) -> set[int]:
+    return set(connection.execute(_APPROVED, {"ids": ids}).scalars()) if ids else set()
+
+
+def _consents(connection: Connection, rows: Sequence[Row[Any]], channel: Capability) -> dict[tuple[int, str], bool]:
+    if not rows:
+        return {}
+    said = connection.execute(_CONSENTS, {"on_channel": channel, "ids": [row.customer_id for row in rows]})
+    return {(row.customer_id, row.purpose): row.granted for row in said}
+
+
+def _contacts(connection: Connection, rows: Sequence[Row[Any]], since: datetime) -> dict[int, list[datetime]]:
+    found: dict[int, list[datetime]] = defaultdict(list)
+    if rows:
+        asked = {
+            "ids": [row.customer_id for row in rows],
+            "since": since,
+            "except_for": [row.id for row in rows],  # a retry does not count twice
+        }
+        for row in connection.execute(_CONTACTS, asked):
+            found[row.customer_id].append(row.at)
+    return found
+
+
+def _suppressed(
+    connection: Connection, people: Iterable[Row[Any]], channel: Capability, address_column: str
+) -> set[int]:
+    hashes: dict[str, list[int]] = defaultdict(list)
+    for person in people:
+        address = person._mapping[address_column]
+        if address:
+            hashes[address_hash(address)].append(person.id)
+    if not hashes:
+        return set()
+    listed = connection.execute(_SUPPRESSED, {"on_channel": channel, "hashes": list(hashes)}).scalars()
+    return {customer_id for found in listed for customer_id in hashes[found]}
