@@ -218,12 +218,15 @@ class Dispatcher:
                 send.cancel()
 
     async def _send(self, action: Armed, configured: Configured, begun: float) -> Outcome:
-        if time.monotonic() - begun > self._timing.latest_start_seconds:
-            return failed_before_sending(action, "its worker was stopped between arming and sending", retry=True)
         try:
             call = await self._sender.prepare(action, configured)
         except CannotSay as problem:
             return failed_before_sending(action, str(problem), retry=False)
+        except Exception as problem:  # one bad row must not spoil its window; surely nothing was sent
+            _log.exception("%s: could not be prepared", action.key)
+            return failed_before_sending(action, f"could not be prepared: {type(problem).__name__}", retry=True)
+        if time.monotonic() - begun > self._timing.latest_start_seconds:
+            return failed_before_sending(action, "its worker was stopped between arming and sending", retry=True)
         try:
             return Outcome(action, receipt=await call())
         except Exception as problem:  # sorted by meaning in `as_result`; what we do not know counts as unknown

@@ -49,7 +49,11 @@ async def sweep(handrail: Handrail, *, run: str, urgent_only: bool = False) -> S
         report.add(key, "planned anew: its facts had changed")
     taken = await asyncio.to_thread(_take_uncertain, handrail, urgent_only, now)
     for uncertain in taken:
-        report.add(uncertain.key, await _settle(handrail, uncertain, run))
+        try:
+            report.add(uncertain.key, await _settle(handrail, uncertain, run))
+        except Exception as problem:  # one row must not keep the others waiting; it comes again after its hold
+            _log.exception("%s: could not be recovered", uncertain.key)
+            report.add(uncertain.key, f"not recovered yet: {type(problem).__name__}")
     return report
 
 

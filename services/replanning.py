@@ -1,5 +1,6 @@
 """Make anew what was planned on facts that have changed."""
 
+import logging
 from datetime import datetime
 
 from sqlalchemy import select
@@ -11,6 +12,7 @@ from store.database import Database
 from store.ledger.enqueue import replan
 from store.ledger.rows import actions
 
+_log = logging.getLogger("services.replanning")
 _CHUNK = 100
 
 
@@ -23,10 +25,14 @@ def replan_changed(database: Database, policy: Policy, *, run: str, now: datetim
             .order_by(actions.c.id)
             .limit(_CHUNK)
         ).all()
-    done = []
-    for action_id, key in waiting:
+    return [key for action_id, key in waiting if _replanned(database, policy, action_id, key, run, now)]
+
+
+def _replanned(database: Database, policy: Policy, action_id: int, key: str, run: str, now: datetime) -> bool:
+    try:
         with database.write() as connection:
             planned, about = acknowledgement_anew(connection, action_id, policy, now=now)
-            if replan(connection, action_id, planned, about, run=run, now=now):
-                done.append(key)
-    return done
+            return replan(connection, action_id, planned, about, run=run, now=now)
+    except Exception:  # one plan must not keep the others, and the rest of recovery, waiting
+        _log.exception("%s: could not be planned anew", key)
+        return False

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from dotenv import dotenv_values
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from store.database import sqlite_url
@@ -27,6 +27,7 @@ class Settings(BaseSettings):
     gateway_host: str = Field("127.0.0.1", description="Address the gateway listens on.")
     gateway_port: int = Field(8100, ge=1, le=65535, description="Port the gateway listens on.")
     prefect_api_url: str = Field("", description="Prefect's API; empty: work without Prefect.")
+    prefect_auth: SecretStr = Field(SecretStr(""), description="Prefect's basic auth, user:password; empty: none.")
     lease_seconds: float = Field(20.0, ge=0.5, le=600, description="How long a worker may be silent.")
     sweep_seconds: float = Field(2.0, ge=0.1, le=60, description="How often the gateway sweeps urgent leftovers.")
     urgent_windows: int = Field(4, ge=1, le=64, description="Send windows the gateway keeps in flight per integration.")

@@ -5,6 +5,8 @@ import logging
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from domain.actions import Capability
 from integrations.registry import Configured
 from services.dispatch import WINDOW
@@ -12,6 +14,7 @@ from services.dispatch_report import DispatchReport
 from services.health import probe_open_breakers
 from services.recovery import sweep
 from services.wiring import Handrail
+from store.database import in_short
 from store.ledger.rows import Worker
 
 _log = logging.getLogger("services.urgent")
@@ -28,23 +31,26 @@ class UrgentDispatch:
     def __init__(self, handrail: Handrail) -> None:
         self._handrail = handrail
         self._bells = {configured.capability: asyncio.Event() for configured in handrail.roster}
+        self._stopping = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._windows: set[asyncio.Task[None]] = set()
 
     def start(self) -> None:
         """Begin; call it inside the event loop."""
-        self._tasks = [asyncio.create_task(self._feed(configured)) for configured in self._handrail.roster]
-        self._tasks.append(asyncio.create_task(self._repeat(self._sweep)))
-        self._tasks.append(asyncio.create_task(self._repeat(self._run_alone)))
+        loops = [self._feed(configured) for configured in self._handrail.roster]
+        loops += [self._repeat(self._sweep), self._repeat(self._run_alone)]
+        self._tasks = [asyncio.create_task(loop) for loop in loops]
         self.nudge(self._bells)
 
     async def stop(self) -> None:
-        """End: no new window is armed; those in flight are finished and recorded."""
-        for task in self._tasks:
-            task.cancel()
-        for task in self._tasks:
-            with suppress(asyncio.CancelledError):
-                await task
+        """End: nothing more is reserved, and what was armed is finished and recorded.
+
+        Nothing is cancelled halfway: a row left claimed would wait for its lease, and one left sending might go twice.
+        """
+        self._stopping.set()
+        self.nudge(self._bells)
+        if self._tasks:
+            await asyncio.wait(self._tasks)
         if self._windows:
             await asyncio.wait(self._windows)
 
@@ -57,13 +63,13 @@ class UrgentDispatch:
     async def _feed(self, configured: Configured) -> None:
         slots = asyncio.Semaphore(self._handrail.settings.urgent_windows)
         bell = self._bells[configured.capability]
-        while True:
+        while not self._stopping.is_set():
             await bell.wait()
             bell.clear()
             try:
                 await self._drain(configured, slots)
-            except Exception:
-                _log.exception("%s: dispatch failed; the next sweep tries again", configured.name)
+            except Exception as problem:
+                _log_failure(f"{configured.name}: dispatch failed; the next sweep tries again", problem)
 
     async def _drain(self, configured: Configured, slots: asyncio.Semaphore) -> None:
         worker = Worker(self._handrail.dispatcher.worker, RUN)
@@ -71,7 +77,8 @@ class UrgentDispatch:
             await slots.acquire()
             rows = []
             try:
-                rows = await self._handrail.dispatcher.take(configured.capability, "urgent", worker, WINDOW)
+                if not self._stopping.is_set():
+                    rows = await self._handrail.dispatcher.take(configured.capability, "urgent", worker, WINDOW)
             finally:
                 if not rows:
                     slots.release()
@@ -80,13 +87,14 @@ class UrgentDispatch:
             report = DispatchReport(configured.capability, configured.vendor)
             window = asyncio.create_task(self._handrail.dispatcher.perform(rows, configured, worker, report))
             self._windows.add(window)
-            window.add_done_callback(lambda task: self._finished(task, slots))
+            window.add_done_callback(lambda task: self._finished(task, configured, slots))
 
-    def _finished(self, window: asyncio.Task[None], slots: asyncio.Semaphore) -> None:
+    def _finished(self, window: asyncio.Task[None], configured: Configured, slots: asyncio.Semaphore) -> None:
         slots.release()
         self._windows.discard(window)
+        self.nudge([configured.capability])  # a note may have waited for the ticket that was in it
         if not window.cancelled() and (problem := window.exception()) is not None:
-            _log.error("a send window failed; its rows are recovered when their lease ends", exc_info=problem)
+            _log_failure(f"{configured.name}: a send window failed; its rows are recovered after their lease", problem)
 
     async def _sweep(self) -> None:
         """Breakers to be probed, leases of the dead, lost answers, retries that are due."""
@@ -96,13 +104,27 @@ class UrgentDispatch:
 
     async def _run_alone(self) -> None:
         """Rows that were in a dead process, one at a time; waits for a quiet moment, so it is a loop of its own."""
+        dispatcher = self._handrail.dispatcher
         for capability in self._bells:
-            await self._handrail.dispatcher.run_alone(capability=capability, run=RUN, urgent_only=True)
+            while not self._stopping.is_set():
+                report = await dispatcher.run_alone(capability=capability, run=RUN, urgent_only=True, limit=1)
+                if not report.taken:
+                    break
+                self.nudge([capability])
 
     async def _repeat(self, step: Callable[[], Awaitable[None]]) -> None:
-        while True:
+        while not self._stopping.is_set():
             try:
                 await step()
-            except Exception:
-                _log.exception("a round of urgent recovery failed; the next one tries again")
-            await asyncio.sleep(self._handrail.settings.sweep_seconds)
+            except Exception as problem:
+                _log_failure("a round of urgent recovery failed; the next one tries again", problem)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), self._handrail.settings.sweep_seconds)
+
+
+def _log_failure(what: str, problem: BaseException) -> None:
+    """A database that is away is one line a round, not a page; anything else is a bug, and shows where."""
+    if isinstance(problem, SQLAlchemyError):
+        _log.error("%s: %s", what, in_short(problem))
+    else:
+        _log.error("%s", what, exc_info=problem)

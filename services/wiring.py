@@ -9,6 +9,7 @@ from types import TracebackType
 
 from data_contracts.policy import load_policy
 from domain.policy import Policy
+from integrations.prefect_events import CRITICAL_ANSWER, PrefectEvents
 from integrations.registry import Roster, load_roster
 from services.dispatch import Dispatcher, Timing
 from services.sending import Sender
@@ -41,6 +42,7 @@ class Handrail:
         self.roster = roster
         self.clock = clock
         self.writer = GroupCommit(database)
+        self._prefect: PrefectEvents | None = None
         self.dispatcher = Dispatcher(
             database,
             self.writer,
@@ -67,14 +69,24 @@ class Handrail:
 
     async def __aenter__(self) -> "Handrail":
         await asyncio.to_thread(self._register)
+        if self.settings.prefect_api_url:
+            auth = self.settings.prefect_auth.get_secret_value()
+            self._prefect = PrefectEvents(self.settings.prefect_api_url, auth=auth or None)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._prefect is not None:
+            await self._prefect.aclose()
         await self.roster.aclose()
         await asyncio.to_thread(self.writer.close)
         self.database.close()
+
+    async def announce_critical_answer(self, subject: str) -> None:
+        """Hint to Prefect that a run of survey-escalation would find something. Returns at once, never raises."""
+        if self._prefect is not None:
+            await self._prefect.announce(CRITICAL_ANSWER, subject, {})
 
     def _register(self) -> None:
         with self.database.write() as connection:

@@ -2,18 +2,28 @@
 
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from domain.actions import FINAL
 from store.ledger.rows import actions, cases, customers
 from store.surveys import of_customer
 
 _HISTORY = 20
+_PERSON = select(customers).where(customers.c.id == bindparam("customer_id"))
+_CASES = (
+    select(cases).where(cases.c.customer_id == bindparam("customer_id")).order_by(cases.c.number.desc()).limit(_HISTORY)
+)
+_MESSAGES = (
+    select(actions.c.kind, actions.c.capability, actions.c.state, actions.c.due_at, actions.c.updated_at)
+    .where(actions.c.customer_id == bindparam("customer_id"), actions.c.basis != "internal")
+    .order_by(actions.c.id.desc())
+    .limit(_HISTORY)
+)
 
 
 def bundle(connection: Connection, customer_id: int, case_id: int | None) -> dict[str, Any]:
     """Who they are, what they said, what we did and still mean to do. Gathered when sent, not when planned."""
-    person = connection.execute(select(customers).where(customers.c.id == customer_id)).one()
+    person = connection.execute(_PERSON, {"customer_id": customer_id}).one()
     answers = of_customer(connection, customer_id, limit=_HISTORY)
     return {
         "customer": {
@@ -47,9 +57,7 @@ def _said(stored: Any) -> dict[str, Any]:
 
 
 def _cases(connection: Connection, customer_id: int) -> list[dict[str, Any]]:
-    rows = connection.execute(
-        select(cases).where(cases.c.customer_id == customer_id).order_by(cases.c.number.desc()).limit(_HISTORY)
-    )
+    rows = connection.execute(_CASES, {"customer_id": customer_id})
     return [
         {
             "number": row.number,
@@ -64,12 +72,7 @@ def _cases(connection: Connection, customer_id: int) -> list[dict[str, Any]]:
 
 def _messages(connection: Connection, customer_id: int) -> list[dict[str, Any]]:
     """What the customer got or is about to get from us."""
-    rows = connection.execute(
-        select(actions.c.kind, actions.c.capability, actions.c.state, actions.c.due_at, actions.c.updated_at)
-        .where(actions.c.customer_id == customer_id, actions.c.basis != "internal")
-        .order_by(actions.c.id.desc())
-        .limit(_HISTORY)
-    )
+    rows = connection.execute(_MESSAGES, {"customer_id": customer_id})
     return [
         {
             "kind": row.kind,

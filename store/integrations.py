@@ -3,13 +3,17 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, case, delete, func, insert, literal, select, update
+from sqlalchemy import Connection, Row, bindparam, case, delete, func, insert, literal, select, update
 
 from domain.actions import State
 from domain.breaker import Breaker, BreakerRules
 from store.database import Database
 from store.ledger.rows import actions, integration_state
 from store.types import Instant
+
+_TROUBLE = select(integration_state.c.failures, integration_state.c.openings).where(
+    integration_state.c.name == bindparam("called")
+)
 
 
 def register(connection: Connection, name: str, capability: str, vendor: str, *, now: datetime) -> None:
@@ -64,11 +68,7 @@ def note_sends(
     """Tell the breaker what a window's sends came to. Costs one read when all is well."""
     if not failures and refused_credentials is None and retry_after is None:
         with database.read() as connection:
-            standing = connection.execute(
-                select(integration_state.c.failures, integration_state.c.openings).where(
-                    integration_state.c.name == name
-                )
-            ).first()
+            standing = connection.execute(_TROUBLE, {"called": name}).first()
         if standing is None or not any(standing):
             return
     with database.write() as connection:

@@ -158,7 +158,8 @@ def test_json_lines_are_read_one_by_one(installation: Any, tmp_path: Path) -> No
     who = '{"ref":"C-1","phone":"+48600100200"}'
     good = '{"response_id":"r-1","kind":"csat","score":1,"answered_at":"%s","customer":%s}'
     file.write_text(
-        "\n".join((good % (WHEN, who), "", '{"score": NaN}', "[1]", '{"response_id": "r-2", "response_id": "r-2"}')) + "\n",
+        "\n".join((good % (WHEN, who), "", '{"score": NaN}', "[1]", '{"response_id": "r-2", "response_id": "r-2"}'))
+        + "\n",
         encoding="utf-8",
     )
 

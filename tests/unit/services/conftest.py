@@ -1,0 +1,37 @@
+"""Answers on the books and a process that works on them."""
+
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+
+from domain.customers import Customer
+from domain.surveys import SurveyAnswer, SurveyKind
+from services.surveys import accept_answer, judge_answer
+from services.wiring import Handrail
+
+
+@pytest.fixture
+def answered(installation: Any) -> Callable[..., tuple[str, str]]:
+    """`answered("C-1", "r-1")`: a customer's bad answer; the keys of its ticket (or note) and its acknowledgement."""
+
+    def accept(ref: str = "C-1", response: str | None = None, score: int = 2, **facts: Any) -> tuple[str, str]:
+        now, response = installation.clock(), response or f"r-{ref}"
+        who = Customer(ref, **{"email": f"{ref.lower()}@example.com", "language": "en", **facts})
+        answer = SurveyAnswer("standard", response, SurveyKind.NPS, score, "late again", "en", now, now)
+        before = set(installation.states())
+        with installation.database.write() as connection:
+            accept_answer(
+                connection, judge_answer(answer, installation.policy), who, installation.policy, run="t", now=now
+            )
+        ticket, acknowledgement = sorted(set(installation.states()) - before)
+        return ticket, acknowledgement
+
+    return accept
+
+
+@pytest.fixture
+async def handrail(installation: Any) -> AsyncIterator[Handrail]:
+    """One process of the installation."""
+    async with installation.handrail() as process:
+        yield process

@@ -1,0 +1,308 @@
+"""What one answer does to the books: whom it is about, what it calls for, in which words and by which channel."""
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import update
+
+from domain.actions import Capability
+from services.intake import Answer, receive_webhook
+from services.publishing import publish_templates
+from store import customers
+from store.tables import metadata
+from templates.library import load
+
+Deliver = Callable[..., Any]
+AnswerBody = Callable[..., dict[str, Any]]
+
+TICKET, ACKNOWLEDGEMENT = "case/C-1/1/ticket", "survey/standard/r-1/acknowledgement"
+BEREAVED = "Mój mąż zmarł w zeszłym tygodniu."
+"""Words of distress, whatever the score."""
+
+
+@pytest.fixture
+async def deliver(installation: Any, signed: Any, as_bytes: Any) -> AsyncIterator[Deliver]:
+    """`await deliver(body, webhook_id)`: takes a delivery in; nothing is sent."""
+    async with installation.handrail() as process:
+
+        async def take(body: dict[str, Any], webhook_id: str = "msg_1") -> Answer:
+            raw = as_bytes(body)
+            return await receive_webhook(process, "standard", signed(raw, webhook_id), raw)
+
+        yield take
+
+
+# -- what calls for a case ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("kind", "critical", "passive", "promoter"),
+    [("nps", (0, 6), (7, 8), (9, 10)), ("csat", (1, 2), (3, 3), (4, 5)), ("ces", (1, 3), (4, 4), (5, 7))],
+)
+async def test_each_scale_is_cut_where_the_policy_says(
+    deliver: Deliver, installation: Any, answer: AnswerBody, kind: str, critical: Any, passive: Any, promoter: Any
+) -> None:
+    for score in (*critical, *passive, *promoter):
+        who = {"ref": f"C-{score}", "email": "anna@example.com"}
+        await deliver(answer(kind=kind, score=score, response_id=f"r-{score}", customer=who), f"msg_{score}")
+    judged = {row.score: (row.sentiment, row.is_critical) for row in installation.rows("survey_responses")}
+    assert [judged[score] for score in critical] == [("detractor", True)] * 2
+    assert [judged[score] for score in passive] == [("passive", False)] * 2
+    assert [judged[score] for score in promoter] == [("promoter", False)] * 2
+    assert len(installation.rows("cases")) == len(set(critical))
+
+
+@pytest.mark.parametrize("score", [7, 8, 9, 10])
+async def test_passives_and_promoters_are_recorded_and_do_nothing(
+    deliver: Deliver, installation: Any, answer: AnswerBody, score: int
+) -> None:
+    told = await deliver(answer(score=score, comment="Wszystko w porządku, dziękuję."))
+    assert (told.http_status, told.body["status"], told.urgent) == (202, "accepted", frozenset())
+    (row,) = installation.rows("survey_responses")
+    assert (row.score, row.case_id, row.distress) == (score, None, None)
+    assert "nothing to do" in row.outcome
+    for table in ("actions", "cases", "evidence", "quarantine"):
+        assert not installation.rows(table), table
+    (customer,) = installation.rows("customers")
+    assert customer.tact_lock is None
+
+
+async def test_critical_answer_is_ticketed_and_acknowledged_by_name(
+    deliver: Deliver, installation: Any, answer: AnswerBody
+) -> None:
+    told = await deliver(answer())
+    assert told.urgent == {Capability.TICKETING, Capability.MAIL}
+    ticket, acknowledgement = installation.action(TICKET), installation.action(ACKNOWLEDGEMENT)
+    assert (ticket.basis, ticket.payload["params"]["priority"]) == ("internal", "critical")
+    assert ticket.payload["params"]["team"] == "Customer Retention"
+    assert (acknowledgement.basis, acknowledgement.capability) == ("reply", "mail")
+    assert (acknowledgement.payload["template"], acknowledgement.review_id) == ("acknowledgement", None)
+    assert all(row.urgent and row.planned_by == "gateway" for row in (ticket, acknowledgement))
+    assert installation.rows("customers")[0].tact_lock == "case C-1-1"
+
+
+@pytest.mark.parametrize("score", [0, 7, 9, 10])
+async def test_words_of_distress_at_any_score_go_to_a_person(
+    deliver: Deliver, installation: Any, answer: AnswerBody, score: int
+) -> None:
+    await deliver(answer(score=score, comment=BEREAVED))
+    assert [case.reason for case in installation.rows("cases")] == ["bereavement"]
+    assert "bereavement" in installation.rows("customers")[0].tact_lock
+    acknowledgement = installation.action(ACKNOWLEDGEMENT)
+    assert acknowledgement.payload["template"] == "acknowledgement-distress"
+    assert installation.rows("survey_responses")[0].distress == "bereavement"
+
+
+async def test_distress_in_a_second_answer_changes_its_own_acknowledgement_only(
+    deliver: Deliver, installation: Any, answer: AnswerBody
+) -> None:
+    await deliver(answer(), "msg_1")
+    await deliver(answer(response_id="r-2", score=10, comment=BEREAVED), "msg_2")
+    templates = [row.payload["template"] for row in installation.rows("actions") if row.kind == "acknowledgement"]
+    assert templates == ["acknowledgement", "acknowledgement-distress"]
+    assert len(installation.rows("cases")) == 1
+    assert installation.rows("customers")[0].tact_lock == "case C-1-1", "the first reason stays"
+
+
+# -- who it is about ----------------------------------------------------------------------------------------------
+
+
+async def test_unknown_customer_with_an_address_is_created(
+    deliver: Deliver, installation: Any, answer: AnswerBody
+) -> None:
+    who = {"ref": "C-9", "name": " Jan Novák ", "phone": "00420 601 123 456", "language": "cs_CZ"}
+    await deliver(answer(customer={**who, "time_zone": "Europe/Prague"}))
+    (row,) = installation.rows("customers")
+    assert (row.ref, row.name, row.phone, row.language) == ("C-9", "Jan Novák", "+420601123456", "cs-CZ")
+    assert (row.email, row.time_zone, row.tier) == (None, "Europe/Prague", "basic")
+
+
+async def test_unknown_customer_without_an_address_is_quarantined_and_not_created(
+    deliver: Deliver, installation: Any, answer: AnswerBody
+) -> None:
+    told = await deliver(answer(customer={"ref": "C-9", "name": "Nobody"}))
+    assert (told.http_status, told.body["status"], told.urgent) == (202, "quarantined", frozenset())
+    assert told.body["problems"][0]["path"] == "data.customer"
+    assert not installation.rows("customers")
+
+
+async def test_known_customer_needs_no_address_in_the_event(
+    deliver: Deliver, installation: Any, answer: AnswerBody, on_file: Any
+) -> None:
+    on_file("C-1", email="file@example.com")
+    assert (await deliver(answer(customer={"ref": "C-1"}))).body["status"] == "accepted"
+
+
+async def test_what_is_on_file_wins_and_the_event_fills_blanks(
+    deliver: Deliver, installation: Any, answer: AnswerBody, on_file: Any
+) -> None:
+    on_file("C-1", email="file@example.com", language="cs")
+    event = {"ref": "C-1", "name": "Jan", "email": "evil@example.com", "phone": "+48601234567", "language": "pl"}
+    await deliver(answer(customer=event))
+    (row,) = installation.rows("customers")
+    assert (row.email, row.language, row.name, row.phone) == ("file@example.com", "cs", "Jan", "+48601234567")
+    assert row.version == 2, "messages rest on what was filled in"
+
+
+async def test_erased_customer_stays_blank_and_only_a_person_is_told(
+    deliver: Deliver, installation: Any, answer: AnswerBody, on_file: Any, clock: Any
+) -> None:
+    customer_id = on_file("C-1", email="file@example.com")
+    with installation.database.write() as connection:
+        customers.erase(connection, customer_id, now=clock())
+    await deliver(answer())
+    (row,) = installation.rows("customers")
+    assert (row.email, row.name, row.phone) == (None, None, None)
+    assert installation.states() == {TICKET: "ready", ACKNOWLEDGEMENT: "skipped"}
+
+
+async def test_suppressed_address_is_not_written_to(
+    deliver: Deliver, installation: Any, answer: AnswerBody, clock: Any
+) -> None:
+    with installation.database.write() as connection:
+        customers.suppress(connection, "mail", "anna@example.com", "bounced", now=clock())
+    await deliver(answer())
+    skipped = installation.action(ACKNOWLEDGEMENT)
+    assert (skipped.state, installation.action(TICKET).state) == ("skipped", "ready")
+    assert "suppressed" in skipped.reason
+
+
+async def test_response_belongs_to_who_gave_it_first(deliver: Deliver, installation: Any, answer: AnswerBody) -> None:
+    """The same response under another customer's ref is somebody's mistake: a person looks, nobody else is written to."""
+    await deliver(answer(score=10), "msg_1")
+    other = {"ref": "C-2", "email": "other@example.com"}
+    told = await deliver(answer(score=0, customer=other), "msg_2")
+    assert told.body["status"] == "quarantined"
+    assert told.body["problems"][0]["path"] == "data.customer.ref"
+    assert not installation.rows("actions")
+    assert [row.ref for row in installation.rows("customers")] == ["C-1"]
+
+
+# -- a response that is told again --------------------------------------------------------------------------------
+
+
+async def test_corrected_score_that_is_critical_now_opens_a_case(
+    deliver: Deliver, installation: Any, answer: AnswerBody
+) -> None:
+    await deliver(answer(score=9), "msg_1")
+    told = await deliver(answer(score=1), "msg_2")
+    assert told.urgent
+    assert set(installation.states()) == {TICKET, ACKNOWLEDGEMENT}
+    (row,) = installation.rows("survey_responses")
+    assert (row.score, row.is_critical) == (1, True)
+
+
+async def test_corrected_score_of_a_case_plans_nothing_twice(
+    deliver: Deliver, installation: Any, answer: AnswerBody
+) -> None:
+    await deliver(answer(score=1), "msg_1")
+    before = installation.states()
+    told = await deliver(answer(score=3, comment="Już lepiej."), "msg_2")
+    assert (told.body["status"], told.urgent) == ("accepted", frozenset())
+    assert installation.states() == before
+    assert installation.rows("survey_responses")[0].comment == "Już lepiej."
+
+
+async def test_responses_of_two_sources_do_not_meet(deliver: Deliver, installation: Any, answer: AnswerBody) -> None:
+    """Separators in what senders choose cannot forge another's key."""
+    for number, response in enumerate(["r-1", "r-1/acknowledgement", "r%2F1", "r/1"]):
+        await deliver(
+            answer(response_id=response, customer={"ref": f"C/{number}", "email": "a@example.com"}), f"m{number}"
+        )
+    assert len(installation.states()) == 8
+
+
+# -- in which words -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("on_record", "in_answer", "written"),
+    [
+        ("cs", "pl", "cs"),
+        (None, "cs-CZ", "cs"),
+        ("de", "cs", "cs"),
+        (None, None, "en"),
+        ("de", "fr", "en"),
+        ("PL", None, "pl"),
+    ],
+)
+async def test_language_is_the_customers_then_the_answers_then_the_default(
+    deliver: Deliver, installation: Any, answer: AnswerBody, on_record: Any, in_answer: Any, written: str
+) -> None:
+    who = {"ref": "C-1", "email": "anna@example.com"} | ({"language": on_record} if on_record else {})
+    told = {"language": in_answer} if in_answer else {}
+    await deliver(answer(customer=who, **told))
+    assert installation.action(ACKNOWLEDGEMENT).payload["params"]["language"] == written
+
+
+async def test_changed_wording_waits_and_the_approved_one_goes_out(
+    deliver: Deliver, installation: Any, answer: AnswerBody, clock: Any
+) -> None:
+    clock.go(hours=1)
+    changed = [replace(one, parts={**one.parts, "mail.txt": "SELL SELL SELL"}) for one in load()]
+    assert publish_templates(installation.database, changed, now=clock()) == len(changed)
+    await deliver(answer())
+    approved = {(one.name, one.language): one.hash for one in load()}
+    assert installation.action(ACKNOWLEDGEMENT).payload["template_hash"] == approved["acknowledgement", "pl"]
+    with installation.database.write() as connection:
+        connection.execute(
+            update(metadata.tables["templates"]).where(metadata.tables["templates"].c.approved_at.is_(None)).values(
+                approved_at=clock(), approved_by="anna"
+            )
+        )  # fmt: skip
+    await deliver(answer(response_id="r-2"), "msg_2")
+    later = installation.action("survey/standard/r-2/acknowledgement").payload["template_hash"]
+    assert later == {(one.name, one.language): one.hash for one in changed}["acknowledgement", "pl"]
+
+
+async def test_answer_time_is_the_cases_while_it_lies_ahead(
+    deliver: Deliver, installation: Any, answer: AnswerBody, clock: Any
+) -> None:
+    """Promised once: a second answer is told the same time, and a new one only when that has passed."""
+    await deliver(answer(), "msg_1")
+    clock.go(minutes=30)
+    await deliver(answer(response_id="r-2"), "msg_2")
+    clock.go(days=1)
+    await deliver(answer(response_id="r-3"), "msg_3")
+    promised = [
+        installation.action(f"survey/standard/r-{number}/acknowledgement").payload["params"]["answer_by"]
+        for number in (1, 2, 3)
+    ]
+    assert promised[0] == promised[1] == "2026-03-04T15:00:00Z"  # noon in Warsaw and four staffed hours
+    assert promised[2] > f"{clock():%Y-%m-%dT%H:%M:%SZ}"
+
+
+async def test_late_evening_answer_promises_a_staffed_hour(
+    deliver: Deliver, installation: Any, answer: AnswerBody, clock: Any
+) -> None:
+    clock.go(days=2, hours=9)  # Friday, 21:00 in Warsaw
+    await deliver(answer())
+    promised = installation.action(ACKNOWLEDGEMENT).payload["params"]["answer_by"]
+    assert promised == "2026-03-09T11:00:00Z"  # Monday, 08:00 and four hours
+
+
+async def test_acknowledgement_is_pointless_a_day_later(
+    deliver: Deliver, installation: Any, answer: AnswerBody, clock: Any
+) -> None:
+    await deliver(answer())
+    assert installation.action(ACKNOWLEDGEMENT).not_after == clock() + timedelta(hours=24)
+
+
+# -- nothing half done --------------------------------------------------------------------------------------------
+
+
+async def test_what_fails_on_the_way_leaves_nothing_and_the_retry_is_whole(
+    deliver: Deliver, installation: Any, answer: AnswerBody, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A defect after the customer, the answer and the case were written: all of it is taken back."""
+    with monkeypatch.context() as broken:
+        broken.setattr("services.surveys.plan_ticket", lambda *_, **__: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            await deliver(answer())
+    for table in ("inbox", "customers", "survey_responses", "cases", "actions"):
+        assert not installation.rows(table), table
+    assert (await deliver(answer())).body["duplicate"] is False
+    assert len(installation.rows("actions")) == 2
