@@ -10,20 +10,17 @@ from typing import Any
 import yaml
 from prefect.client.orchestration import PrefectClient, get_client
 from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
-from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterTags
 from prefect.client.schemas.objects import WorkPool
 from prefect.events.schemas.automations import Automation, AutomationCore
 from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from handrail.failures import CommandFailed
+from handrail.prefect_switches import read_ours, read_switches, switch_off
 from services.settings import ROOT
 
-TAG = "handrail"
-"""Which deployments at a server are ours: what carries it and is not declared any more is taken away."""
-
 PREFIX = "handrail: "
-"""The same for automations, by name."""
+"""Which automations at a server are ours, by name: what is not declared any more is taken away."""
 
 ON_CALL = "handrail-oncall"
 """The name of the notification block that automations tell people through, when somebody has made it."""
@@ -32,8 +29,8 @@ ON_CALL = "handrail-oncall"
 def apply(api_url: str) -> list[str]:
     """Make the server at `api_url` hold exactly what the repository declares; a line for each thing that is there.
 
-    What operators switched off (a pool paused, an automation disabled) stays off. Raises CommandFailed when nobody
-    answers there or Prefect does not accept a declaration.
+    What operators switched off (a pool, a deployment, its schedule, an automation) stays off. Raises CommandFailed
+    when nobody answers there or Prefect does not accept a declaration.
     """
     try:
         with temporary_settings({PREFECT_API_URL: api_url}):
@@ -50,11 +47,13 @@ async def _apply(api_url: str) -> list[str]:
                 "start one with `handrail up`, or name yours with HANDRAIL_PREFECT_API_URL"
             )
         done = [await _pool(client, pool) for pool in _declared("deployments/work_pools.yaml")["work_pools"]]
+        off = await read_switches(client)
         await asyncio.to_thread(_deploy, api_url)
         names = [deployment["name"] for deployment in _declared("prefect.yaml")["deployments"]]
         done += [f"deployment {name}" for name in names]
         done += await _take_away_deployments(client, keep=names)
         done += await _automations(client)
+        await switch_off(client, off)
     return done
 
 
@@ -87,13 +86,12 @@ def _deploy(api_url: str) -> None:
         check=False,
     )
     if deploying.returncode:
-        lines = (deploying.stderr + deploying.stdout).strip().splitlines()
-        raise CommandFailed("prefect.yaml could not be deployed:\n" + "\n".join(lines[-5:]))
+        said = (deploying.stderr.strip() or deploying.stdout.strip()).splitlines()
+        raise CommandFailed("\n".join(["prefect.yaml could not be deployed:", *said[-3:]]))
 
 
 async def _take_away_deployments(client: PrefectClient, *, keep: list[str]) -> list[str]:
-    ours = DeploymentFilter(tags=DeploymentFilterTags(all_=[TAG]))
-    left = [found for found in await client.read_deployments(deployment_filter=ours) if found.name not in keep]
+    left = [found for found in await read_ours(client) if found.name not in keep]
     for deployment in left:
         await client.delete_deployment(deployment.id)
     return [f"deployment {deployment.name}, taken away: prefect.yaml has it no more" for deployment in left]
@@ -120,7 +118,6 @@ async def _automate(client: PrefectClient, declared: AutomationCore, standing: l
     for automation in standing[1:]:
         await client.delete_automation(automation.id)
     if standing:
-        declared.enabled = standing[0].enabled
         await client.update_automation(standing[0].id, declared)
     else:
         await client.create_automation(declared)

@@ -96,6 +96,8 @@ def _store(connection: Connection, handrail: Handrail, it: _Delivered) -> Answer
             urgent = accept_answer(connection, it.judged, it.told, handrail.policy, run="gateway", now=it.now).urgent
         except UnknownCustomer:
             problems = [NO_CUSTOMER]
+        except ContractBroken as broken:
+            problems = broken.problems
     if problems:
         rows = [problem.as_json() for problem in problems]
         delivery = inbox.refuse(

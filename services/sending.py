@@ -83,7 +83,7 @@ class Sender:
         note = ports.TicketNote(
             ticket_key=params["ticket"],
             customer_ref=customer.ref,
-            text=f"Another answer in this case. {_story(context)}",
+            text=f"Another answer in this case.\n{_story(context, only=f'{params["source"]}/{params["response"]}')}",
             priority=params["priority"],
         )
         return lambda: port.add_note(note, key=action.key)
@@ -153,10 +153,11 @@ def _headline(context: dict[str, Any]) -> str:
     return f"{worst['distress'] or 'unhappy'} · {worst['survey'].upper()} {worst['score']}"
 
 
-def _story(context: dict[str, Any]) -> str:
-    """What the customer said, newest first, as plain text."""
+def _story(context: dict[str, Any], only: str | None = None) -> str:
+    """What the customer said in this case, newest first, as plain text; or one answer of it."""
     lines = [
-        f"{one['answered_at']} {one['survey'].upper()} {one['score']}: {one['words'] or '(no words)'}"
+        f"{one['survey'].upper()} {one['score']}, answered {one['answered_at']}:\n{one['words'] or '(no words)'}"
         for one in context["said"]
+        if only is None or one["response"] == only
     ]
-    return "\n".join(lines) or "No answer is on file for this case."
+    return "\n\n".join(lines) or "No answer is on file for this case."

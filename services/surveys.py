@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
+from data_contracts.problems import ContractBroken, Problem
 from domain.actions import Capability
 from domain.customers import Customer, fill_blanks
 from domain.distress import Category, Distress, find_distress
@@ -17,6 +18,20 @@ from store.ledger.enqueue import About, enqueue
 from store.ledger.rows import actions
 from store.ledger.rows import customers as customer_rows
 from store.wordings import approved
+
+OTHER_CUSTOMER = Problem(
+    "data.customer.ref",
+    "another customer gave this answer (response_id)",
+    "send each answer under an id of its own, and always with the customer who gave it",
+)
+_GIVEN_BY = (
+    select(customer_rows.c.ref)
+    .join(surveys.survey_responses, surveys.survey_responses.c.customer_id == customer_rows.c.id)
+    .where(
+        surveys.survey_responses.c.source == bindparam("source"),
+        surveys.survey_responses.c.response_id == bindparam("response_id"),
+    )
+)
 
 
 class UnknownCustomer(Exception):
@@ -68,9 +83,12 @@ def accept_answer(
 ) -> Accepted:
     """Record an answer and plan what it calls for. The same (source, response) again plans nothing twice.
 
-    `told` is what the event says of the customer; what is on file wins. Raises UnknownCustomer.
+    `told` is what the event says of the customer; what is on file wins. Raises UnknownCustomer, and ContractBroken for
+    an answer that somebody else gave; either before anything is written.
     """
     answer, judgement = judged.answer, judged.judgement
+    if _given_by(connection, answer) not in {None, told.ref}:
+        raise ContractBroken([OTHER_CUSTOMER])
     customer_id, customer = _customer(connection, told, now)
     response_id, is_new = surveys.save(connection, answer, customer_id, judgement, judged.category)
     if not is_new:
@@ -110,6 +128,11 @@ def acknowledgement_anew(
         now=now,
     )
     return planned, About(row.customer_id, row.case_id, row.response_id)
+
+
+def _given_by(connection: Connection, answer: SurveyAnswer) -> str | None:
+    """The ref of the customer whose answer this is, if we have it."""
+    return connection.execute(_GIVEN_BY, {"source": answer.source, "response_id": answer.response_id}).scalar()
 
 
 def _customer(connection: Connection, told: Customer, now: datetime) -> tuple[int, Customer]:

@@ -48,6 +48,7 @@ def bundle(connection: Connection, customer_id: int, case_id: int | None) -> dic
 def _said(stored: Any) -> dict[str, Any]:
     answer = stored.answer
     return {
+        "response": f"{answer.source}/{answer.response_id}",
         "survey": answer.kind.value,
         "score": answer.score,
         "words": answer.comment,

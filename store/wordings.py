@@ -41,8 +41,9 @@ def publish(
             approved_by=approved_by,
         )
         .on_conflict_do_nothing(index_elements=["hash"])
+        .returning(templates.c.hash)
     )
-    return added.rowcount == 1
+    return added.first() is not None
 
 
 def is_empty(connection: Connection) -> bool:

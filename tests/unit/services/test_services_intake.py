@@ -171,7 +171,7 @@ async def test_suppressed_address_is_not_written_to(
 
 
 async def test_response_belongs_to_who_gave_it_first(deliver: Deliver, installation: Any, answer: AnswerBody) -> None:
-    """The same response under another customer's ref is somebody's mistake: a person looks, nobody else is written to."""
+    """Under another customer's ref it is somebody's mistake: a person looks, and nobody is written to."""
     await deliver(answer(score=10), "msg_1")
     other = {"ref": "C-2", "email": "other@example.com"}
     told = await deliver(answer(score=0, customer=other), "msg_2")

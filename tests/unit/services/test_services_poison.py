@@ -1,4 +1,4 @@
-"""P18 with real processes: a row that kills whoever sends it is set aside after three deaths alone; all others finish."""
+"""P18 with real processes: who sends this row dies. It is set aside after three deaths alone, and all others finish."""
 
 import asyncio
 import multiprocessing
@@ -26,7 +26,7 @@ DIED = 9
 
 
 class Poisonous:
-    """A ticket desk with one record a key, each written to a file of its own; one key kills the process that sends it."""
+    """A ticket desk with one record a key, in a file of its own; one key kills the process that sends it."""
 
     def __init__(self, record: Path, poison: str) -> None:
         self._record, self._poison = record, poison
