@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
 import httpx
@@ -26,6 +26,9 @@ from handrail.speech import warn
 from handrail.stack_files import Lock
 from handrail.supervisor import dies_with
 from services.settings import ROOT
+
+if TYPE_CHECKING:
+    from handrail.prefect_runs import Started
 
 T = TypeVar("T")
 
@@ -130,25 +133,30 @@ class Stage:
 
     def run_jobs(self, *jobs: str) -> list[JobRun]:
         """Ask Prefect for a run of each job, side by side, and wait for their ends."""
-        from handrail.prefect_runs import (
-            start_run,
-        )  # Prefect's client takes more than a second, and the stack came first
-
-        started = {job: start_run(f"{self.prefect}/api", job) for job in jobs}
-        return [self._ended(job, run.id, run.address) for job, run in started.items()]
+        started = [(job, self._start(job)) for job in jobs]
+        return [self._ended(job, run) for job, run in started]
 
     def wait_until_stopped(self) -> None:
         """Until Ctrl-C, or until the stack ends."""
         self._process.wait()
 
-    def _ended(self, job: str, run: str, address: str) -> JobRun:
-        def end() -> JobRun | None:
-            state = self._http.get(f"{self.prefect}/api/flow_runs/{run}").json()["state"]
-            if state["type"] not in {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}:
-                return None
-            return JobRun(job, address, state["name"], state["message"] or "")
+    def _start(self, job: str) -> "Started":
+        from handrail.prefect_runs import start_run  # Prefect's client takes a second or two
 
-        return _poll(end, _RUN_SECONDS, every=0.5) or JobRun(job, address, "Unfinished", f"after {_RUN_SECONDS:g} s")
+        return start_run(f"{self.prefect}/api", job)
+
+    def _ended(self, job: str, run: "Started") -> JobRun:
+        def end() -> JobRun | None:
+            nonlocal run
+            state = self._http.get(f"{self.prefect}/api/flow_runs/{run.id}").json()["state"]
+            if state["type"] == "CANCELLED":  # a third one beside the schedule's and an event's is not let in
+                run = self._start(job)
+            if state["type"] not in {"COMPLETED", "FAILED", "CRASHED"}:
+                return None
+            return JobRun(job, run.address, state["name"], state["message"] or "")
+
+        ended = _poll(end, _RUN_SECONDS, every=0.5)
+        return ended or JobRun(job, run.address, "Unfinished", f"not over after {_RUN_SECONDS:g} s")
 
     def _find(self, listed: str, key: str) -> Found | None:
         for item in self._get(f"/{listed}", key=key):

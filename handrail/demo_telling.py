@@ -11,7 +11,7 @@ from handrail.speech import say
 
 def as_document(stories: Sequence[Story], surprises: Sequence[str], survey: JobRun, health: JobRun) -> dict[str, Any]:
     """A key per job, and `ok` over all of them."""
-    told = {story.name: story.as_json() for story in stories}
+    told = {story.name: {**story.as_json(), "run": survey.address} for story in stories}
     survey_ok = all(story.ok for story in stories) and not surprises and survey.ok
     return {
         "ok": survey_ok and health.ok,
@@ -29,6 +29,8 @@ def tell(stage: Stage, stories: Sequence[Story], surprises: Sequence[str], surve
             say(f"   {_delivered(delivery)}")
         for effect in story.effects:
             say(f"   {_happened(effect)}")
+        if story.effects:
+            say(f"             in Prefect   {survey.address}")
         if story.deliveries and story.deliveries[0].http == 202 and not story.effects:
             say("   nothing was sent to anybody")
         for problem in story.problems:

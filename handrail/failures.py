@@ -3,3 +3,7 @@
 
 class CommandFailed(Exception):
     """The command failed; its text says why and what to do, in one or two lines."""
+
+
+class PrefectUnreachable(CommandFailed):
+    """Prefect does not answer; the text says where."""

@@ -10,7 +10,7 @@ from prefect.client.schemas.filters import FlowFilter, FlowFilterName
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Scheduled
 
-from handrail.failures import CommandFailed
+from handrail.failures import CommandFailed, PrefectUnreachable
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,10 +21,6 @@ class Started:
     name: str
     address: str
     """Its page in Prefect's UI."""
-
-
-class PrefectUnreachable(Exception):
-    """Prefect does not answer; the text says where."""
 
 
 def start_run(api_url: str, job: str) -> Started:

@@ -1,12 +1,13 @@
 """What went wrong, in one or two lines for the person at the terminal."""
 
+import httpx
 from pydantic import ValidationError
 from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
 
 from data_contracts.policy import PolicyProblem
-from data_contracts.problems import ContractBroken, NotStrictJson
 from handrail.failures import CommandFailed
 from integrations.errors import ConfigurationError, IntegrationError
+from services.import_files import UnreadableFile
 from store.ledger.settle import CannotSettle
 from templates.library import TemplateProblem
 
@@ -17,8 +18,7 @@ _SPEAK_FOR_THEMSELVES = (
     IntegrationError,
     CannotSettle,
     TemplateProblem,
-    ContractBroken,
-    NotStrictJson,
+    UnreadableFile,
 )
 
 
@@ -30,6 +30,8 @@ def in_words(problem: BaseException) -> str | None:
         return "\n".join(_setting(detail["loc"], detail["msg"]) for detail in problem.errors(include_url=False))
     if isinstance(problem, OperationalError | ProgrammingError):
         return _database(problem)
+    if isinstance(problem, httpx.RequestError):
+        return f"{problem.request.url} does not answer: {str(problem) or type(problem).__name__}"
     if isinstance(problem, OSError) and problem.strerror:
         where = f"{problem.filename}: " if problem.filename else ""
         return f"{where}{problem.strerror[:1].lower()}{problem.strerror[1:]}"

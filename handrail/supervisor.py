@@ -205,6 +205,8 @@ def dies_with(parent: int, nice: int = 0) -> Callable[[], None]:
             prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
             if os.getppid() != parent:  # it was gone before it could ask to be told
                 os._exit(1)
+        # A script that starts us with `&` has us ignore SIGINT, and Prefect's worker ends by sending itself one.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
         if nice:
             os.nice(nice)
 

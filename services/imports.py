@@ -26,7 +26,7 @@ from store.database import Database
 SOURCE = "import"
 """What imported rows came from, in the ledger and in quarantine; an answer may name its survey tool instead."""
 
-_HOLD_SECONDS = 0.03
+_HOLD_SECONDS = 0.02
 """How long a transaction takes in further rows. The urgent path waits for it on SQLite."""
 
 _SHOWN = 20

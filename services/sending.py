@@ -80,10 +80,11 @@ class Sender:
     async def _note(self, action: Armed, customer: Customer, port: ports.Ticketing) -> Call:
         params = action.payload["params"]
         context = await self._context(action)
+        answer = f"{params['source']}/{params['response']}"
         note = ports.TicketNote(
             ticket_key=params["ticket"],
             customer_ref=customer.ref,
-            text=f"Another answer in this case.\n{_story(context, only=f'{params["source"]}/{params["response"]}')}",
+            text=f"Another answer in this case.\n{_story(context, only=answer)}",
             priority=params["priority"],
         )
         return lambda: port.add_note(note, key=action.key)

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from handrail.addresses import DEFAULT_BASE
+from handrail.speech import say_json
 
 
 def demo(
@@ -17,6 +18,13 @@ def demo(
 ) -> None:
     """Start everything afresh, let customers answer, break the ticket desk, and tell what happened to each answer."""
     from handrail.demo import run_demo
+    from handrail.failures import CommandFailed
 
-    if not run_demo(data, ports, once=once):
+    try:
+        happened = run_demo(data, ports, once=once)
+    except CommandFailed as failed:
+        if once:
+            say_json({"ok": False, "error": str(failed)})
+        raise
+    if not happened:
         raise typer.Exit(1)

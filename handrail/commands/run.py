@@ -9,7 +9,10 @@ from handrail.speech import AsJson, say, say_json, say_table, warn
 
 def run(
     job: Annotated[
-        str, typer.Argument(help="survey-escalation, dispatch-actions, recovery-sweep or integration-health.")
+        str,
+        typer.Argument(
+            metavar="JOB", help="survey-escalation, dispatch-actions, recovery-sweep or integration-health."
+        ),
     ],
     as_json: AsJson = False,
 ) -> None:
@@ -23,7 +26,8 @@ def run(
     settings, _ = load_settings()
     why = "no Prefect server is named (HANDRAIL_PREFECT_API_URL)"
     if settings.prefect_api_url:
-        from handrail.prefect_runs import PrefectUnreachable, start_run  # Prefect's client takes more than a second
+        from handrail.failures import PrefectUnreachable
+        from handrail.prefect_runs import start_run  # Prefect's client takes more than a second
 
         try:
             started = start_run(settings.prefect_api_url, job)

@@ -92,12 +92,14 @@ class LocalStack:
 
 
 @contextmanager
-def local_stack(directory: Path, *options: str, environment: Mapping[str, str] | None = None) -> Iterator[LocalStack]:
-    """A stack that is ready, `--no-prefect` unless `options` say otherwise."""
+def local_stack(
+    directory: Path, *, with_prefect: bool = False, environment: Mapping[str, str] | None = None
+) -> Iterator[LocalStack]:
+    """A stack that is ready."""
     command = (*HANDRAIL, "up", "--data", str(directory), "--ports", str(free_base()), "--json")
     with (directory.parent / f"{directory.name}.err").open("w+", encoding="utf-8") as errors:
         process = subprocess.Popen(
-            (*command, *(options or ("--no-prefect",))),
+            command if with_prefect else (*command, "--no-prefect"),
             stdout=subprocess.PIPE,
             stderr=errors,
             text=True,

@@ -1,0 +1,210 @@
+"""Each job's run does its work, shows it, and ends in the state that is true for people."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+from conftest import SECRET
+from prefect.client.schemas.objects import State
+from prefect.states import Running
+from prefect_stage import Server, eventually, free_port
+from sqlalchemy import update
+from standardwebhooks import Webhook
+
+import tasks.dead_runs
+from flows.dispatch_actions import dispatch_actions
+from flows.integration_health import integration_health
+from flows.recovery_sweep import recovery_sweep
+from flows.survey_escalation import survey_escalation
+from services.intake import receive_webhook
+from services.wiring import Handrail
+from store.database import Database
+from store.ledger.rows import actions, cases
+from tasks.dead_runs import end_dead_runs
+
+pytestmark = pytest.mark.prefect
+
+YESTERDAY = datetime.now(UTC) - timedelta(days=1)
+TOMORROW = datetime.now(UTC) + timedelta(days=1)
+
+
+async def complain(ref: str) -> None:
+    """A critical answer comes in, and the gateway dies right after the commit: it is stored, nothing is sent."""
+    now = datetime.now(UTC)
+    data = {
+        "response_id": f"r-{ref}",
+        "kind": "nps",
+        "score": 1,
+        "comment": "slow",
+        "answered_at": now.isoformat(),
+        "customer": {"ref": ref, "email": f"{ref}@example.com", "language": "en"},
+    }
+    body = json.dumps({"type": "survey.responded", "timestamp": now.isoformat(), "data": data})
+    headers = {
+        "webhook-id": f"msg-{ref}",
+        "webhook-timestamp": str(int(now.timestamp())),
+        "webhook-signature": Webhook(SECRET).sign(f"msg-{ref}", now, body),
+    }
+    async with Handrail.from_environment() as handrail:
+        answer = await receive_webhook(handrail, "standard", headers, body.encode())
+    assert answer.http_status == 202, answer.body
+
+
+def move_all(database: Database, *states: str, **columns: Any) -> None:
+    """Move every action along these states, and set columns."""
+    with database.write() as connection:
+        for state in states:
+            connection.execute(update(actions).values(state=state))
+        connection.execute(update(actions).values(**columns))
+
+
+def run_of(server: Server, state: State[Any]) -> dict[str, Any]:
+    """The flow run that ended so, as the server has it."""
+    return dict(server.get(f"/flow_runs/{state.state_details.flow_run_id}"))
+
+
+def artifacts_of(server: Server, state: State[Any]) -> dict[str, Any]:
+    """What a run showed: key → data."""
+    run = str(state.state_details.flow_run_id)
+    found = server.post("/artifacts/filter", {"artifacts": {"flow_run_id": {"any_": [run]}}})
+    return {each["key"]: each["data"] for each in found}
+
+
+def task_names(server: Server, state: State[Any]) -> list[str]:
+    """The names of a run's tasks. The server learns them from events, a moment after the run."""
+    runs = {"flow_runs": {"id": {"any_": [str(state.state_details.flow_run_id)]}}}
+    return sorted(each["name"] for each in server.post("/task_runs/filter", runs))
+
+
+async def test_survey_escalation_finishes_what_the_gateway_left(
+    applied: Server, database: Database, sandbox: str
+) -> None:
+    await complain("C-left")
+
+    state = await survey_escalation(return_state=True)
+
+    run = run_of(applied, state)
+    assert (run["state_name"], run["state"]["message"]) == ("Completed", "critical answers: 2 done")
+    assert run["name"].startswith("critical answers, ")
+    tickets = httpx.get(f"{sandbox}/tickets").json()
+    assert [ticket["key"] for ticket in tickets if ticket["customer_ref"] == "C-left"] == ["case/C-left/1/ticket"]
+    shown = artifacts_of(applied, state)
+    table = {row["action"]: row for row in json.loads(shown["survey-escalation"])}
+    assert set(table) == {"case/C-left/1/ticket", "survey/standard/r-C-left/acknowledgement"}
+    assert {row["by"] for row in table.values()} == {str(run["id"])}, "it says which run sent it"
+    assert "2 actions" in shown["survey-escalation-summary"]
+    eventually(lambda: "ticketing via sandbox: 1 done" in task_names(applied, state), 20, "the task's name")
+
+
+async def test_what_waits_for_a_person_is_said_tagged_and_counted(applied: Server, database: Database) -> None:
+    await complain("C-person")
+    move_all(database, "claimed", "needs_human", reason="set aside")
+
+    state = await survey_escalation(return_state=True)
+
+    run = run_of(applied, state)
+    assert (run["state_type"], run["state_name"]) == ("COMPLETED", "NeedsPeople")
+    assert run["state"]["message"].startswith("2 wait for a person")
+    assert "needs-people" in run["tags"]
+
+
+async def test_a_promise_that_passed_is_a_failure(applied: Server, database: Database) -> None:
+    await complain("C-late")
+    move_all(database, "claimed", "needs_human", reason="set aside")
+    with database.write() as connection:
+        connection.execute(update(cases).values(answer_by=YESTERDAY))
+
+    state = await survey_escalation(return_state=True)
+
+    assert state.is_failed()
+    assert state.message is not None
+    assert state.message.startswith("1 ")
+    assert "2 wait for a person" in state.message
+
+
+async def test_what_waits_by_itself_is_not_completed_and_needs_nobody(applied: Server, database: Database) -> None:
+    await complain("C-waits")
+    move_all(database, due_at=TOMORROW)
+
+    state = await survey_escalation(return_state=True)
+    housekeeping = await dispatch_actions(return_state=True)
+
+    assert (state.name, housekeeping.name) == ("Waiting", "Waiting")
+    assert "needs-people" not in run_of(applied, state)["tags"]
+
+
+async def test_with_nothing_to_do_runs_are_completed(applied: Server, database: Database) -> None:
+    states = [await job(return_state=True) for job in (survey_escalation, dispatch_actions, recovery_sweep)]
+
+    assert [(state.name, state.message) for state in states] == [
+        ("Completed", "critical answers: none"),
+        ("Completed", "nothing was ready"),
+        ("Completed", "swept: nothing"),
+    ]
+
+
+async def test_dispatch_actions_sends_what_is_due(applied: Server, database: Database, sandbox: str) -> None:
+    await complain("C-due")
+
+    state = await dispatch_actions(return_state=True)
+
+    assert state.name == "Completed"
+    assert state.message == "mail via sandbox: 1 done; ticketing via sandbox: 1 done"
+    assert [mail["key"] for mail in httpx.get(f"{sandbox}/mail").json() if mail["customer_ref"] == "C-due"]
+
+
+async def test_recovery_sweep_takes_over_from_the_dead(applied: Server, database: Database) -> None:
+    await complain("C-dead")
+    move_all(database, "claimed", claimed_by="a dead worker", lease_until=YESTERDAY)
+
+    state = await recovery_sweep(return_state=True)
+
+    assert (state.name, state.message) == ("Completed", "swept: 2")
+    swept = json.loads(artifacts_of(applied, state)["recovery-sweep"])
+    assert {row["what"] for row in swept} == {"claimed → ready: its worker died"}
+
+
+async def test_integration_health_shows_each_and_calls_for_people(
+    applied: Server, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    well = await integration_health(return_state=True)
+    monkeypatch.setenv("HANDRAIL_SANDBOX_URL", f"http://127.0.0.1:{free_port()}")
+    ill = await integration_health(return_state=True)
+
+    assert (well.name, ill.name) == ("Completed", "NeedsPeople")
+    assert ill.message is not None
+    assert "ticketing via sandbox" in ill.message
+    rows = json.loads(artifacts_of(applied, ill)["integration-health"])
+    assert {row["capability"] for row in rows} == {"crm", "ticketing", "mail", "sms", "voice"}
+    assert not any(row["ok"] for row in rows)
+
+
+async def test_runs_whose_process_is_gone_are_ended(applied: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = applied.named("deployments", "integration-health")
+    run = applied.post(f"/deployments/{job['id']}/create_flow_run")
+    under_way = Running().model_dump(mode="json", include={"type", "name"})
+    applied.post(f"/flow_runs/{run['id']}/set_state", {"state": under_way, "force": True})
+
+    assert await end_dead_runs() == 0, "it may still be alive"
+    monkeypatch.setattr(tasks.dead_runs, "DEAD_AFTER_SECONDS", 0)
+
+    assert await end_dead_runs() == 1
+    assert applied.get(f"/flow_runs/{run['id']}")["state_type"] == "CRASHED"
+
+
+async def test_nothing_of_a_customer_but_the_ref_reaches_prefect(
+    applied: Server, database: Database, tmp_path: Path
+) -> None:
+    """P23, for these flows: a canary customer searched in everything Prefect keeps."""
+    canary = f"C-canary-{uuid4().hex[:8]}"
+    await complain(canary)
+
+    await survey_escalation(return_state=True)
+
+    kept = b"".join(path.read_bytes() for path in (applied.directory / "prefect").glob("prefect.db*"))
+    assert canary.encode() in kept
+    assert f"{canary}@example.com".encode() not in kept

@@ -1,0 +1,239 @@
+"""What people read and decide at the command line: actions, settling, traces, the kill switch, imports, doctor."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from command_line import CommandLine
+from sqlalchemy import text
+
+from integrations.errors import Rejected
+from services.settings import ROOT
+
+
+@pytest.fixture
+def handrail(
+    installation: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> CommandLine:
+    """The command on the installation."""
+    monkeypatch.setenv("HANDRAIL_DATABASE_URL", installation.url)
+    monkeypatch.setenv("HANDRAIL_DATA", str(tmp_path))
+    for name in ("SANDBOX_URL", "SANDBOX_TOKEN", "GATEWAY_PORT"):
+        monkeypatch.setenv(f"HANDRAIL_{name}", {"SANDBOX_URL": "http://127.0.0.1:9"}.get(name, "9"))
+    monkeypatch.setenv("HANDRAIL_WEBHOOK_SECRET", "whsec_" + "QUJD" * 11)
+    return CommandLine(monkeypatch, capsys)
+
+
+@pytest.fixture
+def answered(handrail: CommandLine, tmp_path: Path) -> Callable[..., None]:
+    """`answered(score=2)`: one customer's answer, imported."""
+
+    def run(score: int = 2, response: str = "r-1") -> None:
+        file = tmp_path / "answers.csv"
+        row = f"{response},nps,{score},2026-03-04T10:00:00Z,C-1,c-1@example.com,<b>[red]slow[/red]"
+        file.write_text(
+            f"response_id,kind,score,answered_at,customer_ref,customer_email,comment\n{row}\n", encoding="utf-8"
+        )
+        assert handrail("import", "surveys", str(file)).status == 0
+
+    return run
+
+
+def test_imports_say_what_became_of_every_row(handrail: CommandLine) -> None:
+    file = str(ROOT / "examples" / "customers.csv")
+
+    assert handrail("import", "customers", file, "--json").document == {
+        "file": file,
+        "accepted": 12,
+        "known": 0,
+        "quarantined": 0,
+        "bad": [],
+    }
+    assert "0 accepted, 12 known already, 0 bad" in handrail("import", "customers", file).out
+
+
+def test_an_import_tells_which_line_is_bad_and_why(handrail: CommandLine, tmp_path: Path) -> None:
+    file = tmp_path / "answers.csv"
+    file.write_text(
+        "response_id,kind,score,answered_at,customer_ref\nr-1,nps,42,2026-03-04T10:00:00Z,C-1\n", encoding="utf-8"
+    )
+
+    said = handrail("import", "surveys", str(file))
+
+    assert said.status == 0
+    assert "answers.csv:2: score: is 42, which is not on the scale" in said.err
+    assert "1 bad (kept in quarantine" in said.out
+
+
+def test_a_file_that_is_not_there_is_named(handrail: CommandLine) -> None:
+    said = handrail("import", "surveys", "missing.csv")
+
+    assert (said.status, said.err.strip()) == (1, "handrail: missing.csv: no such file or directory")
+
+
+def test_a_header_that_will_not_do_is_told(handrail: CommandLine, tmp_path: Path) -> None:
+    file = tmp_path / "answers.csv"
+    file.write_text("response_id,kind,scor,answered_at,customer_ref\n", encoding="utf-8")
+
+    said = handrail("import", "surveys", str(file))
+
+    assert said.status == 1
+    assert 'did you mean "score"' in said.err
+
+
+def test_actions_are_listed_by_state(handrail: CommandLine, answered: Callable[..., None]) -> None:
+    answered()
+
+    listed = handrail("actions", "--state", "ready, skipped", "--json").document
+
+    assert {action["key"] for action in listed} == {"case/C-1/1/ticket", "survey/import/r-1/acknowledgement"}
+    assert handrail("actions", "--state", "done", "--json").document == []
+    assert "case/C-1/1/ticket" in handrail("actions").out
+    assert "no actions in done" in handrail("actions", "--state", "done").out
+
+
+def test_a_trace_tells_the_story_in_order(handrail: CommandLine, answered: Callable[..., None]) -> None:
+    answered()
+
+    said = handrail("trace", "C-1")
+
+    assert said.status == 0
+    lines = said.out
+    assert lines.index("C-1 answered NPS 2") < lines.index("opened case C-1-1") < lines.index("case/C-1/1/ticket")
+    assert "(by import)" in lines
+    assert handrail("trace", "C-1-1", "--json").document["actions"][0]["key"] == "case/C-1/1/ticket"
+
+
+def test_nobody_knows_a_stranger(handrail: CommandLine) -> None:
+    said = handrail("trace", "C-404")
+
+    assert said.status == 1
+    assert "nobody knows" in said.err
+
+
+def test_a_person_settles_what_failed(handrail: CommandLine, answered: Callable[..., None], installation: Any) -> None:
+    answered()
+    refuse_tickets(installation)
+
+    said = handrail(
+        "actions", "settle", "case/C-1/1/ticket", "--to", "cancelled", "--by", "ann", "--reason", "by phone", "--json"
+    )
+
+    assert said.document["before"] == "failed"
+    assert installation.action("case/C-1/1/ticket").state == "cancelled"
+    assert installation.action("case/C-1/1/ticket").reason == "ann: by phone"
+    assert "ann: by phone" in handrail("trace", "case/C-1/1/ticket").out
+
+
+def test_only_what_waits_for_a_person_can_be_settled(handrail: CommandLine, answered: Callable[..., None]) -> None:
+    answered()
+
+    said = handrail("actions", "settle", "case/C-1/1/ticket", "--to", "done", "--by", "ann", "--reason", "x")
+
+    assert said.status == 1
+    assert "only needs_human and failed actions wait for a person" in said.err
+
+
+def test_the_kill_switch_is_flipped_with_who_and_why(handrail: CommandLine, installation: Any) -> None:
+    assert handrail("stop", "--reason", "wrong wording", "--by", "ann", "--json").document["changed"] is True
+    assert handrail("stop", "--reason", "again", "--by", "bob", "--json").document["changed"] is False
+
+    [control] = installation.rows("controls")
+    assert (control.stopped, control.by, control.reason) == (True, "ann", "wrong wording")
+    assert "started" in handrail("start", "--by", "ann").out
+    assert [(flip.stopped, flip.by) for flip in installation.rows("control_log")][-2:] == [
+        (True, "ann"),
+        (False, "ann"),
+    ]
+
+
+def test_a_job_runs_here_when_there_is_no_prefect(handrail: CommandLine, answered: Callable[..., None]) -> None:
+    answered()
+
+    said = handrail("run", "recovery-sweep", "--json")
+
+    assert said.status == 0
+    assert said.document["prefect"] is False
+    assert "HANDRAIL_PREFECT_API_URL" in said.document["why"]
+    assert "without Prefect" in handrail("run", "integration-health").err
+
+
+@pytest.mark.slow  # imports Prefect, whose client asks more than once
+def test_a_job_runs_here_when_prefect_is_silent(handrail: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HANDRAIL_PREFECT_API_URL", "http://127.0.0.1:9/api")
+    monkeypatch.setenv("PREFECT_CLIENT_MAX_RETRIES", "0")
+
+    told = handrail("run", "survey-escalation", "--json").document
+
+    assert told["prefect"] is False
+    assert "does not answer" in told["why"]
+    assert told["result"]["actions"] == []
+
+
+def test_the_database_is_prepared_once(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HANDRAIL_DATA", str(tmp_path / "new"))
+    handrail = CommandLine(monkeypatch, capsys)
+
+    assert handrail("db", "upgrade", "--json").document["templates_published"] == 6
+    assert handrail("db", "upgrade", "--json").document["templates_published"] == 0
+    assert handrail("actions").status == 0
+
+
+def test_doctor_says_what_is_wrong_and_what_to_do(
+    handrail: CommandLine, answered: Callable[..., None], installation: Any
+) -> None:
+    answered()
+    refuse_tickets(installation)
+    handrail("stop", "--reason", "x")
+
+    said = handrail("doctor", "--json")
+
+    assert said.status == 1  # neither the gateway nor the sandbox runs here
+    checks = {check["check"]: check for check in said.document["checks"]}
+    assert checks["database"]["verdict"] == checks["templates"]["verdict"] == checks["policy"]["verdict"] == "ok"
+    assert (checks["kill switch"]["verdict"], checks["failed"]["verdict"]) == ("warn", "warn")
+    assert (checks["gateway"]["verdict"], checks["mail via sandbox"]["verdict"]) == ("fail", "fail")
+    assert all(check["do"] for check in checks.values() if check["verdict"] != "ok")
+
+
+def test_doctor_names_a_misspelt_vendor(handrail: CommandLine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    roster = tmp_path / "integrations.yaml"
+    roster.write_text("mail:\n  vendor: sandbx\n", encoding="utf-8")
+    monkeypatch.setenv("HANDRAIL_INTEGRATIONS", str(roster))
+
+    checks = {check["check"]: check for check in handrail("doctor", "--json").document["checks"]}
+
+    assert checks["integrations"]["verdict"] == "fail"
+    assert 'did you mean "sandbox"' in checks["integrations"]["found"]
+
+
+def test_doctor_asks_for_an_upgrade(handrail: CommandLine, installation: Any) -> None:
+    with installation.database.write() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '0000'"))
+    try:
+        checks = {check["check"]: check for check in handrail("doctor", "--json").document["checks"]}
+    finally:
+        from store.schema import newest
+
+        with installation.database.write() as connection:
+            connection.execute(text("UPDATE alembic_version SET version_num = :to"), {"to": newest()})
+
+    assert (checks["database"]["verdict"], checks["database"]["do"]) == ("fail", "run `handrail db upgrade`")
+
+
+def refuse_tickets(installation: Any) -> None:
+    """Have the desk refuse what is due, for good."""
+
+    async def dispatch() -> None:
+        installation.clock.now = datetime.now(UTC)  # the command has no other clock
+        installation.ticketing.script(Rejected("ticketing via fake", "no", "correct it", 422))
+        async with installation.handrail() as handrail:
+            await handrail.dispatcher.run_once(capability=installation.ticketing.capability, run="test")
+
+    asyncio.run(dispatch())
+    assert installation.action("case/C-1/1/ticket").state == "failed"
