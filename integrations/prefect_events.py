@@ -43,7 +43,7 @@ class PrefectEvents:
         self._speaking: dict[str, asyncio.Task[None]] = {}
 
     async def announce(self, event: str, subject: str, payload: Mapping[str, Any]) -> None:
-        """Say that `event` happened to `subject` (a key of ours). `payload` carries ids and counts, nothing personal."""
+        """Say that `event` happened to `subject` (a key of ours); `payload` carries ids and counts alone."""
         self._latest[event] = as_event(event, subject, payload, occurred=datetime.now(UTC))
         if event not in self._speaking:
             self._speaking[event] = asyncio.create_task(self._speak(event))

@@ -52,6 +52,9 @@ FAULTS: dict[str, Exception | None] = {
 }
 APPLIED = {"done", "lost after", "bug"}
 
+ENDS = st.lists(st.sampled_from(sorted(FAULTS)), min_size=1, max_size=3)
+STAGES = ("1 reserved", "2 armed", "3 sent", "4 recorded")
+
 SHAPES = {
     "task": a_plan("task", kind=Kind.TASK, basis=Basis.INTERNAL, capability=CRM),
     "mail": a_plan("mail", kind=Kind.MESSAGE, basis=Basis.PROACTIVE, capability=MAIL, purpose="reminders"),
@@ -121,6 +124,10 @@ class Process:
     reserved: dict[Capability, list[Reserved]] = field(default_factory=lambda: defaultdict(list))
     armed: list[tuple[Armed, bool]] = field(default_factory=list)  # False: its lease is over, it must not be sent
     answers: list[Outcome] = field(default_factory=list)
+
+    @property
+    def is_busy(self) -> bool:
+        return bool(any(self.reserved.values()) or self.armed or self.answers)
 
     @property
     def worker(self) -> Worker:
@@ -214,12 +221,14 @@ class LedgerMachine(RuleBasedStateMachine):
             assert self.world.row(key) == before
         self.planned.setdefault(key, replace(plan, purpose=ref))
 
-    @rule(pick=st.integers(0, 99))
-    def plan_anew(self, pick: int) -> None:
-        """A planner makes a planned action anew (acknowledgements are recovery's)."""
-        key = self._one_of([State.PLANNED], pick, lambda known: known.split("/")[0] in SHAPES)
-        if key is not None:
+    @rule(pick=st.integers(0, 99), back=st.booleans())
+    def change_a_plan(self, pick: int, back: bool) -> None:
+        """Somebody knows that an unsent action rests on facts that changed; a planner makes a planned one anew."""
+        if not back and (key := self._one_of([State.PLANNED], pick, lambda known: known.split("/")[0] in SHAPES)):
             self._replan(key)
+        if back and (key := self._one_of([State.READY, State.CLAIMED], pick, _rests_on_facts)):
+            with self.database.write() as connection:
+                assert send_back_to_planning(connection, [key], reason="renewed", by="crm", now=self.world.now) == 1
 
     def _replan(self, key: str) -> None:
         shape, ref, _ = key.split("/")
@@ -228,23 +237,43 @@ class LedgerMachine(RuleBasedStateMachine):
             about = About(self.people[ref].id)
             assert replan(connection, self.world.row(key).id, anew, about, run="planner", now=self.world.now)
 
-    @rule(pick=st.integers(0, 99))
-    def send_back(self, pick: int) -> None:
-        """Somebody knows that an unsent action rests on facts that changed."""
-        key = self._one_of([State.READY, State.CLAIMED], pick, lambda known: not known.startswith("case/"))
-        if key is not None:  # a ticket rests on nothing
-            with self.database.write() as connection:
-                assert send_back_to_planning(connection, [key], reason="renewed", by="crm", now=self.world.now) == 1
-
     # What processes do ----------------------------------------------------------------------------------------------
 
-    @rule(who=st.integers(0, 2), pick=st.integers(0, 99), limit=st.integers(1, 5))
-    def reserve(self, who: int, pick: int, limit: int) -> None:
-        """Step one of a claim, from a queue that has something."""
+    @rule(
+        who=st.integers(0, 2),
+        pick=st.integers(0, 99),
+        limit=st.integers(1, 5),
+        until=st.sampled_from(STAGES),
+        ends=ENDS,
+        rate=st.sampled_from([None, None, None, 2.0, 0.01]),
+    )
+    def work(self, who: int, pick: int, limit: int, until: str, ends: Sequence[str], rate: float | None) -> None:
+        """A process takes from a queue that has something, and comes so far."""
         queues = sorted({(row.capability, row.lane) for row in self.world.rows("actions") if row.state == State.READY})
         if queues:
             capability, lane = queues[pick % len(queues)]
             self._reserve(self.processes[who], Capability(capability), lane, limit)
+            self._go_on(self.processes[who], until, ends, rate)
+
+    @precondition(lambda self: any(process.is_busy for process in self.processes))
+    @rule(who=st.integers(0, 2), until=st.sampled_from(STAGES), ends=ENDS)
+    def go_on(self, who: int, until: str, ends: Sequence[str]) -> None:
+        """A process goes on where it stood, whatever happened meanwhile."""
+        self._go_on(self._busy(who), until, ends, None)
+
+    def _go_on(self, process: Process, until: str, ends: Sequence[str], rate: float | None) -> None:
+        if until >= "2 armed":
+            for capability in SERVED:
+                if process.reserved[capability]:
+                    self._arm(process, capability, rate)
+        if until >= "3 sent":
+            self._send(process, ends)
+        if until >= "4 recorded":
+            self._record(process)
+
+    def _busy(self, who: int) -> Process:
+        busy = [process for process in self.processes if process.is_busy]
+        return busy[who % len(busy)]
 
     def _reserve(self, process: Process, capability: Capability, lane: str, limit: int) -> None:
         before = self.world.states()
@@ -256,13 +285,6 @@ class LedgerMachine(RuleBasedStateMachine):
             after = ids[row.id].after_id
             assert after is None or State(ids[after].state) in FINAL
         process.reserved[capability] += rows
-
-    @rule(pick=st.integers(0, 99), rate=st.sampled_from([None, None, 2.0, 0.01]))
-    def arm(self, pick: int, rate: float | None) -> None:
-        """Step two, for a process that reserved something."""
-        chunks = [(process, at) for process in self.processes for at in SERVED if process.reserved[at]]
-        if chunks:
-            self._arm(*chunks[pick % len(chunks)], rate)
 
     def _arm(self, process: Process, capability: Capability, rate: float | None = None) -> None:
         """Nothing is armed that somebody or something forbids now."""
@@ -295,13 +317,6 @@ class LedgerMachine(RuleBasedStateMachine):
             assert sum(at > week for at in others) < POLICY.contact.cap.contacts
             self.contacts[armed.key] = (str(plan.purpose), now)
 
-    @rule(pick=st.integers(0, 9), ends=st.lists(st.sampled_from(sorted(FAULTS)), min_size=1, max_size=3))
-    def send(self, pick: int, ends: Sequence[str]) -> None:
-        """The sockets of a process that armed something open."""
-        busy = [process for process in self.processes if process.armed]
-        if busy:
-            self._send(busy[pick % len(busy)], ends)
-
     def _send(self, process: Process, ends: Sequence[str]) -> None:
         """Each send ends well or badly, and its answer is on the way."""
         for number, (armed, in_time) in enumerate(process.armed):
@@ -313,13 +328,6 @@ class LedgerMachine(RuleBasedStateMachine):
             problem = FAULTS[end]
             process.answers.append(Outcome(armed, receipt=None if problem else receipt, problem=problem))
         process.armed = []
-
-    @rule(pick=st.integers(0, 9))
-    def record(self, pick: int) -> None:
-        """A process to which answers came back writes them down."""
-        told = [process for process in self.processes if process.answers]
-        if told:
-            self._record(told[pick % len(told)])
 
     def _record(self, process: Process) -> None:
         """Unless others have taken over."""
@@ -349,19 +357,17 @@ class LedgerMachine(RuleBasedStateMachine):
             now=self.world.now,
         )
 
-    @rule(who=st.integers(0, 2))
-    def die(self, who: int) -> None:
-        """A process is killed: what it held is in nobody's hands."""
-        self._end_leases(self.processes[who])
-        self.deaths += 1
-        self.processes[who] = Process(f"w{who} after {self.deaths} deaths")
-
-    @rule(who=st.integers(0, 2))
-    def freeze(self, who: int) -> None:
-        """A process is stopped past its leases, and will go on: what it armed and has not sent, it must not send."""
-        process = self.processes[who]
+    @precondition(lambda self: any(process.is_busy for process in self.processes))
+    @rule(who=st.integers(0, 2), for_good=st.booleans())
+    def stop_a_process(self, who: int, for_good: bool) -> None:
+        """Killed, or stopped past its leases, to go on later: what it armed and has not sent, it must not send then."""
+        process = self._busy(who)
         self._end_leases(process)
         process.armed = [(armed, False) for armed, _ in process.armed]
+        if for_good:
+            self.deaths += 1
+            place = self.processes.index(process)
+            self.processes[place] = Process(f"w{place} after {self.deaths} deaths")
 
     def _end_leases(self, process: Process) -> None:
         held = {row.key for row in self.world.rows("actions") if row.claimed_by == process.name and row.lease_until}
@@ -378,60 +384,40 @@ class LedgerMachine(RuleBasedStateMachine):
 
     # What people and vendors do -------------------------------------------------------------------------------------
 
-    @rule(ref=st.sampled_from(REFS), channel=st.sampled_from([MAIL, SMS, VOICE]), granted=st.booleans())
-    def consent(self, ref: str, channel: Capability, granted: bool) -> None:
-        """A customer allows or withdraws."""
-        person = self.people[ref]
+    @rule(
+        ref=st.sampled_from(REFS),
+        what=st.sampled_from(["withdraw", "allow", "suppress", "lock", "lift", "move", "solve", "erase"]),
+        channel=st.sampled_from([MAIL, SMS, VOICE]),
+    )
+    def customer(self, ref: str, what: str, channel: Capability) -> None:
+        """Something becomes true of a customer."""
+        person, now = self.people[ref], self.world.now
         with self.database.write() as connection:
-            people.set_consent(connection, person.id, "reminders", channel, granted=granted, now=self.world.now)
-        person.consent[channel.value] = granted
+            if what in {"withdraw", "allow"}:
+                person.consent[channel.value] = what == "allow"
+                people.set_consent(connection, person.id, "reminders", channel, granted=what == "allow", now=now)
+            elif what == "suppress":
+                people.suppress(connection, channel, person.address(channel), "bounce", now=now)
+                self.suppressed.add((channel.value, person.address(channel)))
+            elif what == "lock":
+                people.set_tact_lock(connection, person.id, "words", now=now)
+                person.is_locked = True
+            elif what == "lift":
+                people.lift_tact_lock(connection, person.id, now=now)
+                person.is_locked = False
+            elif what == "move" and not person.is_erased:
+                found = people.locked(connection, ref)
+                assert found is not None
+                person.email = f"new-{person.email}"
+                people.save(connection, person.id, found[1], replace(found[1], email=person.email), now=now)
+            elif what == "solve":
+                for row in _cases_of(connection, person.id):
+                    cases.solve(connection, row.id, now=now)
+            elif what == "erase" and ref == REFS[-1]:
+                people.erase(connection, person.id, now=now)
+                person.is_erased = True
 
-    @rule(ref=st.sampled_from(REFS), channel=st.sampled_from([MAIL, SMS, VOICE]))
-    def suppress(self, ref: str, channel: Capability) -> None:
-        """An address bounces."""
-        person = self.people[ref]
-        with self.database.write() as connection:
-            people.suppress(connection, channel, person.address(channel), "bounce", now=self.world.now)
-        self.suppressed.add((channel.value, person.address(channel)))
-
-    @rule(ref=st.sampled_from(REFS), number=st.integers(0, 9))
-    def move(self, ref: str, number: int) -> None:
-        """A customer has another mail address."""
-        person = self.people[ref]
-        with self.database.write() as connection:
-            found = people.locked(connection, ref)
-            assert found is not None
-            if not person.is_erased:
-                person.email = f"new-{number}@example.com"
-                people.save(connection, person.id, found[1], replace(found[1], email=person.email), now=self.world.now)
-
-    @rule(ref=st.sampled_from(REFS), on=st.booleans())
-    def tact(self, ref: str, on: bool) -> None:
-        """The tact lock is set, or lifted by a person."""
-        with self.database.write() as connection:
-            if on:
-                people.set_tact_lock(connection, self.people[ref].id, "words", now=self.world.now)
-            else:
-                people.lift_tact_lock(connection, self.people[ref].id, now=self.world.now)
-        self.people[ref].is_locked = on
-
-    @precondition(lambda self: sum(person.is_erased for person in self.people.values()) == 0)
-    @rule(ref=st.sampled_from(REFS[2:]))
-    def erase(self, ref: str) -> None:
-        """A customer asks to be forgotten."""
-        with self.database.write() as connection:
-            people.erase(connection, self.people[ref].id, now=self.world.now)
-        self.people[ref].is_erased = True
-
-    @rule(pick=st.integers(0, 9))
-    def solve(self, pick: int) -> None:
-        """A colleague solves a case."""
-        standing = [row.id for row in self.world.rows("cases") if row.state == "open"]
-        if standing:
-            with self.database.write() as connection:
-                cases.solve(connection, standing[pick % len(standing)], now=self.world.now)
-
-    @rule(stopped=st.booleans())
+    @rule(stopped=st.sampled_from([False, False, True]))
     def switch(self, stopped: bool) -> None:
         """The kill switch."""
         self.world.stop(stopped)
@@ -494,8 +480,8 @@ class LedgerMachine(RuleBasedStateMachine):
 
     def _come_to_rest(self) -> None:
         self.switch(False)
-        for who in range(3):
-            self.die(who)
+        while any(process.is_busy for process in self.processes):
+            self.stop_a_process(0, True)
         for day in range(40):
             for capability in SERVED:
                 self.probe(capability, True)
@@ -551,6 +537,15 @@ class LedgerMachine(RuleBasedStateMachine):
             assert len(connection.execute(select(cap_slots)).all()) == len(self.contacts)
         open_cases = Counter(row.customer_id for row in self.world.rows("cases") if row.state == "open")
         assert not open_cases or max(open_cases.values()) == 1
+
+
+def _rests_on_facts(key: str) -> bool:
+    return not key.startswith("case/")
+
+
+def _cases_of(connection: Any, customer: int) -> Any:
+    standing = metadata.tables["cases"]
+    return connection.execute(select(standing).where(standing.c.customer_id == customer)).all()
 
 
 def _person_row(connection: Any, ref: str) -> Any:
