@@ -14,6 +14,7 @@ def main() -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
     settings, _ = load_settings()
+    sys.setswitchinterval(0.001)  # of 5 ms: so long would the event loop stand still while another thread computes
     uvicorn.run(
         create_app(),
         host=settings.gateway_host,

@@ -1,5 +1,6 @@
 """The demo's summary: for people in words, for machines as one document."""
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -47,7 +48,7 @@ def tell_where_to_look(stage: Stage, directory: Path) -> None:
     """What to try while it stays up."""
     say(
         f"\nIt stays up. Prefect: {stage.prefect}   sandbox: {stage.sandbox}   gateway: {stage.gateway}\n"
-        f"In another shell: export HANDRAIL_DATA={directory}\n"
+        f"In another shell: export HANDRAIL_DATA={directory.resolve()} PATH={Path(sys.executable).parent}:$PATH\n"
         "   handrail trace 1005        the story of the customer whose ticket had to wait\n"
         "   handrail actions           everything that was done\n"
         "   handrail stop --reason …   the kill switch; `handrail start` lets go again\n"

@@ -26,11 +26,7 @@ def server_program(directory: Path, port: int) -> Launch:
 
     Killed, it takes nothing with it and leaves nothing running; started again, it serves in three seconds.
     """
-    command = (
-        *(sys.executable, "-P", "-m", "uvicorn", "--factory", "prefect.server.api.server:create_app"),
-        *("--host", HOST, "--port", str(port), "--log-level", "warning", "--no-access-log"),
-        *("--timeout-graceful-shutdown", "3"),
-    )
+    command = (sys.executable, "-P", "-m", "handrail.server_process", "--host", HOST, "--port", str(port))
     home = directory.resolve() / "prefect"
     home.mkdir(parents=True, exist_ok=True)
     return command, {

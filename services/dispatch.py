@@ -3,9 +3,12 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection
 
 from domain.actions import Capability
 from domain.policy import Policy
@@ -13,15 +16,15 @@ from integrations.errors import AuthFailed, NotSent, OutcomeUnknown, RateLimited
 from integrations.registry import Configured, Roster
 from services.dispatch_report import DispatchReport
 from services.outcomes import Outcome, as_result, failed_before_sending
-from services.sending import CannotSay, Sender
+from services.sending import CannotSay, Context, Sender
 from services.solitude import Solitude
 from store.database import Database
 from store.groupcommit import GroupCommit
-from store.integrations import note_sends
+from store.integrations import is_untroubled, note_sends
 from store.ledger.arm import Target, Window, arm
 from store.ledger.record import record
 from store.ledger.reserve import give_back, is_waiting, renew, reserve
-from store.ledger.rows import Armed, Reserved, Worker
+from store.ledger.rows import Armed, Reserved, Result, Worker
 
 _log = logging.getLogger("services.dispatch")
 
@@ -166,10 +169,11 @@ class Dispatcher:
         left = list(rows)
         while left:
             begun = time.monotonic()
-            window = await self._arm(left, configured, worker)
+            window, contexts = await asyncio.to_thread(self._arm, left, configured, worker)
             report.count_moved(window.moved)
             if window.armed:
-                await self._send_window(window.armed, configured, worker, begun, report)
+                sends = [self._send(action, configured, begun, contexts.get(action.id)) for action in window.armed]
+                await self._send_window(sends, configured, worker, report)
             if len(window.left) == len(left):  # nothing was ours any more
                 await asyncio.to_thread(self._give_back, window.left, worker)
                 return
@@ -177,7 +181,10 @@ class Dispatcher:
             if left:
                 await asyncio.to_thread(self._renew, left, worker)
 
-    async def _arm(self, rows: Sequence[Reserved], configured: Configured, worker: Worker) -> Window:
+    def _arm(
+        self, rows: Sequence[Reserved], configured: Configured, worker: Worker
+    ) -> tuple[Window, Mapping[int, Context]]:
+        """Arm a window in its own transaction; and, once that is committed, what its sends should tell."""
         target = Target(
             name=configured.name,
             capability=configured.capability,
@@ -185,30 +192,31 @@ class Dispatcher:
             channel_address=ADDRESS.get(configured.capability),
         )
 
-        def armed() -> Window:
-            with self._database.write() as connection:
-                return arm(
-                    connection,
-                    rows,
-                    target,
-                    worker=worker,
-                    lease_seconds=self._timing.lease_seconds,
-                    policy=self._policy,
-                    now=self._clock(),
-                )
-
-        return await asyncio.to_thread(armed)
+        with self._database.write() as connection:
+            window = arm(
+                connection,
+                rows,
+                target,
+                worker=worker,
+                lease_seconds=self._timing.lease_seconds,
+                policy=self._policy,
+                now=self._clock(),
+            )
+        try:
+            return window, self._sender.gather(window.armed)
+        except Exception:
+            _log.exception("%s: no context for a whole window; each action asks for its own", configured.name)
+            return window, {}
 
     async def _send_window(
         self,
-        armed: Sequence[Armed],
+        prepared: Sequence[Coroutine[Any, Any, Outcome]],
         configured: Configured,
         worker: Worker,
-        begun: float,
         report: DispatchReport,
     ) -> None:
         """Send side by side; record whatever is back each time the database is free, not only when all are."""
-        sends = {asyncio.ensure_future(self._send(action, configured, begun)) for action in armed}
+        sends = {asyncio.ensure_future(send) for send in prepared}
         try:
             while sends:
                 back, sends = await asyncio.wait(sends, return_when=asyncio.FIRST_COMPLETED)
@@ -217,9 +225,9 @@ class Dispatcher:
             for send in sends:
                 send.cancel()
 
-    async def _send(self, action: Armed, configured: Configured, begun: float) -> Outcome:
+    async def _send(self, action: Armed, configured: Configured, begun: float, context: Context | None) -> Outcome:
         try:
-            call = await self._sender.prepare(action, configured)
+            call = await self._sender.prepare(action, configured, context)
         except CannotSay as problem:
             return failed_before_sending(action, str(problem), retry=False)
         except Exception as problem:  # one bad row must not spoil its window; surely nothing was sent
@@ -237,12 +245,15 @@ class Dispatcher:
     ) -> None:
         now = self._clock()
         results = [as_result(outcome, self._policy.retry, now=now) for outcome in outcomes]
-        refused = await asyncio.wrap_future(
-            self._writer.submit(
-                lambda connection: record(connection, results, integration=configured.name, worker=worker, now=now)
-            )
-        )
-        await asyncio.to_thread(self._note, outcomes, configured, now)
+        went_well = all(outcome.problem is None for outcome in outcomes)
+
+        def write(connection: Connection) -> tuple[list[Result], bool]:
+            refused = record(connection, results, integration=configured.name, worker=worker, now=now)
+            return refused, went_well and is_untroubled(connection, configured.name)
+
+        refused, nothing_to_note = await asyncio.wrap_future(self._writer.submit(write, ahead=True))
+        if not nothing_to_note:
+            await asyncio.to_thread(self._note, outcomes, configured, now)
         for stale in refused:
             _log.warning("%s: a result came after its lease ran out and was refused", stale.id)
         report.count_results(outcomes, results, refused)

@@ -14,12 +14,17 @@ from data_contracts.problems import ContractBroken, NotStrictJson, Problem
 from data_contracts.surveys import SurveyAnswered
 from domain.actions import Capability
 from domain.customers import Customer
+from domain.policy import Policy
+from domain.surveys import SurveyAnswer
 from integrations.ports import Headers, SurveyIntake
 from services.surveys import Judged, UnknownCustomer, accept_answer, judge_answer
 from services.wiring import Handrail
 from store import inbox
 
 _log = logging.getLogger("services.intake")
+
+_SHORT_COMMENT = 500
+"""Characters; judging so many takes a millisecond or two at worst."""
 
 NO_CUSTOMER = Problem(
     "data.customer",
@@ -55,7 +60,7 @@ async def receive_webhook(handrail: Handrail, source: str, headers: Headers, bod
     http_status = 202
     try:
         event = intakes[source].read(body)
-        judged = await asyncio.to_thread(judge_answer, event.as_answer(source, now), handrail.policy)
+        judged = await _judged(event.as_answer(source, now), handrail.policy)
     except NotStrictJson as broken:
         problems, http_status = broken.problems, 400
     except ContractBroken as broken:
@@ -68,6 +73,13 @@ async def receive_webhook(handrail: Handrail, source: str, headers: Headers, bod
         return _store(connection, handrail, delivered)
 
     return await asyncio.wrap_future(handrail.writer.submit(store))
+
+
+async def _judged(answer: SurveyAnswer, policy: Policy) -> Judged:
+    """A long comment is judged beside the event loop; a short one at once, as asking a thread takes longer."""
+    if len(answer.comment or "") <= _SHORT_COMMENT:
+        return judge_answer(answer, policy)
+    return await asyncio.to_thread(judge_answer, answer, policy)
 
 
 @dataclass(frozen=True, slots=True)

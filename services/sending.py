@@ -1,7 +1,7 @@
 """From an armed action to the one call at its integration: words rendered, context gathered, nothing sent yet."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol, cast
 
 from domain.actions import Capability, Kind
@@ -16,6 +16,8 @@ from templates.library import Template, TemplateProblem
 from templates.renderer import Rendered, render
 
 Call = Callable[[], Awaitable[Receipt]]
+Context = dict[str, Any]
+"""What a colleague should know now (`store.context`)."""
 
 
 class CannotSay(Exception):
@@ -36,6 +38,7 @@ OPERATIONS = {
     Kind.CALL: "place_call",
     Kind.PAGE: "raise_alert",
 }
+_TOLD_COLLEAGUES = frozenset({Kind.TICKET, Kind.TICKET_NOTE})
 _MESSAGES = {Capability.MAIL: "send_mail", Capability.SMS: "send_sms", Capability.PUSH: "send_push"}
 
 
@@ -51,43 +54,26 @@ class Sender:
         self._database = database
         self._wordings: dict[str, Template] = {}
 
-    async def prepare(self, action: Armed, target: Target) -> Call:
-        """The call, ready to be made. Raises CannotSay."""
+    def gather(self, armed: Sequence[Armed]) -> dict[int, Context]:
+        """The context bundle of each action that is told to colleagues, by its id. Blocks: it is for a thread."""
+        with self._database.read() as connection:
+            return {
+                action.id: bundle(connection, action.customer_id, action.case_id)
+                for action in armed
+                if action.kind in _TOLD_COLLEAGUES and action.customer_id is not None
+            }
+
+    async def prepare(self, action: Armed, target: Target, context: Context | None = None) -> Call:
+        """The call, ready to be made; `context` as gathered, or it is gathered here. Raises CannotSay."""
         if action.customer is None:
             raise CannotSay(f"{action.key}: nobody to do it for")
         if action.kind is Kind.TICKET:
-            return await self._ticket(action, action.customer, target.port)
+            return _ticket(action, action.customer, context or await self._context(action), target.port)
         if action.kind is Kind.TICKET_NOTE:
-            return await self._note(action, action.customer, target.port)
+            return _note(action, action.customer, context or await self._context(action), target.port)
         if action.kind is Kind.ACKNOWLEDGEMENT and action.capability in {Capability.MAIL, Capability.SMS}:
             return await self._message(action, action.customer, target.port)
         raise CannotSay(f"{action.key}: no sender for a {action.kind} by {action.capability}")
-
-    async def _ticket(self, action: Armed, customer: Customer, port: ports.Ticketing) -> Call:
-        params = action.payload["params"]
-        context = await self._context(action)
-        ticket = ports.Ticket(
-            customer_ref=customer.ref,
-            subject=f"{params['case']}: {_headline(context)}",
-            body=_story(context),
-            priority=params["priority"],
-            team=params["team"],
-            language=customer.language or "",
-            context=context,
-        )
-        return lambda: port.open_ticket(ticket, key=action.key)
-
-    async def _note(self, action: Armed, customer: Customer, port: ports.Ticketing) -> Call:
-        params = action.payload["params"]
-        context = await self._context(action)
-        answer = f"{params['source']}/{params['response']}"
-        note = ports.TicketNote(
-            ticket_key=params["ticket"],
-            customer_ref=customer.ref,
-            text=f"Another answer in this case.\n{_story(context, only=answer)}",
-            priority=params["priority"],
-        )
-        return lambda: port.add_note(note, key=action.key)
 
     async def _message(self, action: Armed, customer: Customer, port: Any) -> Call:
         template = await self._wording(action)
@@ -113,14 +99,34 @@ class Sender:
             raise CannotSay(f"template {wanted[:12]} is not published in this database: run `handrail db upgrade`")
         return Template.from_content(found)
 
-    async def _context(self, action: Armed) -> dict[str, Any]:
-        assert action.customer_id is not None  # noqa: S101 - only called with a customer
+    async def _context(self, action: Armed) -> Context:
+        return (await asyncio.to_thread(self.gather, [action]))[action.id]
 
-        def gather() -> dict[str, Any]:
-            with self._database.read() as connection:
-                return bundle(connection, cast(int, action.customer_id), action.case_id)
 
-        return await asyncio.to_thread(gather)
+def _ticket(action: Armed, customer: Customer, context: Context, port: ports.Ticketing) -> Call:
+    params = action.payload["params"]
+    ticket = ports.Ticket(
+        customer_ref=customer.ref,
+        subject=f"{params['case']}: {_headline(context)}",
+        body=_story(context),
+        priority=params["priority"],
+        team=params["team"],
+        language=customer.language or "",
+        context=context,
+    )
+    return lambda: port.open_ticket(ticket, key=action.key)
+
+
+def _note(action: Armed, customer: Customer, context: Context, port: ports.Ticketing) -> Call:
+    params = action.payload["params"]
+    answer = f"{params['source']}/{params['response']}"
+    note = ports.TicketNote(
+        ticket_key=params["ticket"],
+        customer_ref=customer.ref,
+        text=f"Another answer in this case.\n{_story(context, only=answer)}",
+        priority=params["priority"],
+    )
+    return lambda: port.add_note(note, key=action.key)
 
 
 def _mail(action: Armed, customer: Customer, template: Template, words: Rendered, port: ports.MailPort) -> Call:

@@ -88,6 +88,8 @@ class UrgentDispatch:
             window = asyncio.create_task(self._handrail.dispatcher.perform(rows, configured, worker, report))
             self._windows.add(window)
             window.add_done_callback(lambda task: self._finished(task, configured, slots))
+            if len(rows) < WINDOW:  # that was all; whatever is committed from now on rings the bell
+                return
 
     def _finished(self, window: asyncio.Task[None], configured: Configured, slots: asyncio.Semaphore) -> None:
         slots.release()

@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from threading import Lock
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
+
+from store.turns import Turns
 
 _WRITES = "handrail_writes"
 _BUSY_MS = 30_000
@@ -17,7 +18,7 @@ class Database:
     """One database. `write()` and `read()` are the only doors to it.
 
     On SQLite a write transaction begins IMMEDIATE, so it never fails halfway for a lock; inside one process writers
-    queue on a lock of ours, because SQLite's own busy handler sleeps up to 100 ms between tries. Errors quote
+    take turns on a lock of ours, because SQLite's own busy handler sleeps up to 100 ms between tries. Errors quote
     statements without their parameters: those are customers' names and words, and errors are logged.
     """
 
@@ -25,7 +26,7 @@ class Database:
         self.url = make_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self.engine = _sqlite_engine(url) if self.is_sqlite else _postgresql_engine(url)
-        self._writer = Lock()
+        self._writer = Turns()
 
     @contextmanager
     def write(self) -> Iterator[Connection]:

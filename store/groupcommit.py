@@ -1,10 +1,13 @@
 """One transaction for everything that waits: many small writes, one commit each time the disk is free."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
-from queue import Empty, SimpleQueue
+from dataclasses import dataclass, field
+from itertools import count
+from queue import Empty, PriorityQueue
 from threading import Lock, Thread
+from time import monotonic
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection
@@ -14,79 +17,93 @@ from store.database import Database, in_short
 
 T = TypeVar("T")
 _log = logging.getLogger("store")
-_Job = tuple[Callable[[Connection], Any], "Future[Any]"]
+
+_FIRST, _NEXT, _LAST = range(3)
+
+
+@dataclass(order=True, slots=True)
+class _Job:
+    rank: int
+    number: int
+    work: Callable[[Connection], Any] | None = field(compare=False)  # None: the writer is closed
+    future: "Future[Any]" = field(default_factory=Future, compare=False)
 
 
 class GroupCommit:
     """A writer thread. Each job runs in a savepoint of the group's transaction and is answered after the commit.
 
     A job that raises takes back only itself. When the transaction itself fails (a deadlock, a lost connection), every
-    job of the group is run once more by itself, so that one cannot spoil the others.
+    job of the group is run once more by itself, so that one cannot spoil the others. A group ends after `seconds`:
+    other writers wait for it.
     """
 
-    def __init__(self, database: Database, *, largest: int = 64) -> None:
+    def __init__(self, database: Database, *, largest: int = 64, seconds: float = 0.05) -> None:
         self._database = database
         self._largest = largest
-        self._queue: SimpleQueue[_Job | None] = SimpleQueue()
+        self._seconds = seconds
+        self._queue: PriorityQueue[_Job] = PriorityQueue()
+        self._numbers = count()
         self._gate = Lock()
         self._is_closed = False
         self._thread = Thread(target=self._run, name="group-commit", daemon=True)
         self._thread.start()
 
-    def submit(self, job: Callable[[Connection], T]) -> "Future[T]":
+    def submit(self, job: Callable[[Connection], T], *, ahead: bool = False) -> "Future[T]":
         """Run `job(connection)` in the next group. The future is done only once it is committed, or failed.
 
-        Raises RuntimeError after `close()`: nobody would ever answer.
+        `ahead` of all that wait without it: what came of a send must be written before its lease ends, however many
+        answers are waiting to come in. Raises RuntimeError after `close()`: nobody would ever answer.
         """
-        future: Future[T] = Future()
         with self._gate:
             if self._is_closed:
                 raise RuntimeError("this writer is closed; nothing was written")
-            self._queue.put((job, future))
-        return future
+            waiting = _Job(_FIRST if ahead else _NEXT, next(self._numbers), job)
+            self._queue.put(waiting)
+        return waiting.future
 
     def close(self) -> None:
         """Finish what waits, then end the thread. Twice is once."""
         with self._gate:
             if not self._is_closed:
                 self._is_closed = True
-                self._queue.put(None)
+                self._queue.put(_Job(_LAST, next(self._numbers), None))
         self._thread.join()
 
     def _run(self) -> None:
-        closing = False
-        while not closing:
-            group, closing = self._next_group()
-            group = [job for job in group if job[1].set_running_or_notify_cancel()]
-            if not group:
-                continue
+        while (first := self._queue.get()).work is not None:
+            taken: list[_Job] = []
             try:
-                self._commit(group)
+                self._commit(self._group(first, taken))
             except Exception as problem:
-                _log.warning("%d writes failed together (%s); each is tried alone", len(group), in_short(problem))
-                for job in group:
+                _log.warning("writes failed together (%s); each is tried alone", in_short(problem))
+                if not taken and first.future.set_running_or_notify_cancel():  # there was no transaction to begin with
+                    taken = [first]
+                for job in taken:
                     self._commit_alone(job)
 
-    def _next_group(self) -> tuple[list[_Job], bool]:
-        first = self._queue.get()
-        if first is None:
-            return [], True
-        group = [first]
-        while len(group) < self._largest:
+    def _group(self, first: _Job, taken: list[_Job]) -> Iterator[_Job]:
+        """`first` and whoever waits or comes while there is time, but for those given up; each is noted in `taken`."""
+        ends = monotonic() + self._seconds
+        job = first
+        while True:
+            if job.future.set_running_or_notify_cancel():
+                taken.append(job)
+                yield job
+            if len(taken) >= self._largest or monotonic() > ends:
+                return
             try:
                 job = self._queue.get_nowait()
             except Empty:
-                break
-            if job is None:
-                return group, True
-            group.append(job)
-        return group, False
+                return
+            if job.work is None:
+                self._queue.put(job)
+                return
 
-    def _commit(self, group: list[_Job]) -> None:
+    def _commit(self, group: Iterable[_Job]) -> None:
         outcomes: list[tuple[Future[Any], Any, Exception | None]] = []
         with self._database.write() as connection:
-            for job, future in group:
-                outcomes.append((future, *self._attempt(connection, job)))
+            for job in group:
+                outcomes.append((job.future, *self._attempt(connection, job)))
         for future, value, problem in outcomes:
             if problem is None:
                 future.set_result(value)
@@ -94,10 +111,11 @@ class GroupCommit:
                 future.set_exception(problem)
 
     @staticmethod
-    def _attempt(connection: Connection, job: Callable[[Connection], Any]) -> tuple[Any, Exception | None]:
+    def _attempt(connection: Connection, job: _Job) -> tuple[Any, Exception | None]:
+        assert job.work is not None  # noqa: S101 - the one without work ends the thread
         try:
             with connection.begin_nested():
-                return job(connection), None
+                return job.work(connection), None
         except DBAPIError:
             raise  # the whole transaction may be lost with it
         except Exception as problem:
@@ -107,4 +125,4 @@ class GroupCommit:
         try:
             self._commit([job])
         except Exception as problem:
-            job[1].set_exception(problem)
+            job.future.set_exception(problem)

@@ -53,6 +53,12 @@ def waiting(connection: Connection) -> dict[str, int]:
     return {capability: count for capability, count in connection.execute(counted)}
 
 
+def is_untroubled(connection: Connection, name: str) -> bool:
+    """True when the breaker has nothing to forget: sends that went well need not be noted."""
+    standing = connection.execute(_TROUBLE, {"called": name}).first()
+    return standing is None or not any(standing)
+
+
 def note_sends(
     database: Database,
     name: str,
@@ -68,9 +74,8 @@ def note_sends(
     """Tell the breaker what a window's sends came to. Costs one read when all is well."""
     if not failures and refused_credentials is None and retry_after is None:
         with database.read() as connection:
-            standing = connection.execute(_TROUBLE, {"called": name}).first()
-        if standing is None or not any(standing):
-            return
+            if is_untroubled(connection, name):
+                return
     with database.write() as connection:
         before = _locked(connection, name)
         after = before.after_sends(successes=successes, failures=failures, reason=reason, now=now, rules=rules)

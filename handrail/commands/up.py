@@ -44,7 +44,7 @@ def _show(directory: Path) -> Any:
         say_table(("what", "where", "for"), rows)
         say(
             f"The source `standard` signs with the secret in {directory}/stack.env; logs are in {directory}/logs.\n"
-            f"In another shell: HANDRAIL_DATA={directory} handrail doctor\n"
+            f"In another shell: HANDRAIL_DATA={directory.resolve()} handrail doctor\n"
             "Ctrl-C stops everything."
         )
 

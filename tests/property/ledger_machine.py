@@ -53,7 +53,7 @@ FAULTS: dict[str, Exception | None] = {
 APPLIED = {"done", "lost after", "bug"}
 
 ENDS = st.lists(st.sampled_from(sorted(FAULTS)), min_size=1, max_size=3)
-STAGES = ("1 reserved", "2 armed", "3 sent", "4 recorded")
+STAGES = ("4 recorded", "4 recorded", "3 sent", "2 armed", "1 reserved")
 
 SHAPES = {
     "task": a_plan("task", kind=Kind.TASK, basis=Basis.INTERNAL, capability=CRM),
@@ -61,6 +61,29 @@ SHAPES = {
     "sms": a_plan("sms", kind=Kind.MESSAGE, basis=Basis.PROACTIVE, capability=SMS, purpose="reminders"),
     "call": a_plan("call", kind=Kind.CALL, basis=Basis.SERVICE, capability=VOICE),
 }
+
+PLANS = st.fixed_dictionaries(
+    {
+        "shape": st.sampled_from(sorted(SHAPES)),
+        "ref": st.sampled_from(REFS),
+        "number": st.integers(0, 2),
+        "is_bound": st.booleans(),
+        "urgent": st.booleans(),
+        "hours": st.sampled_from([None, 1, 30]),
+        "follows": st.booleans(),
+    }
+)
+ANSWERS = st.tuples(st.sampled_from(REFS), st.integers(0, 3), st.integers(0, 7))
+WORK = st.fixed_dictionaries(
+    {
+        "who": st.integers(0, 2),
+        "pick": st.integers(0, 99),
+        "limit": st.integers(1, 5),
+        "until": st.sampled_from(STAGES),
+        "ends": ENDS,
+        "rate": st.sampled_from([None, None, None, 2.0, 0.01]),
+    }
+)
 
 LOOP = asyncio.new_event_loop()
 
@@ -162,9 +185,13 @@ class LedgerMachine(RuleBasedStateMachine):
         (row,) = (row for row in self.world.rows("customers") if row.id == made)
         return Person(made, row.email, row.phone, {channel: True for channel in ("mail", "sms", "voice")})
 
-    @initialize(classes=st.tuples(*[st.sampled_from(WriteClass)] * len(SERVED)))
-    def begin(self, classes: tuple[WriteClass, ...]) -> None:
-        """Any vendor may have any write class."""
+    @initialize(
+        classes=st.tuples(*[st.sampled_from(WriteClass)] * len(SERVED)),
+        answers=st.lists(ANSWERS, max_size=2),
+        plans=st.lists(PLANS, min_size=2, max_size=6),
+    )
+    def begin(self, classes: tuple[WriteClass, ...], answers: list[Any], plans: list[dict[str, Any]]) -> None:
+        """Any vendor may have any write class; something is planned already."""
         self.outside = Outside(dict(zip(SERVED, classes, strict=True)), lambda: self.world.now)
         self.handrail = cast(
             Handrail,
@@ -172,47 +199,43 @@ class LedgerMachine(RuleBasedStateMachine):
                 database=self.database, roster=self.outside.roster(), policy=POLICY, clock=lambda: self.world.now
             ),
         )
+        for answer in answers:
+            self.answer(answer)
+        for plan in plans:
+            self.plan(plan)
 
     # What is planned ------------------------------------------------------------------------------------------------
 
-    @rule(ref=st.sampled_from(REFS), number=st.integers(0, 3), score=st.integers(0, 7))
-    def answer(self, ref: str, number: int, score: int) -> None:
+    @rule(given=ANSWERS)
+    def answer(self, given: tuple[str, int, int]) -> None:
         """A survey answer comes in, perhaps again: a ticket or a note, and an acknowledgement."""
+        ref, number, score = given
         now, known = self.world.now, set(self.world.states())
-        given = SurveyAnswer("s", f"{ref}-{number}", SurveyKind.NPS, score, None, "en", now, now)
+        said = SurveyAnswer("s", f"{ref}-{number}", SurveyKind.NPS, score, None, "en", now, now)
         with self.database.write() as connection:
             found = people.locked(connection, ref)
             assert found is not None
-            accept_answer(connection, judge_answer(given, POLICY), found[1], POLICY, run="gateway", now=now)
+            accept_answer(connection, judge_answer(said, POLICY), found[1], POLICY, run="gateway", now=now)
             self.people[ref].is_locked = _person_row(connection, ref).tact_lock is not None
         for row in self.world.rows("actions"):
             if row.key not in known:
                 shape = a_plan(row.key, kind=Kind(row.kind), basis=Basis(row.basis))
                 self.planned[row.key] = replace(shape, capability=Capability(row.capability), purpose=ref)
 
-    @rule(
-        shape=st.sampled_from(sorted(SHAPES)),
-        ref=st.sampled_from(REFS),
-        number=st.integers(0, 2),
-        is_bound=st.booleans(),
-        urgent=st.booleans(),
-        hours=st.sampled_from([None, 1, 30]),
-        follows=st.booleans(),
-    )
-    def plan(
-        self, shape: str, ref: str, number: int, is_bound: bool, urgent: bool, hours: int | None, follows: bool
-    ) -> None:
+    @rule(wanted=PLANS)
+    def plan(self, wanted: dict[str, Any]) -> None:
         """An action is planned, perhaps again; the second time changes nothing."""
-        key = f"{shape}/{ref}/{number}"
+        shape, ref, hours = wanted["shape"], wanted["ref"], wanted["hours"]
+        key = f"{shape}/{ref}/{wanted['number']}"
         earlier = [known for known in sorted(self.planned) if known.split("/")[1:2] == [ref] and known < key]
         plan = replace(
             SHAPES[shape],
             key=key,
             due_at=self.world.now,
-            urgent=urgent,
-            facts=frozenset({"customer"} if is_bound else ()),
+            urgent=wanted["urgent"],
+            facts=frozenset({"customer"} if wanted["is_bound"] else ()),
             not_after=None if hours is None else self.world.now + timedelta(hours=hours),
-            after=earlier[-1] if follows and earlier else None,
+            after=earlier[-1] if wanted["follows"] and earlier else None,
         )
         before = self.world.row(key) if key in self.planned else None
         made = self.world.put(plan, customer_id=self.people[ref].id)
@@ -239,21 +262,17 @@ class LedgerMachine(RuleBasedStateMachine):
 
     # What processes do ----------------------------------------------------------------------------------------------
 
-    @rule(
-        who=st.integers(0, 2),
-        pick=st.integers(0, 99),
-        limit=st.integers(1, 5),
-        until=st.sampled_from(STAGES),
-        ends=ENDS,
-        rate=st.sampled_from([None, None, None, 2.0, 0.01]),
-    )
-    def work(self, who: int, pick: int, limit: int, until: str, ends: Sequence[str], rate: float | None) -> None:
-        """A process takes from a queue that has something, and comes so far."""
-        queues = sorted({(row.capability, row.lane) for row in self.world.rows("actions") if row.state == State.READY})
-        if queues:
-            capability, lane = queues[pick % len(queues)]
-            self._reserve(self.processes[who], Capability(capability), lane, limit)
-            self._go_on(self.processes[who], until, ends, rate)
+    @rule(jobs=st.lists(WORK, min_size=1, max_size=3))
+    def work(self, jobs: list[dict[str, Any]]) -> None:
+        """Processes take from queues that have something, and come so far."""
+        for job in jobs:
+            ready = [row for row in self.world.rows("actions") if row.state == State.READY]
+            queues = sorted({(row.capability, row.lane) for row in ready if row.due_at <= self.world.now})
+            if queues:
+                capability, lane = queues[job["pick"] % len(queues)]
+                process = self.processes[job["who"]]
+                self._reserve(process, Capability(capability), lane, job["limit"])
+                self._go_on(process, job["until"], job["ends"], job["rate"])
 
     @precondition(lambda self: any(process.is_busy for process in self.processes))
     @rule(who=st.integers(0, 2), until=st.sampled_from(STAGES), ends=ENDS)

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import threading
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import psycopg
 import pytest
 from sqlalchemy import select, text
+from sqlalchemy.exc import DBAPIError
 
 from store.tables import metadata
 
@@ -124,6 +126,14 @@ async def test_a_database_that_goes_away_and_comes_back(
             assert (await door.get("/readyz")).status_code == 200
             await installation.settled()
     assert len(installation.effects()) == 4
+
+
+async def test_errors_of_the_database_quote_no_parameters(installation: Any) -> None:
+    """Whoever logs one, with its traceback or without, logs no customer."""
+    customer = {"name": "Anna Nowak"}
+    with pytest.raises(DBAPIError) as failed, installation.database.write() as connection:
+        connection.execute(text("INSERT INTO nowhere VALUES (:name)"), customer)
+    assert "Anna" not in "".join(traceback.format_exception(failed.value))
 
 
 async def test_one_that_cannot_be_stored_does_not_spoil_its_neighbours(

@@ -284,6 +284,17 @@ async def test_late_evening_answer_promises_a_staffed_hour(
     assert promised == "2026-03-09T11:00:00Z"  # Monday, 08:00 and four hours
 
 
+async def test_text_message_at_night_is_planned_for_the_morning(
+    deliver: Deliver, installation: Any, answer: AnswerBody, clock: Any
+) -> None:
+    clock.go(hours=14)  # 02:00 in Warsaw
+    await deliver(answer(customer={"ref": "C-1", "phone": "+48601234567"}))
+    waiting = installation.action(ACKNOWLEDGEMENT)
+    assert (waiting.capability, waiting.due_at) == ("sms", clock() + timedelta(hours=6))
+    assert installation.action(TICKET).due_at == clock()
+    assert waiting.payload["params"]["answer_by"] > f"{waiting.due_at:%Y-%m-%dT%H:%M:%SZ}", "it must be true when sent"
+
+
 async def test_acknowledgement_is_pointless_a_day_later(
     deliver: Deliver, installation: Any, answer: AnswerBody, clock: Any
 ) -> None:

@@ -19,7 +19,7 @@ _inbox = metadata.tables["inbox"]
 
 @pytest.fixture
 def writer(database: Database) -> Iterator[GroupCommit]:
-    opened = GroupCommit(database)
+    opened = GroupCommit(database, seconds=60)  # as if the machine were fast: what waits makes one group
     yield opened
     opened.close()
 
@@ -118,6 +118,30 @@ def test_many_jobs_share_transactions(database: Database, writer: GroupCommit) -
     wait(futures, timeout=30)
     assert len(_noted(database)) == 50
     assert len(commits) <= 3  # the one that held it, one group, and the count itself
+
+
+def test_what_came_of_a_send_goes_before_answers_that_wait(writer: GroupCommit) -> None:
+    order: list[str] = []
+
+    def job(name: str) -> Callable[[Connection], None]:
+        return lambda _: order.append(name)
+
+    held = _Held(writer)
+    futures = [writer.submit(job(name), ahead=name.startswith("result")) for name in ("a", "result 1", "b", "result 2")]
+    held.release()
+    wait(futures, timeout=30)
+    assert order == ["result 1", "result 2", "a", "b"]
+
+
+def test_a_group_ends_in_time_so_that_other_writers_get_their_turn(database: Database) -> None:
+    commits = _count_commits(database)
+    writer = GroupCommit(database, seconds=0)
+    held = _Held(writer)
+    futures = [writer.submit(_note(f"{number}")) for number in range(4)]
+    held.release()
+    wait(futures, timeout=30)
+    writer.close()
+    assert len(commits) == 1 + 4
 
 
 def _count_commits(database: Database) -> list[str]:

@@ -1,0 +1,55 @@
+"""The process of Prefect's server, as `handrail up` starts it: Prefect's own application, collecting garbage elsewhere.
+
+On SQLite the server hangs for up to a minute now and then: the garbage collector, in the thread of the event loop,
+closes a cursor that a failed statement left behind, and waits for its connection, which waits for a lock, whose owner
+waits for the event loop. A thread of its own may wait without harm: it lets go of the interpreter while it does.
+"""
+
+import argparse
+import gc
+import threading
+import time
+
+import uvicorn
+
+_SETTLED = 30.0
+"""Seconds after which what there is belongs to the server for good, and is not looked at any more."""
+
+_EVERY = 5.0
+"""Seconds between two collections."""
+
+
+def main() -> None:
+    """Serve until SIGTERM, at the address the command line gives; everything else is said by PREFECT_ variables."""
+    options = _parser().parse_args()
+    gc.disable()
+    threading.Thread(target=_collect, name="garbage", daemon=True).start()
+    uvicorn.run(
+        "prefect.server.api.server:create_app",
+        factory=True,
+        host=options.host,
+        port=options.port,
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=3,
+    )
+
+
+def _collect() -> None:
+    time.sleep(_SETTLED)
+    gc.collect()
+    gc.freeze()
+    while True:
+        time.sleep(_EVERY)
+        gc.collect()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m handrail.server_process", description="Prefect's server.")
+    parser.add_argument("--host", default="127.0.0.1", help="where to listen")
+    parser.add_argument("--port", type=int, required=True, help="where to listen")
+    return parser
+
+
+if __name__ == "__main__":
+    main()
