@@ -23,6 +23,7 @@ class Facts:
     suppressed: bool
     consent: bool | None  # None: never asked
     contacts: tuple[datetime, ...]  # proactive contacts counted within the cap's window
+    may_be_out: bool = False  # an earlier try's answer was lost: it may have arrived
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +72,17 @@ GO = Go()
 
 
 def recheck(facts: Facts, policy: Policy, *, now: datetime) -> Verdict:
-    """The verdict by the table in design §4; what ends an action comes before what delays it."""
-    return _ended(facts, now) or _outdated(facts, now) or _held(facts, policy, now) or GO
+    """The verdict by the table in design §4; what ends an action comes before what delays it.
+
+    What may have gone out is not called skipped or expired: a person learns that it is not to go out, and may have.
+    """
+    ended = _ended(facts, now)
+    if ended is not None and facts.may_be_out:
+        return ToPerson(f"it may have gone out already, and now: {ended.reason}")
+    return ended or _outdated(facts, now) or _held(facts, policy, now) or GO
 
 
-def _ended(facts: Facts, now: datetime) -> Verdict | None:
+def _ended(facts: Facts, now: datetime) -> Skip | Expire | None:
     customer = facts.customer
     if customer is not None and customer.erased:
         return Skip("the customer was erased")

@@ -8,6 +8,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from sqlalchemy.exc import SQLAlchemyError
 
 from services.wiring import Handrail
+from store.database import Database, in_short
 from store.schema import current, newest
 
 router = APIRouter()
@@ -27,15 +28,21 @@ async def healthz() -> dict[str, str]:
 async def readyz(request: Request) -> JSONResponse:
     """Ready when the database answers and has the schema this code needs."""
     handrail: Handrail = request.app.state.handrail
-    try:
-        revision = await asyncio.to_thread(current, handrail.database)
-    except SQLAlchemyError as problem:
-        said = getattr(problem, "orig", None) or problem
-        return JSONResponse({"status": "not ready", "problem": f"the database: {said}"}, status_code=503)
-    if revision != newest():
-        needed = f"schema {revision}, needed {newest()}: run `handrail db upgrade`"
-        return JSONResponse({"status": "not ready", "problem": needed}, status_code=503)
+    problem = await asyncio.to_thread(not_ready, handrail.database)
+    if problem is not None:
+        return JSONResponse({"status": "not ready", "problem": problem}, status_code=503)
     return JSONResponse({"status": "ready"})
+
+
+def not_ready(database: Database) -> str | None:
+    """Why deliveries cannot be stored, and what to do; None when they can."""
+    try:
+        revision = current(database)
+    except SQLAlchemyError as problem:
+        return f"the database: {in_short(problem)}"
+    if revision != newest():
+        return f"schema {revision}, needed {newest()}: run `handrail db upgrade`"
+    return None
 
 
 @router.get("/metrics", summary="Prometheus metrics", response_class=Response)

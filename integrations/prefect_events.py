@@ -29,7 +29,13 @@ class PrefectEvents:
     """
 
     def __init__(
-        self, api_url: str, *, auth: str | None = None, seconds: float = _SECONDS, every: float = _EVERY
+        self,
+        api_url: str,
+        *,
+        auth: str | None = None,
+        seconds: float = _SECONDS,
+        every: float = _EVERY,
+        transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         """`api_url` as in http://127.0.0.1:4200/api; `auth` is Prefect's basic auth, `user:password`."""
         self._client = httpx.AsyncClient(
@@ -37,6 +43,7 @@ class PrefectEvents:
             auth=httpx.BasicAuth(*auth.split(":", 1)) if auth else None,
             timeout=seconds,
             trust_env=False,
+            transport=transport,
         )
         self._every = every
         self._latest: dict[str, dict[str, Any]] = {}

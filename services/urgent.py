@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 
@@ -19,6 +20,9 @@ from store.ledger.rows import Worker
 
 _log = logging.getLogger("services.urgent")
 RUN = "gateway"
+
+_LONGEST_REST = 0.05
+"""Seconds between two rounds of one feeder."""
 
 
 class UrgentDispatch:
@@ -66,10 +70,14 @@ class UrgentDispatch:
         while not self._stopping.is_set():
             await bell.wait()
             bell.clear()
+            began = time.monotonic()
             try:
                 await self._drain(configured, slots)
             except Exception as problem:
                 _log_failure(f"{configured.name}: dispatch failed; the next sweep tries again", problem)
+            # As long a rest as the work took: nothing when all is quiet; under load rows gather to bigger windows, and
+            # answers get their turn to come in.
+            await asyncio.sleep(min(time.monotonic() - began, _LONGEST_REST))
 
     async def _drain(self, configured: Configured, slots: asyncio.Semaphore) -> None:
         worker = Worker(self._handrail.dispatcher.worker, RUN)

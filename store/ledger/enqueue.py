@@ -11,6 +11,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from domain.actions import UNSENT, State
 from domain.planning import PlannedAction
 from store.canonical import payload_hash
+from store.ledger.facts import may_be_out
 from store.ledger.rows import actions, cases, customers, evidence
 
 _INSERT = {
@@ -56,19 +57,21 @@ def replan(
 ) -> bool:
     """Replace an unsent action's payload: revision + 1, approval void, evidence read anew; its key never changes.
 
-    False when it is not `planned` any more (somebody else was faster).
+    What may have gone out already keeps its channel, where repeating it may be safe, and is not skipped here: arming
+    gives it to a person. False when it is not `planned` any more (somebody else was faster).
     """
     content = planned.payload.as_json()
+    is_out = bool(may_be_out(connection, [action_id]))
     moved = connection.execute(
         update(actions)
         .where(actions.c.id == action_id, actions.c.state == State.PLANNED)
         .values(
-            state=State.SKIPPED if planned.skip else _reviewed_anew(),
+            state=State.SKIPPED if planned.skip and not is_out else _reviewed_anew(),
             reason=planned.skip or planned.reason,
             payload=content,
             payload_hash=payload_hash(content),
             revision=actions.c.revision + 1,
-            capability=planned.capability,
+            capability=actions.c.capability if is_out else planned.capability,
             due_at=planned.due_at,
             stale_after=planned.stale_after,
             planned_by=run,

@@ -8,10 +8,10 @@ from typing import Any
 from sqlalchemy import BindParameter, Connection, Row, and_, bindparam, func, literal, select
 
 from domain import recheck
-from domain.actions import Basis, Capability
+from domain.actions import Basis, Capability, State
 from store.canonical import address_hash
 from store.customers import as_customer
-from store.ledger.rows import actions, cap_slots, cases, consents, customers, evidence, reviews, suppressions
+from store.ledger.rows import actions, audit, cap_slots, cases, consents, customers, evidence, reviews, suppressions
 from store.types import Instant
 
 _IDS: BindParameter[Sequence[int]] = bindparam("ids", expanding=True)
@@ -27,6 +27,9 @@ _APPROVED = (
     select(actions.c.id)
     .join(reviews, reviews.c.id == actions.c.review_id)
     .where(actions.c.id.in_(_IDS), reviews.c.state == "approved", reviews.c.payload_hash == actions.c.payload_hash)
+)
+_LOST = (
+    select(audit.c.action_id).where(audit.c.action_id.in_(_IDS), audit.c.after == literal(State.UNCERTAIN)).distinct()
 )
 _CONSENTS = select(consents.c.customer_id, consents.c.purpose, consents.c.granted).where(
     consents.c.channel == bindparam("on_channel"), consents.c.customer_id.in_(_IDS)
@@ -54,6 +57,7 @@ def read_facts(
     """The facts of each action by its id; `people` are the customers' rows, `address_column` their address here."""
     changed = _changed(connection, [row.id for row in rows])
     approved = _approved(connection, [row.id for row in rows if row.review_id is not None])
+    out = may_be_out(connection, [row.id for row in rows if row.attempts])
     proactive = [row for row in rows if row.basis == Basis.PROACTIVE]
     granted = _consents(connection, proactive, channel)
     contacts = _contacts(connection, proactive, contacts_since)
@@ -70,9 +74,15 @@ def read_facts(
             suppressed=row.customer_id in suppressed,
             consent=granted.get((row.customer_id, row.purpose)),
             contacts=tuple(contacts.get(row.customer_id, ())),
+            may_be_out=row.id in out,
         )
         for row in rows
     }
+
+
+def may_be_out(connection: Connection, ids: Sequence[int]) -> set[int]:
+    """Those of which an answer was lost once: somebody may have them, whatever is decided now."""
+    return set(connection.execute(_LOST, {"ids": ids}).scalars()) if ids else set()
 
 
 def _changed(connection: Connection, ids: Sequence[int]) -> dict[int, tuple[str, ...]]:

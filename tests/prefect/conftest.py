@@ -1,13 +1,13 @@
 """One Prefect server a session, and installations whose outside world is the sandbox."""
 
-import base64
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from prefect.settings import PREFECT_API_URL, temporary_settings
+from complaints import SECRET
+from prefect.settings import PREFECT_API_URL, PREFECT_LOGGING_TO_API_ENABLED, temporary_settings
 from prefect_stage import Server, eventually, free_port, running
 
 from handrail.addresses import answers
@@ -15,7 +15,6 @@ from handrail.prefect_apply import apply
 from services.preparing import prepare
 from store.database import Database, sqlite_url
 
-SECRET = "whsec_" + base64.b64encode(b"a" * 32).decode()
 TOKEN = "a-token"
 
 
@@ -25,7 +24,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     made = Server(tmp_path_factory.mktemp("prefect-server"))
     try:
         made.wait(90)
-        with temporary_settings({PREFECT_API_URL: made.api}):
+        with temporary_settings({PREFECT_API_URL: made.api, PREFECT_LOGGING_TO_API_ENABLED: False}):
             yield made
     finally:
         made.stop()

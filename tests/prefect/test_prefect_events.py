@@ -33,8 +33,8 @@ def test_two_hundred_events_are_one_run(applied: Server) -> None:
 
     # Events are looked at in the order they came: when the last one has had its run, all have been.
     eventually(lambda: runs_by_automation(applied, "integration-health"), 60, "the run of the last event")
+    runs = eventually(lambda: runs_by_automation(applied, "survey-escalation"), 60, "the run of the burst")
     applied.delete(f"/automations/{last['id']}")
-    runs = runs_by_automation(applied, "survey-escalation")
     assert len(runs) == 1
     asked_for = datetime.fromisoformat(runs[0]["expected_start_time"])
     assert (asked_for - now).total_seconds() >= 4, "it waits a little, so that it sees the whole burst"

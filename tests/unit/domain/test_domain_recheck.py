@@ -53,6 +53,13 @@ def test_what_ends_an_action_comes_before_what_delays_it(rung: int) -> None:
     assert alone == verdict
 
 
+@pytest.mark.parametrize("rung", range(len(LADDER)), ids=[name for name, _, _ in LADDER])
+def test_what_may_have_gone_out_already_ends_with_a_person(rung: int) -> None:
+    _, facts, verdict = LADDER[rung]
+    out = recheck(replace(FREE, may_be_out=True, **facts), POLICY, now=NIGHT)  # type: ignore[arg-type]
+    assert type(out) is (ToPerson if verdict in {Skip, Expire} else verdict)
+
+
 def test_with_nothing_against_it_it_goes() -> None:
     assert recheck(FREE, POLICY, now=NOON) is GO
 

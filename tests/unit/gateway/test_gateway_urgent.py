@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
 from ledger_world import check_audit
 from sqlalchemy import update
 
@@ -338,13 +339,23 @@ async def test_rate_limited_waits_as_long_as_the_vendor_asked(
 
 
 async def test_stopped_by_the_kill_switch_nothing_leaves_and_nothing_is_lost(
-    door: Any, installation: Any, answer: Answer, clock: Any
+    door: Any, installation: Any, answer: Answer, clock: Any, eventually: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    looks: list[str] = []
+    dispatcher = door.client._transport.app.state.handrail.dispatcher
+    take = dispatcher.take
+
+    async def looked(capability: Any, *arguments: Any) -> Any:
+        rows = await take(capability, *arguments)
+        looks.append(capability)
+        return rows
+
     set_stopped(installation.database, True, by="anna", reason="test", now=clock())
     assert (await door.deliver(answer())).status_code == 202
-    assert (await door.get("/readyz")).status_code == 200
-    await asyncio.sleep(0)
+    monkeypatch.setattr(dispatcher, "take", looked)
+    await eventually(lambda: min(looks.count("mail"), looks.count("ticketing")) >= 3)
     assert not installation.effects()
+    assert (await door.get("/readyz")).status_code == 200
     set_stopped(installation.database, False, by="anna", reason="test", now=clock())
     await installation.settled()
     assert len(installation.effects()) == 2

@@ -240,3 +240,38 @@ def test_every_refused_row_moves(world: World) -> None:
     assert State.CLAIMED not in world.states().values()
     assert world.record(worker=WORKER) == []
     assert all(before != after for before, after in pairwise(world.story("capped")))
+
+
+def _lost_once(world: World, key: str, **plan: object) -> None:
+    """Sent, its answer lost, and to be sent again."""
+    world.put(a_message(key, **plan), customer_id=world.customer())
+    (armed,) = world.take(MAIL)
+    world.record(Result(armed.id, armed.fence, State.UNCERTAIN, reason="timeout", next_check_at=NOON))
+    world.change(key, state=State.READY, due_at=NOON)
+
+
+def test_what_may_have_gone_out_is_never_called_expired_or_skipped(world: World) -> None:
+    """Every uncertainty stays visible, also when the action itself is not to be repeated any more."""
+    _lost_once(world, "m", not_after=later(hours=1))
+    window = world.arm(world.reserve(MAIL, now=later(hours=1)), MAIL, now=later(hours=1))
+    assert (window.armed, world.state("m")) == ([], State.NEEDS_HUMAN)
+    assert world.row("m").reason == "it may have gone out already, and now: pointless after 2026-03-04 12:00 UTC"
+
+
+def test_what_was_surely_not_sent_may_expire(world: World) -> None:
+    world.put(a_message(not_after=later(hours=1)), customer_id=world.customer())
+    (armed,) = world.take(MAIL)
+    world.record(Result(armed.id, armed.fence, State.READY, reason="no connection", due_at=NOON))
+    world.take(MAIL, now=later(hours=1))
+    assert world.state("m") is State.EXPIRED
+
+
+@pytest.mark.parametrize("skip", [None, "no address on file"])
+def test_what_may_have_gone_out_keeps_its_channel_when_planned_anew(world: World, skip: str | None) -> None:
+    """Repeating is safe only where the vendor may know it already; on another channel it would be a second message."""
+    _lost_once(world, "m")
+    world.change("m", state=State.PLANNED)
+    with world.database.write() as connection:
+        anew = a_message("m", capability=Capability.SMS, skip=skip)
+        assert replan(connection, world.row("m").id, anew, About(world.row("m").customer_id), run="r", now=NOON)
+    assert (world.state("m"), world.row("m").capability) == (State.READY, "mail")

@@ -1,0 +1,47 @@
+"""Critical answers that nobody has dealt with yet, for tests."""
+
+import base64
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import update
+from standardwebhooks import Webhook
+
+from services.intake import receive_webhook
+from services.wiring import Handrail
+from store.database import Database
+from store.ledger.rows import actions
+
+SECRET = "whsec_" + base64.b64encode(b"a" * 32).decode()
+"""What the survey tool signs with."""
+
+
+async def complain(ref: str) -> None:
+    """A critical answer comes in, and the gateway dies right after the commit: it is stored, nothing is sent."""
+    now = datetime.now(UTC)
+    data = {
+        "response_id": f"r-{ref}",
+        "kind": "nps",
+        "score": 1,
+        "comment": "slow",
+        "answered_at": now.isoformat(),
+        "customer": {"ref": ref, "email": f"{ref}@example.com", "language": "en"},
+    }
+    body = json.dumps({"type": "survey.responded", "timestamp": now.isoformat(), "data": data})
+    headers = {
+        "webhook-id": f"msg-{ref}",
+        "webhook-timestamp": str(int(now.timestamp())),
+        "webhook-signature": Webhook(SECRET).sign(f"msg-{ref}", now, body),
+    }
+    async with Handrail.from_environment() as handrail:
+        answer = await receive_webhook(handrail, "standard", headers, body.encode())
+    assert answer.http_status == 202, answer.body
+
+
+def move_all(database: Database, *states: str, **columns: Any) -> None:
+    """Move every action along these states, and set columns."""
+    with database.write() as connection:
+        for state in states:
+            connection.execute(update(actions).values(state=state))
+        connection.execute(update(actions).values(**columns))

@@ -1,0 +1,26 @@
+"""The benchmarks still run, and say what they measured as JSON."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
+
+
+@pytest.mark.process
+@pytest.mark.slow
+def test_survey_latency_measures_the_floor_and_the_whole_stack() -> None:
+    asked = ["--seconds", "1", "--rates", "5", "--skip-prefect"]
+    done = subprocess.run(
+        [sys.executable, str(BENCHMARKS / "survey_latency.py"), *asked], capture_output=True, text=True, timeout=110
+    )
+    assert done.returncode == 0, done.stderr
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [line["system"] for line in lines] == ["floor", "handrail"]
+    for line in lines:
+        assert (line["answers"], line["lost"], line["doubled"], line["not_accepted"]) == (5, 0, 0, 0)
+        assert 0 < line["both_effects_p50_ms"] <= line["both_effects_p99_ms"] <= line["both_effects_max_ms"]
+        assert line["prefect"] is False

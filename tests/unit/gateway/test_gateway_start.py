@@ -1,0 +1,41 @@
+"""What `python -m gateway` says when it cannot start: words for the person at 3 a.m., not a traceback."""
+
+from pathlib import Path
+
+import pytest
+
+from gateway.__main__ import main
+
+GOOD = {
+    "HANDRAIL_SANDBOX_URL": "http://127.0.0.1:9",
+    "HANDRAIL_SANDBOX_TOKEN": "token",
+    "HANDRAIL_WEBHOOK_SECRET": "whsec_" + "QUJD" * 8,
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({}, "run `handrail db upgrade`"),
+        ({"HANDRAIL_DATABASE_URL": "postgresql://127.0.0.1:1/none"}, "the database: OperationalError"),
+        ({"HANDRAIL_WEBHOOK_SECRET": ""}, "the variable HANDRAIL_WEBHOOK_SECRET is empty"),
+        ({"HANDRAIL_LEASE_SECONDS": "soon"}, "HANDRAIL_LEASE_SECONDS: Input should be a valid number"),
+        ({"HANDRAIL_LEASE_SECONDS": "10"}, "timeout_seconds: 8 is too long for a lease of 10 s: set less than 5"),
+        ({"HANDRAIL_INTEGRATIONS": "/nowhere/integrations.yaml"}, "/nowhere/integrations.yaml"),
+        ({"HANDRAIL_POLICY": "/nowhere/policy.yaml"}, "/nowhere/policy.yaml"),
+    ],
+)
+def test_what_is_wrong_is_said_and_the_process_ends(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    changes: dict[str, str],
+    words: str,
+) -> None:
+    for name, value in {"HANDRAIL_DATA": str(tmp_path), **GOOD, **changes}.items():
+        monkeypatch.setenv(name, value)
+    assert main() == 1
+    (said,) = [record for record in caplog.records if record.name == "gateway"]
+    assert words in said.getMessage()
+    assert said.exc_info is None
+    assert GOOD["HANDRAIL_WEBHOOK_SECRET"] not in caplog.text
