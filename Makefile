@@ -28,11 +28,12 @@ $(STAMP): requirements-dev.txt pyproject.toml
 demo: setup  ## from nothing to the whole system on real input (ONCE=1: summary as JSON, then stop)
 	$(BIN)/handrail demo $(if $(ONCE),--once)
 
-test: setup  ## all tests
-	$(BIN)/python -m pytest
+test: setup  ## all tests: two at a time, then those that start processes, by themselves
+	$(BIN)/python -m pytest -n 2 -m "not process and not prefect"
+	$(BIN)/python -m pytest -m "process or prefect"
 
 fast: setup  ## unit and contract tests, seconds
-	$(BIN)/python -m pytest -n 2 -m "not process and not prefect and not slow" tests/unit tests/contract
+	HYPOTHESIS_PROFILE=fast $(BIN)/python -m pytest -n 2 -m "not process and not prefect and not slow and not postgres" tests/unit tests/contract
 
 check: setup  ## format, lint, types, import contracts
 	$(BIN)/ruff format --check .

@@ -12,13 +12,13 @@ from domain.customers import Customer, Tier
 from domain.hours import ContactWindow
 from store.canonical import address_hash
 from store.ledger.rows import consents, customers, suppressions
-from store.once import InsertOnce
+from store.once import insert_once
 
 _BOUND = ("name", "email", "phone", "language", "time_zone", "tier", "preferred_channel", "dedicated_agent")
 """Columns messages are planned on: a change raises `version` and so re-plans what waits."""
 
 _LOCKED = select(customers).where(customers.c.ref == bindparam("ref")).with_for_update()
-_CREATE = InsertOnce(customers, "ref", returning=customers.c.id)
+_CREATE = insert_once(customers, "ref").returning(customers.c.id)
 _SILENCE = (
     update(customers)
     .where(customers.c.id == bindparam("row_id"), customers.c.tact_lock.is_(None))
@@ -29,7 +29,7 @@ _SILENCE = (
         updated_at=bindparam("now"),
     )
 )
-_SUPPRESS = InsertOnce(suppressions, "channel", "address_hash", returning=suppressions.c.id)
+_SUPPRESS = insert_once(suppressions, "channel", "address_hash")
 _SUPPRESSED = select(suppressions.c.channel, suppressions.c.address_hash).where(
     suppressions.c.address_hash.in_(bindparam("hashes", expanding=True))
 )
@@ -65,7 +65,7 @@ def locked(connection: Connection, ref: str) -> tuple[int, Customer] | None:
 def create(connection: Connection, customer: Customer, *, now: datetime) -> int:
     """Insert a customer; the id. Somebody else may insert the same ref meanwhile: theirs stays, its id is returned."""
     row = {"ref": customer.ref, **_columns(customer), "version": 1, "touched": 0, "created_at": now, "updated_at": now}
-    made = _CREATE(connection, **row)
+    made = connection.execute(_CREATE, row).scalar()
     if made is None:
         made = connection.execute(select(customers.c.id).where(customers.c.ref == customer.ref)).scalar_one()
     return int(made)
@@ -123,7 +123,9 @@ def suppress(connection: Connection, channel: str, address: str, reason: str, *,
         select(customers.c.id).where(has_it).order_by(customers.c.id).with_for_update()
     ).scalars().all():  # fmt: skip
         touch(connection, customer_id, now=now)
-    _SUPPRESS(connection, channel=channel, address_hash=address_hash(address), reason=reason, at=now)
+    connection.execute(
+        _SUPPRESS, {"channel": channel, "address_hash": address_hash(address), "reason": reason, "at": now}
+    )
 
 
 def suppressed_channels(connection: Connection, customer: Customer) -> set[Capability]:

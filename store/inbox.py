@@ -7,13 +7,13 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, bindparam, func, insert, select, update
 
-from store.once import InsertOnce
+from store.once import insert_once
 from store.tables import metadata
 
 inbox: Table = metadata.tables["inbox"]
 quarantine: Table = metadata.tables["quarantine"]
 
-_ARRIVE = InsertOnce(inbox, "source", "webhook_id", returning=inbox.c.id)
+_ARRIVE = insert_once(inbox, "source", "webhook_id").returning(inbox.c.id)
 _KNOWN = select(inbox).where(inbox.c.source == bindparam("source"), inbox.c.webhook_id == bindparam("webhook_id"))
 
 
@@ -36,16 +36,16 @@ class Delivery:
 
 def receive(connection: Connection, source: str, webhook_id: str, body_hash: str, *, now: datetime) -> Delivery:
     """Put a delivery into the inbox, or find the one with the same (source, webhook id)."""
-    made = _ARRIVE(
-        connection,
-        source=source,
-        webhook_id=webhook_id,
-        body_hash=body_hash,
-        received_at=now,
-        http_status=202,
-        status="accepted",
-        problems=[],
-    )
+    arrived = {
+        "source": source,
+        "webhook_id": webhook_id,
+        "body_hash": body_hash,
+        "received_at": now,
+        "http_status": 202,
+        "status": "accepted",
+        "problems": [],
+    }
+    made = connection.execute(_ARRIVE, arrived).scalar()
     if made is not None:
         return Delivery(made, True, 202, "accepted", [], body_hash)
     row = connection.execute(_KNOWN, {"source": source, "webhook_id": webhook_id}).one()

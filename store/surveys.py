@@ -6,12 +6,12 @@ from datetime import datetime
 from sqlalchemy import Connection, Row, Table, bindparam, select, update
 
 from domain.surveys import Judgement, SurveyAnswer, SurveyKind
-from store.once import InsertOnce
+from store.once import insert_once
 from store.tables import metadata
 
 survey_responses: Table = metadata.tables["survey_responses"]
 
-_SAVE = InsertOnce(survey_responses, "source", "response_id", returning=survey_responses.c.id)
+_SAVE = insert_once(survey_responses, "source", "response_id").returning(survey_responses.c.id)
 _CONCLUDE = (
     update(survey_responses)
     .where(survey_responses.c.id == bindparam("row_id"))
@@ -40,22 +40,22 @@ def save(
     connection: Connection, answer: SurveyAnswer, customer_id: int, judgement: Judgement, distress: str | None
 ) -> tuple[int, bool]:
     """Insert an answer; its id, and False when it was there already (then nothing is changed)."""
-    made = _SAVE(
-        connection,
-        source=answer.source,
-        response_id=answer.response_id,
-        customer_id=customer_id,
-        kind=answer.kind,
-        score=answer.score,
-        comment=answer.comment,
-        language=answer.language,
-        answered_at=answer.answered_at,
-        received_at=answer.received_at,
-        sentiment=judgement.sentiment,
-        is_critical=judgement.is_critical,
-        distress=distress,
-        outcome="recorded",
-    )
+    row = {
+        "source": answer.source,
+        "response_id": answer.response_id,
+        "customer_id": customer_id,
+        "kind": answer.kind,
+        "score": answer.score,
+        "comment": answer.comment,
+        "language": answer.language,
+        "answered_at": answer.answered_at,
+        "received_at": answer.received_at,
+        "sentiment": judgement.sentiment,
+        "is_critical": judgement.is_critical,
+        "distress": distress,
+        "outcome": "recorded",
+    }
+    made = connection.execute(_SAVE, row).scalar()
     if made is not None:
         return made, True
     known = connection.execute(

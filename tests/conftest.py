@@ -8,9 +8,16 @@ from tempfile import TemporaryDirectory
 
 import psycopg
 import pytest
+from hypothesis import settings
 
 from store.database import Database, sqlite_url
 from store.migrate import upgrade
+
+# A busy machine is no failure, so there are no deadlines. CI asks the same questions each time; people ask new ones.
+settings.register_profile("here", deadline=None)
+settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
+settings.register_profile("fast", deadline=None, max_examples=20)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "here"))
 
 
 @pytest.fixture(scope="session")

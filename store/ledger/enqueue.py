@@ -6,18 +6,15 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, bindparam, case, delete, insert, literal, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from domain.actions import UNSENT, State
 from domain.planning import PlannedAction
 from store.canonical import payload_hash
 from store.ledger.facts import may_be_out
 from store.ledger.rows import actions, cases, customers, evidence
+from store.once import insert_once
 
-_INSERT = {
-    dialect: insert_into(actions).on_conflict_do_nothing(index_elements=["key"]).returning(actions.c.key, actions.c.id)
-    for dialect, insert_into in (("sqlite", sqlite.insert), ("postgresql", postgresql.insert))
-}
+_INSERT = insert_once(actions, "key").returning(actions.c.key, actions.c.id)
 _VERSION = {
     fact: select(table.c.version).where(table.c.id == bindparam("subject_id"))
     for fact, table in (("customer", customers), ("case", cases))
@@ -163,7 +160,7 @@ def _row(action: PlannedAction, about: About, after_id: int | None, *, run: str,
 
 
 def _insert_new(connection: Connection, rows: list[dict[str, Any]]) -> dict[str, int]:
-    return {key: row_id for key, row_id in connection.execute(_INSERT[connection.dialect.name], rows)}
+    return {key: row_id for key, row_id in connection.execute(_INSERT, rows)}
 
 
 def _bind(connection: Connection, facts: Mapping[int, frozenset[str]], about: About) -> None:

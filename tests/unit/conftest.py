@@ -21,7 +21,7 @@ from sqlalchemy import Row, select
 from sqlalchemy.engine import make_url
 
 from data_contracts.policy import load_policy
-from domain.actions import Capability, State, WriteClass
+from domain.actions import FINAL, Capability, State, WriteClass
 from domain.customers import Customer
 from domain.policy import Policy
 from integrations.fakes import FakeVendor
@@ -135,11 +135,11 @@ class Installation:
 
     def is_quiet(self) -> bool:
         """True when nothing is under way and nothing that could be is due."""
-        over = {row.id for row in self.rows("actions") if row.state in {"done", "skipped", "cancelled", "expired"}}
+        rows = self.rows("actions")
+        over = {None, *(row.id for row in rows if row.state in FINAL)}
         return not any(
-            row.state in BUSY
-            or (row.state == State.READY and row.due_at <= self.clock() and (row.after_id or row.id) in {row.id, *over})
-            for row in self.rows("actions")
+            row.state in BUSY or (row.state == State.READY and row.due_at <= self.clock() and row.after_id in over)
+            for row in rows
         )
 
     async def settled(self, seconds: float = 10.0) -> None:
@@ -155,7 +155,7 @@ async def eventually_(claim: Callable[[], Any], seconds: float, otherwise: Calla
     deadline = time.monotonic() + seconds
     while not await asyncio.to_thread(claim):
         assert time.monotonic() < deadline, otherwise()
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(0.02)
 
 
 @pytest.fixture

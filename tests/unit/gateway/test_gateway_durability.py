@@ -15,6 +15,8 @@ from sqlalchemy.exc import DBAPIError
 
 from store.tables import metadata
 
+pytestmark = pytest.mark.slow  # together; each of them is quick
+
 Answer = Callable[..., dict[str, Any]]
 
 

@@ -17,6 +17,8 @@ from services.controls import set_stopped
 from store import customers
 from store.tables import metadata
 
+pytestmark = pytest.mark.slow  # together; each of them is quick
+
 Answer = Callable[..., dict[str, Any]]
 
 TICKET, ACKNOWLEDGEMENT = "case/C-1/1/ticket", "survey/standard/r-1/acknowledgement"

@@ -14,6 +14,8 @@ from starlette.requests import ClientDisconnect, Request
 
 from gateway.bodies import BODY_CAP, TooLarge, capped_body
 
+pytestmark = pytest.mark.slow  # together; each of them is quick
+
 CAP = 256 * 1024
 
 

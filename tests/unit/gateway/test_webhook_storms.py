@@ -11,6 +11,8 @@ import httpx
 import pytest
 from ledger_world import check_audit
 
+pytestmark = pytest.mark.slow  # together; each of them is quick
+
 THREADS = 50
 
 
