@@ -1,6 +1,7 @@
 """What one survey answer does to our books: customer, answer, case and planned actions in one transaction."""
 
-from dataclasses import dataclass
+import logging
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, select
@@ -9,7 +10,15 @@ from data_contracts.problems import ContractBroken, Problem
 from domain.actions import Capability
 from domain.customers import Customer, fill_blanks
 from domain.distress import Category, Distress, find_distress
-from domain.escalation import calls_for_case, plan_acknowledgement, plan_ticket, terms_of
+from domain.escalation import (
+    ACKNOWLEDGEMENT,
+    ACKNOWLEDGEMENT_DISTRESS,
+    Wordings,
+    calls_for_case,
+    plan_acknowledgement,
+    plan_ticket,
+    terms_of,
+)
 from domain.planning import PlannedAction
 from domain.policy import Policy
 from domain.surveys import Judgement, SurveyAnswer, judge
@@ -18,6 +27,8 @@ from store.ledger.enqueue import About, enqueue
 from store.ledger.rows import actions
 from store.ledger.rows import customers as customer_rows
 from store.wordings import approved
+
+_log = logging.getLogger("services.surveys")
 
 OTHER_CUSTOMER = Problem(
     "data.customer.ref",
@@ -122,8 +133,7 @@ def acknowledgement_anew(
         customer,
         cases.stored(connection, row.case_id).case,
         None if stored.distress is None else Distress(Category(stored.distress), ""),
-        policy,
-        approved(connection),
+        *_worded(connection, policy),
         suppressed=customers.suppressed_channels(connection, customer),
         now=now,
     )
@@ -173,8 +183,7 @@ def _escalate(
             customer,
             stored.case,
             distress,
-            policy,
-            approved(connection),
+            *_worded(connection, policy),
             suppressed=customers.suppressed_channels(connection, customer),
             is_import=is_import,
             now=now,
@@ -184,3 +193,18 @@ def _escalate(
     outcome = f"{'opened' if stored.case.is_new else 'joined'} case {stored.case.reference}: {terms.reason}"
     surveys.conclude(connection, response_id, outcome, case_id=stored.id)
     return Accepted(response_id, urgent=frozenset(action.capability for action in planned), outcome=outcome)
+
+
+def _worded(connection: Connection, policy: Policy) -> tuple[Policy, Wordings]:
+    """The wordings in use, and the policy without the languages that lack one: the default language beats silence."""
+    wordings = approved(connection)
+    missing = {
+        language
+        for language in policy.languages
+        for template in (ACKNOWLEDGEMENT, ACKNOWLEDGEMENT_DISTRESS)
+        if (template, language) not in wordings and language != policy.default_language
+    }
+    if missing:
+        _log.warning("no approved acknowledgement in %s: written in %s", ", ".join(missing), policy.default_language)
+        policy = replace(policy, languages=tuple(one for one in policy.languages if one not in missing))
+    return policy, wordings

@@ -11,7 +11,6 @@ from time import monotonic
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError
 
 from store.database import Database, in_short
 
@@ -30,10 +29,11 @@ class _Job:
 
 
 class GroupCommit:
-    """A writer thread. Each job runs in a savepoint of the group's transaction and is answered after the commit.
+    """A writer thread. Jobs run one after the other in the group's transaction and are answered after its commit.
 
-    A job that raises takes back only itself. When the transaction itself fails (a deadlock, a lost connection), every
-    job of the group is run once more by itself, so that one cannot spoil the others. A group ends after `seconds`:
+    When anything fails (a job raises, a deadlock, a lost connection), the transaction is taken back and each of its
+    jobs is run once more by itself, so that one cannot spoil the others; a job must bear being run again. That is
+    rare, and savepoints, which would spare the others, cost each job two statements. A group ends after `seconds`:
     other writers wait for it.
     """
 
@@ -100,26 +100,13 @@ class GroupCommit:
                 return
 
     def _commit(self, group: Iterable[_Job]) -> None:
-        outcomes: list[tuple[Future[Any], Any, Exception | None]] = []
+        outcomes: list[tuple[Future[Any], Any]] = []
         with self._database.write() as connection:
             for job in group:
-                outcomes.append((job.future, *self._attempt(connection, job)))
-        for future, value, problem in outcomes:
-            if problem is None:
-                future.set_result(value)
-            else:
-                future.set_exception(problem)
-
-    @staticmethod
-    def _attempt(connection: Connection, job: _Job) -> tuple[Any, Exception | None]:
-        assert job.work is not None  # noqa: S101 - the one without work ends the thread
-        try:
-            with connection.begin_nested():
-                return job.work(connection), None
-        except DBAPIError:
-            raise  # the whole transaction may be lost with it
-        except Exception as problem:
-            return None, problem
+                assert job.work is not None  # noqa: S101 - the one without work ends the thread
+                outcomes.append((job.future, job.work(connection)))
+        for future, value in outcomes:
+            future.set_result(value)
 
     def _commit_alone(self, job: _Job) -> None:
         try:

@@ -126,7 +126,7 @@ async def test_a_read_of_silence_stays_within_the_timeout_with_all_its_attempts(
     outside.replies(outside.silence)
     async with client(outside.url, timeout_seconds=0.3) as desk:
         began = time.monotonic()
-        with pytest.raises(Unavailable):
+        with pytest.raises((Unavailable, NotSent)):  # the time may end before the last attempt has begun
             await read(desk)
         assert time.monotonic() - began < 2
 

@@ -105,11 +105,10 @@ async def test_neither_refusals_nor_logs_show_the_customer_or_the_database(
 
 
 @pytest.mark.postgres
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)  # a file does not go away
 async def test_a_database_that_goes_away_and_comes_back(
-    database_url: str, opened: Any, answer: Answer, installation_at: Any, eventually: Any
+    database_url: str, opened: Any, answer: Answer, installation_at: Any
 ) -> None:
-    if "postgresql" not in database_url:
-        pytest.skip("a file does not go away")
     installation = installation_at(database_url)
     name = installation.database.url.database
     server = installation.database.url.set(database="postgres", drivername="postgresql")

@@ -44,6 +44,14 @@ async def test_ticket_carries_what_a_colleague_needs(door: Any, installation: An
     assert ticket.context["said"][0]["score"] == 1
 
 
+async def test_without_prefect_it_is_the_same(on_sqlite: Any, opened: Any, answer: Answer) -> None:
+    """Prefect's address leads nowhere: the sender does not wait for it, and both effects leave."""
+    async with opened(on_sqlite, prefect_api_url="http://127.0.0.1:9/api") as door:
+        assert (await door.deliver(answer())).status_code == 202
+        await on_sqlite.settled()
+    assert len(on_sqlite.effects()) == 2
+
+
 # -- a second bad answer ------------------------------------------------------------------------------------------
 
 

@@ -1,6 +1,6 @@
 """What one answer does to the books: whom it is about, what it calls for, in which words and by which channel."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -20,19 +20,22 @@ AnswerBody = Callable[..., dict[str, Any]]
 
 TICKET, ACKNOWLEDGEMENT = "case/C-1/1/ticket", "survey/standard/r-1/acknowledgement"
 BEREAVED = "Mój mąż zmarł w zeszłym tygodniu."
-"""Words of distress, whatever the score."""
+DISTRESS = {
+    "bereavement": BEREAVED,
+    "hardship": "Wszystko super, ale straciłam pracę i nie mam z czego zapłacić.",
+    "legal": "Sprawę przekazuję prawnikowi.",
+}
 
 
 @pytest.fixture
-async def deliver(installation: Any, signed: Any, as_bytes: Any) -> AsyncIterator[Deliver]:
+def deliver(handrail: Any, signed: Any, as_bytes: Any) -> Deliver:
     """`await deliver(body, webhook_id)`: takes a delivery in; nothing is sent."""
-    async with installation.handrail() as process:
 
-        async def take(body: dict[str, Any], webhook_id: str = "msg_1") -> Answer:
-            raw = as_bytes(body)
-            return await receive_webhook(process, "standard", signed(raw, webhook_id), raw)
+    async def take(body: dict[str, Any], webhook_id: str = "msg_1") -> Answer:
+        raw = as_bytes(body)
+        return await receive_webhook(handrail, "standard", signed(raw, webhook_id), raw)
 
-        yield take
+    return take
 
 
 # -- what calls for a case ----------------------------------------------------------------------------------------
@@ -84,16 +87,18 @@ async def test_critical_answer_is_ticketed_and_acknowledged_by_name(
     assert installation.rows("customers")[0].tact_lock == "case C-1-1"
 
 
-@pytest.mark.parametrize("score", [0, 7, 9, 10])
+@pytest.mark.parametrize(
+    ("score", "category"), [(0, "bereavement"), (7, "bereavement"), (9, "hardship"), (9, "legal"), (10, "hardship")]
+)
 async def test_words_of_distress_at_any_score_go_to_a_person(
-    deliver: Deliver, installation: Any, answer: AnswerBody, score: int
+    deliver: Deliver, installation: Any, answer: AnswerBody, score: int, category: str
 ) -> None:
-    await deliver(answer(score=score, comment=BEREAVED))
-    assert [case.reason for case in installation.rows("cases")] == ["bereavement"]
-    assert "bereavement" in installation.rows("customers")[0].tact_lock
+    await deliver(answer(score=score, comment=DISTRESS[category]))
+    assert [case.reason for case in installation.rows("cases")] == [category]
+    assert category in installation.rows("customers")[0].tact_lock
     acknowledgement = installation.action(ACKNOWLEDGEMENT)
     assert acknowledgement.payload["template"] == "acknowledgement-distress"
-    assert installation.rows("survey_responses")[0].distress == "bereavement"
+    assert installation.rows("survey_responses")[0].distress == category
 
 
 async def test_distress_in_a_second_answer_changes_its_own_acknowledgement_only(
@@ -236,6 +241,19 @@ async def test_language_is_the_customers_then_the_answers_then_the_default(
     told = {"language": in_answer} if in_answer else {}
     await deliver(answer(customer=who, **told))
     assert installation.action(ACKNOWLEDGEMENT).payload["params"]["language"] == written
+
+
+async def test_language_that_nobody_has_worded_yet_is_answered_in_the_default(
+    deliver: Deliver, installation: Any, answer: AnswerBody, handrail: Any
+) -> None:
+    """Somebody adds a language to the policy before its templates are there: a ticket and words all the same."""
+    policy = installation.policy
+    handrail.policy = replace(
+        policy, languages=(*policy.languages, "de"), human={**policy.human, "de": policy.human["en"]}
+    )
+    await deliver(answer(customer={"ref": "C-1", "email": "a@example.com", "language": "de"}))
+    assert installation.action(TICKET).state == "ready"
+    assert installation.action(ACKNOWLEDGEMENT).payload["params"]["language"] == "en"
 
 
 async def test_changed_wording_waits_and_the_approved_one_goes_out(
