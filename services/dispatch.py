@@ -23,13 +23,16 @@ from store.groupcommit import GroupCommit
 from store.integrations import is_untroubled, note_sends
 from store.ledger.arm import Target, Window, arm
 from store.ledger.record import record
-from store.ledger.reserve import give_back, is_waiting, renew, reserve
+from store.ledger.reserve import is_waiting, renew, reserve
 from store.ledger.rows import Armed, Reserved, Result, Worker
 
 _log = logging.getLogger("services.dispatch")
 
 WINDOW = 32
 """Sends armed together: the connections in flight of one integration."""
+
+MOMENT = 0.01
+"""Seconds until those whose customers somebody else holds are looked at again."""
 
 ADDRESS = {Capability.MAIL: "email", Capability.SMS: "phone", Capability.VOICE: "phone"}
 
@@ -159,7 +162,7 @@ class Dispatcher:
     async def perform(
         self, rows: Sequence[Reserved], configured: Configured, worker: Worker, report: DispatchReport
     ) -> None:
-        """Arm, send and record reserved rows, window by window; rows not reached are given back."""
+        """Arm, send and record reserved rows, window by window."""
         async with self._solitude.together():
             await self._windows(rows, configured, worker, report)
 
@@ -174,9 +177,8 @@ class Dispatcher:
             if window.armed:
                 sends = [self._send(action, configured, begun, contexts.get(action.id)) for action in window.armed]
                 await self._send_window(sends, configured, worker, report)
-            if len(window.left) == len(left):  # nothing was ours any more
-                await asyncio.to_thread(self._give_back, window.left, worker)
-                return
+            if len(window.left) == len(left):  # somebody else holds the rows of all their customers
+                await asyncio.sleep(MOMENT)
             left = window.left
             if left:
                 await asyncio.to_thread(self._renew, left, worker)
@@ -215,15 +217,25 @@ class Dispatcher:
         worker: Worker,
         report: DispatchReport,
     ) -> None:
-        """Send side by side; record whatever is back each time the database is free, not only when all are."""
+        """Send side by side; record whatever is back each time the database is free, not only when all are.
+
+        Raises what went wrong with recording only once all are back: to stop the others would lose their answers too.
+        """
         sends = {asyncio.ensure_future(send) for send in prepared}
+        trouble: Exception | None = None
         try:
             while sends:
                 back, sends = await asyncio.wait(sends, return_when=asyncio.FIRST_COMPLETED)
-                await self._record([send.result() for send in back], configured, worker, report)
+                try:
+                    await self._record([send.result() for send in back], configured, worker, report)
+                except Exception as problem:
+                    _log.exception("%s: answers could not be recorded; recovery takes them over", configured.name)
+                    trouble = problem
         finally:
             for send in sends:
                 send.cancel()
+        if trouble is not None:
+            raise trouble
 
     async def _send(self, action: Armed, configured: Configured, begun: float, context: Context | None) -> Outcome:
         try:
@@ -283,7 +295,3 @@ class Dispatcher:
     def _renew(self, rows: Sequence[Reserved], worker: Worker) -> None:
         with self._database.write() as connection:
             renew(connection, [row.id for row in rows], worker=worker, lease_seconds=self._timing.lease_seconds)
-
-    def _give_back(self, rows: Sequence[Reserved], worker: Worker) -> None:
-        with self._database.write() as connection:
-            give_back(connection, rows, worker=worker, reason="given back unsent", now=self._clock())

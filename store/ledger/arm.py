@@ -13,6 +13,7 @@ from domain.actions import Basis, Capability, Kind, State
 from domain.policy import Policy
 from store.customers import as_customer
 from store.ledger.facts import read_facts
+from store.ledger.pace import pace_of
 from store.ledger.rows import Armed, Reserved, Worker, actions, cap_slots, controls, customers, integration_state
 from store.types import Instant, db_now
 
@@ -20,7 +21,9 @@ _IDS: BindParameter[Sequence[int]] = bindparam("ids", expanding=True)
 _NOW = bindparam("now", type_=Instant)
 _STOPPED = select(controls.c.stopped).where(controls.c.id == 1).with_for_update(read=True)
 _INTEGRATION = select(integration_state).where(integration_state.c.name == bindparam("target")).with_for_update()
-_CUSTOMERS = select(customers).where(customers.c.id.in_(_IDS)).order_by(customers.c.id).with_for_update()
+_CUSTOMERS = (
+    select(customers).where(customers.c.id.in_(_IDS)).order_by(customers.c.id).with_for_update(skip_locked=True)
+)
 _OURS = (
     select(actions)
     .where(actions.c.id.in_(_IDS), actions.c.state == State.CLAIMED, actions.c.claimed_by == bindparam("worker"))
@@ -92,6 +95,8 @@ def arm(
 
     Locks, always in this order: the kill switch (shared), the integration, the customers by id, the actions. Writers of
     consent, suppression, tact lock and erasure update the customer's row, so they come before or after, never between.
+    Arming never waits for a customer's row: it would, in a circle, for a group of answers that came in any order. The
+    actions of customers whom somebody else holds just now are left for the next window.
     """
     if connection.execute(_STOPPED).scalar_one():
         return _nothing(connection, reserved, worker, recheck.Defer(now, "everything is stopped (kill switch)"), now)
@@ -101,18 +106,12 @@ def arm(
         return _nothing(connection, reserved, worker, held, now)
     chosen, left = _one_per_customer(reserved)
     people = _lock_customers(connection, [row.customer_id for row in chosen if row.customer_id is not None])
-    rows = _lock_actions(connection, chosen, worker)
-    facts = read_facts(
-        connection,
-        rows,
-        people,
-        channel=target.capability,
-        address_column=target.channel_address,
-        contacts_since=now - timedelta(days=policy.contact.cap.days),
-    )
-    verdicts = {row.id: recheck.recheck(facts[row.id], policy, now=now) for row in rows}
+    held_by_others = [row for row in chosen if row.customer_id is not None and row.customer_id not in people]
+    left = held_by_others + left
+    rows = _lock_actions(connection, [row for row in chosen if row not in held_by_others], worker)
+    verdicts = _verdicts(connection, rows, people, target, policy, now)
     going = [row for row in rows if isinstance(verdicts[row.id], recheck.Go)]
-    pace = _pace(state, target, now)
+    pace = pace_of(target.rate_per_second, state.next_free_at, now)
     if pace is not None:
         for place, row in enumerate(going[pace.room :], start=1):
             verdicts[row.id] = recheck.Defer(pace.turn(place), "the vendor's rate")
@@ -172,34 +171,30 @@ def _lock_actions(connection: Connection, reserved: Sequence[Reserved], worker: 
     return [row for row in ours if row.fence == fences[row.id]]
 
 
-@dataclass(frozen=True, slots=True)
-class _Pace:
-    """A vendor's rate as a virtual schedule of one send each 1/rate seconds, with a burst of one second's worth.
-
-    Generic cell rate algorithm (ITU-T I.371). `room` is how many may go now.
-    """
-
-    scheduled: datetime
-    spacing: timedelta
-    burst: timedelta
-    room: int
-
-    def after(self, sent: int) -> datetime:
-        """The schedule once `sent` more have gone."""
-        return self.scheduled + self.spacing * sent
-
-    def turn(self, place: int) -> datetime:
-        """When the one at `place` (1, 2, …) of those left over may go."""
-        return self.after(self.room + place) - self.burst
-
-
-def _pace(state: Row[Any], target: Target, now: datetime) -> _Pace | None:
-    if target.rate_per_second is None:
-        return None
-    spacing = timedelta(seconds=1 / target.rate_per_second)
-    burst = max(timedelta(seconds=1), spacing)  # a vendor slower than one a second takes one at a time
-    scheduled = max(state.next_free_at or now, now)
-    return _Pace(scheduled, spacing, burst, room=max(0, int((now + burst - scheduled) / spacing)))
+def _verdicts(
+    connection: Connection,
+    rows: Sequence[Row[Any]],
+    people: dict[int, Row[Any]],
+    target: Target,
+    policy: Policy,
+    now: datetime,
+) -> dict[int, recheck.Verdict]:
+    """What may become of each. One whose facts make no sense goes to a person, and does not hold up its window."""
+    try:
+        facts = read_facts(
+            connection,
+            rows,
+            people,
+            channel=target.capability,
+            address_column=target.channel_address,
+            contacts_since=now - timedelta(days=policy.contact.cap.days),
+        )
+        return {row.id: recheck.recheck(facts[row.id], policy, now=now) for row in rows}
+    except (ValueError, LookupError) as problem:
+        if len(rows) == 1:
+            return {rows[0].id: recheck.ToPerson(f"its facts make no sense: {problem}")}
+    each = [_verdicts(connection, [row], people, target, policy, now) for row in rows]
+    return {action_id: verdict for one in each for action_id, verdict in one.items()}
 
 
 def _send(

@@ -5,7 +5,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, bindparam, case, delete, insert, literal, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    bindparam,
+    case,
+    delete,
+    insert,
+    literal,
+    literal_column,
+    select,
+    update,
+)
 
 from domain.actions import UNSENT, State
 from domain.planning import PlannedAction
@@ -14,7 +25,11 @@ from store.ledger.facts import may_be_out
 from store.ledger.rows import actions, cases, customers, evidence
 from store.once import insert_once
 
-_INSERT = insert_once(actions, "key").returning(actions.c.key, actions.c.id)
+_UNTRIED: dict[str, ColumnElement[Any]] = {
+    **dict.fromkeys(("fence", "attempts", "resends", "lookups", "deaths_alone"), literal_column("0")),
+    "revision": literal_column("1"),
+}
+_INSERT = insert_once(actions, "key").values(_UNTRIED).returning(actions.c.key, actions.c.id)
 _VERSION = {
     fact: select(table.c.version).where(table.c.id == bindparam("subject_id"))
     for fact, table in (("customer", customers), ("case", cases))
@@ -143,15 +158,9 @@ def _row(action: PlannedAction, about: About, after_id: int | None, *, run: str,
         "reason": action.skip or action.reason,
         "payload": content,
         "payload_hash": payload_hash(content),
-        "revision": 1,
         "due_at": action.due_at,
         "not_after": action.not_after,
         "stale_after": action.stale_after,
-        "fence": 0,
-        "attempts": 0,
-        "resends": 0,
-        "lookups": 0,
-        "deaths_alone": 0,
         "planned_by": run,
         "created_at": now,
         "updated_at": now,

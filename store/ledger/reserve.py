@@ -118,20 +118,6 @@ def renew(connection: Connection, ids: Sequence[int], *, worker: Worker, lease_s
     return renewed.rowcount
 
 
-def give_back(connection: Connection, rows: Sequence[Reserved], *, worker: Worker, reason: str, now: datetime) -> int:
-    """`claimed → ready`, unharmed, for rows reserved but not armed."""
-    released = connection.execute(
-        update(actions)
-        .where(
-            actions.c.id.in_([row.id for row in rows]),
-            actions.c.state == State.CLAIMED,
-            actions.c.claimed_by == worker.name,
-        )
-        .values(state=State.READY, reason=reason, lease_until=None, updated_at=now, updated_by=worker.run)
-    )
-    return released.rowcount
-
-
 def is_waiting(connection: Connection, *, capability: str, lane: str, now: datetime) -> bool:
     """True when a lane has a row that is due."""
     return connection.execute(_WAITING, {"of_capability": capability, "of_lane": lane, "now": now}).first() is not None

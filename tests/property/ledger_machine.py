@@ -101,9 +101,19 @@ class LedgerMachine(RuleBasedStateMachine):
             with self.database.write() as connection:
                 assert send_back_to_planning(connection, [key], reason="renewed", by="crm", now=self.world.now) == 1
 
-    @rule(jobs=st.lists(JOBS, min_size=1, max_size=3))
+    @rule(jobs=st.lists(JOBS, min_size=1, max_size=6))
     def work(self, jobs: list[dict[str, Any]]) -> None:
         """Processes take from queues that have something, and come so far."""
+        self._work(jobs)
+
+    @rule(jobs=st.lists(JOBS, min_size=1, max_size=6), seconds=st.integers(0, 90))
+    def recover_and_work(self, jobs: list[dict[str, Any]], seconds: int) -> None:
+        """A usual round, a little later: what was lost or is to be tried again comes back."""
+        self.wait(seconds)
+        self.recover()
+        self._work(jobs)
+
+    def _work(self, jobs: list[dict[str, Any]]) -> None:
         for job in jobs:
             ready = [row for row in self.world.rows("actions") if row.state == State.READY]
             queues = sorted({(row.capability, row.lane) for row in ready if row.due_at <= self.world.now})

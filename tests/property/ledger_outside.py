@@ -40,7 +40,7 @@ SHAPES = {
 }
 """What is planned beside the tickets and acknowledgements of answers."""
 
-STAGES = ("4 recorded", "4 recorded", "3 sent", "2 armed", "1 reserved")
+STAGES = ("4 recorded", "4 recorded", "4 recorded", "3 sent", "2 armed", "1 reserved")
 """How far a process comes before something else happens; in the order of their numbers."""
 
 CLASSES = st.tuples(*[st.sampled_from(WriteClass)] * len(SERVED))
@@ -64,7 +64,7 @@ JOBS = st.fixed_dictionaries(
         "limit": st.integers(1, 5),
         "until": st.sampled_from(STAGES),
         "ends": SENDS,
-        "rate": st.sampled_from([None, None, None, 2.0, 0.01]),
+        "rate": st.sampled_from([None, None, None, None, 2.0, 0.01]),
     }
 )
 

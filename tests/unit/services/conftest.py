@@ -7,6 +7,7 @@ import pytest
 
 from domain.customers import Customer
 from domain.surveys import SurveyAnswer, SurveyKind
+from services.intake import Answer, receive_webhook
 from services.surveys import accept_answer, judge_answer
 from services.wiring import Handrail
 
@@ -35,3 +36,14 @@ async def handrail(installation: Any) -> AsyncIterator[Handrail]:
     """One process of the installation."""
     async with installation.handrail() as process:
         yield process
+
+
+@pytest.fixture
+def deliver(handrail: Handrail, signed: Any, as_bytes: Any) -> Callable[..., Any]:
+    """`await deliver(body, webhook_id)`: takes a signed delivery in; nothing is sent."""
+
+    async def take(body: dict[str, Any], webhook_id: str = "msg_1") -> Answer:
+        raw = as_bytes(body)
+        return await receive_webhook(handrail, "standard", signed(raw, webhook_id), raw)
+
+    return take

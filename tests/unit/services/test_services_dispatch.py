@@ -288,3 +288,36 @@ async def test_a_result_that_comes_after_its_lease_is_counted_as_stale(
     port.gate.set()
     assert (await sending).counts == {"stale": 1}
     assert installation.states()[ticket] == "uncertain"
+
+
+async def test_answers_that_cannot_be_recorded_do_not_stop_the_others(
+    installation: Any, handrail: Handrail, answered: Answered, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The database stumbles once: those rows are recovered, the sends under way come back and are written down."""
+    port = await _watched(installation, handrail)
+    keys = _many(answered, 6)
+    note, stumbled = handrail.dispatcher._writer.submit, []
+
+    def stumbles(job: Any, **how: Any) -> Any:
+        if not stumbled:
+            stumbled.append(job)
+            port.gate.set()
+            raise RuntimeError("the disk is full")
+        return note(job, **how)
+
+    monkeypatch.setattr(handrail.dispatcher._writer, "submit", stumbles)
+    first = asyncio.Event()
+    inner = port.open_ticket
+
+    async def first_comes_back_alone(ticket: Ticket, *, key: str) -> Receipt:
+        if not first.is_set():
+            first.set()
+            port.gate.clear()
+            return Receipt("lost")
+        return await inner(ticket, key=key)
+
+    monkeypatch.setattr(port, "open_ticket", first_comes_back_alone)
+    with pytest.raises(RuntimeError, match="the disk is full"):
+        await _dispatch(handrail)
+    states = [installation.states()[key] for key in keys]
+    assert sorted(states) == ["done"] * 5 + ["sending"]

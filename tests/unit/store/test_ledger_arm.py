@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import pytest
 from ledger_world import NOON, POLICY, WORKER, World, a_message, a_plan, bound, check_audit, later
+from sqlalchemy import update
 
 from domain.actions import Basis, Capability, State
 from domain.contact import FrequencyCap
@@ -13,6 +14,7 @@ from domain.planning import Payload
 from domain.recheck import Defer
 from store.ledger.enqueue import About, replan
 from store.ledger.rows import Result, Worker
+from store.tables import metadata
 
 MAIL = Capability.MAIL
 ONE_A_WEEK = replace(POLICY, contact=replace(POLICY.contact, cap=FrequencyCap(contacts=1, days=7)))
@@ -275,3 +277,16 @@ def test_what_may_have_gone_out_keeps_its_channel_when_planned_anew(world: World
         anew = a_message("m", capability=Capability.SMS, skip=skip)
         assert replan(connection, world.row("m").id, anew, About(world.row("m").customer_id), run="r", now=NOON)
     assert (world.state("m"), world.row("m").capability) == (State.READY, "mail")
+
+
+def test_a_customer_whose_facts_make_no_sense_holds_up_nobody(world: World) -> None:
+    for ref in ("A", "B", "C"):
+        world.put(a_message(ref), customer_id=world.customer(ref))
+    people = metadata.tables["customers"]
+    with world.database.write() as connection:
+        connection.execute(update(people).where(people.c.ref == "B").values(time_zone="Europe/Warszawa"))
+    assert [armed.key for armed in world.take(MAIL)] == ["A", "C"]
+    assert world.state("B") is State.NEEDS_HUMAN
+    assert world.row("B").reason == (
+        'its facts make no sense: unknown time zone "Europe/Warszawa" (did you mean "Europe/Warsaw"?)'
+    )

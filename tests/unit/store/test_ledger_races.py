@@ -127,23 +127,42 @@ def test_silence_waits_for_the_arming_under_way(world: World, silence: Change, f
 
 
 @silences
-def test_arming_waits_for_the_silence_under_way(world: World, silence: Change, forbidden: tuple[Basis, ...]) -> None:
-    """Silenced and not committed yet: arming comes after it, and obeys."""
+def test_arming_comes_after_the_silence_under_way(world: World, silence: Change, forbidden: tuple[Basis, ...]) -> None:
+    """Silenced and not committed yet: arming leaves that customer, comes back after it, and obeys."""
     customer, other = _customers(world, 2)
     world.put(*(a_message(basis, basis=basis) for basis in forbidden[-1:]), customer_id=customer)
     world.put(a_message("other", basis=Basis.REPLY), customer_id=other)
-    rows = world.reserve(MAIL)
+    world.policy = UNCAPPED
 
-    def armed() -> list[str]:
-        with world.database.write() as connection:
-            return _arm_in(connection, world, rows)
+    def arm_all() -> list[str]:
+        left, armed = world.reserve(MAIL), []
+        while left:
+            window = world.arm(left, MAIL)
+            armed += [one.key for one in window.armed]
+            left = window.left
+        return armed
 
     with ThreadPoolExecutor(1) as pool:
         with world.database.write() as connection:
             silence(connection, customer)
-            arming = pool.submit(armed)
-            assert _waits(arming)
+            arming = pool.submit(arm_all)
+            assert _waits(arming)  # type: ignore[arg-type]
         assert arming.result(timeout=30) == ["other"]
+
+
+@pytest.mark.postgres
+def test_arming_never_waits_for_a_customer_somebody_holds(standing_world: World) -> None:
+    """Else a group of answers, which holds customers in any order, and a window could wait for each other."""
+    world = standing_world
+    held, free = _customers(world, 2)
+    world.put(a_message("held", basis=Basis.REPLY), customer_id=held)
+    world.put(a_message("free", basis=Basis.REPLY), customer_id=free)
+    rows = world.reserve(MAIL)
+    with world.database.write() as connection:
+        people.touch(connection, held, now=NOON)
+        window = world.arm(rows, MAIL)
+    assert ([armed.key for armed in window.armed], [row.key for row in window.left]) == (["free"], ["held"])
+    assert [armed.key for armed in world.arm(window.left, MAIL).armed] == ["held"]
 
 
 @silences

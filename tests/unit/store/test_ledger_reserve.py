@@ -9,7 +9,7 @@ import pytest
 from ledger_world import NOON, WORKER, World, a_plan, check_audit, later
 
 from domain.actions import FINAL, Capability, State
-from store.ledger.reserve import give_back, is_waiting, renew, reserve
+from store.ledger.reserve import is_waiting, renew, reserve
 from store.ledger.rows import Worker
 
 
@@ -140,17 +140,6 @@ def test_a_lease_is_renewed_for_what_is_still_ours(world: World) -> None:
         assert renew(connection, [row.id for row in rows], worker=WORKER, lease_seconds=20) == 1
     after = {key: world.row(key).lease_until for key in before}
     assert [key for key in before if before[key] != after[key]] == ["mine"]
-
-
-def test_what_was_not_reached_is_given_back_unharmed(world: World) -> None:
-    world.put(a_plan("mine"), a_plan("theirs"))
-    rows = world.reserve()
-    world.change("theirs", claimed_by="somebody else")
-    with world.database.write() as connection:
-        assert give_back(connection, rows, worker=WORKER, reason="stopping", now=NOON) == 1
-    row = world.row("mine")
-    assert (row.state, row.reason, row.lease_until, row.attempts, row.lane) == ("ready", "stopping", None, 0, "normal")
-    assert world.state("theirs") is State.CLAIMED
 
 
 def test_a_lane_is_waiting_only_for_what_is_due(world: World) -> None:

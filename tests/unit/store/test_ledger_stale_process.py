@@ -41,7 +41,7 @@ def test_a_process_stopped_past_its_lease_cannot_write_its_result(world: World) 
     world.put(a_plan("a"), a_plan("b"))
     ours, theirs = multiprocessing.Pipe()
     url = world.database.url.render_as_string(hide_password=False)
-    process = multiprocessing.get_context("fork").Process(target=_other_process, args=(url, theirs))
+    process = multiprocessing.get_context("spawn").Process(target=_other_process, args=(url, theirs))
     process.start()
     assert process.pid is not None
     try:
