@@ -35,7 +35,12 @@ class IntegrationConfig(VendorConfig):
     rate_per_second: float | None = Field(
         default=50.0, gt=0, description="Most calls a second that the vendor allows us; empty for no limit."
     )
-    connections: int = Field(default=32, ge=1, le=500, description="Most connections open at the same time.")
+    connections: int = Field(
+        default=128,
+        ge=1,
+        le=500,
+        description="Most connections open at the same time; the gateway keeps four windows of 32 sends in flight.",
+    )
     search_lag_seconds: float = Field(
         default=5.0, ge=0, description="How long the vendor's search may miss what was just written."
     )
