@@ -98,7 +98,8 @@ class Stack:
         apply = (*_PYTHON, "handrail.cli", "prefect", "apply")
         self._start("prefect-apply", apply, variables, nice=_BEHIND, is_once=True)
         self._wait_for_end("prefect-apply", seconds=180)
-        self._start("worker", command, variables, nice=_BEHIND)
+        # Not behind: a run that waits for the processor with SQLite's lock in its hand stops the gateway for seconds.
+        self._start("worker", command, variables)
         self._wait("worker", lambda: worker_is_online(api), seconds=120, every=0.5)
 
     def _prepare_database(self) -> None:
