@@ -32,8 +32,8 @@ test: setup  ## all tests: two at a time, then those that start processes, by th
 	$(BIN)/python -m pytest -n 2 -m "not process and not prefect"
 	$(BIN)/python -m pytest -m "process or prefect"
 
-fast: setup  ## unit and contract tests, seconds
-	HYPOTHESIS_PROFILE=fast $(BIN)/python -m pytest -n 2 -m "not process and not prefect and not slow and not postgres" tests/unit tests/contract
+fast: setup  ## the rules, the contracts and the contract kit, seconds
+	HYPOTHESIS_PROFILE=fast $(BIN)/python -m pytest -n 2 -m "not process and not prefect and not slow and not postgres" tests/unit/domain tests/unit/data_contracts tests/contract
 
 check: setup  ## format, lint, types, import contracts
 	$(BIN)/ruff format --check .
