@@ -1,5 +1,6 @@
 """`python -m gateway`: one process, one event loop."""
 
+import gc
 import logging
 import sys
 
@@ -29,9 +30,12 @@ def main() -> int:
     if (problem_there := not_ready(handrail.database)) is not None:
         return _cannot_start(problem_there)
     settings = handrail.settings
+    app = create_app(lambda: handrail)
     sys.setswitchinterval(0.001)  # of 5 ms: so long would the event loop stand still while another thread computes
+    gc.collect()
+    gc.freeze()  # what was imported stays; to look through it for garbage would halt every thread for 0.1 s
     uvicorn.run(
-        create_app(lambda: handrail),
+        app,
         host=settings.gateway_host,
         port=settings.gateway_port,
         log_config=None,

@@ -16,7 +16,7 @@ def set_stopped(database: Database, stopped: bool, *, by: str, reason: str, now:
 
     Arming holds the row FOR SHARE until it commits, so the flip waits for it and everything after the flip sees it.
     """
-    with database.write() as connection:
+    with database.write("controls") as connection:
         standing = connection.execute(
             select(controls.c.stopped).where(controls.c.id == 1).with_for_update()
         ).scalar_one()

@@ -18,6 +18,7 @@ from services.dispatch_report import DispatchReport
 from services.outcomes import Outcome, as_result, failed_before_sending
 from services.sending import CannotSay, Context, Sender
 from services.solitude import Solitude
+from store.crash_points import reached
 from store.database import Database
 from store.groupcommit import GroupCommit
 from store.integrations import is_untroubled, note_sends
@@ -144,7 +145,7 @@ class Dispatcher:
         def claim() -> list[Reserved]:
             if not self._is_waiting(capability, lane):  # a read: no writer waits for an empty queue
                 return []
-            with self._database.write() as connection:
+            with self._database.write("reserve") as connection:
                 return reserve(
                     connection,
                     capability=capability,
@@ -194,7 +195,7 @@ class Dispatcher:
             channel_address=ADDRESS.get(configured.capability),
         )
 
-        with self._database.write() as connection:
+        with self._database.write("arm") as connection:
             window = arm(
                 connection,
                 rows,
@@ -247,8 +248,11 @@ class Dispatcher:
             return failed_before_sending(action, f"could not be prepared: {type(problem).__name__}", retry=True)
         if time.monotonic() - begun > self._timing.latest_start_seconds:
             return failed_before_sending(action, "its worker was stopped between arming and sending", retry=True)
+        reached("send.begins")
         try:
-            return Outcome(action, receipt=await call())
+            receipt = await call()
+            reached("send.answered")
+            return Outcome(action, receipt=receipt)
         except Exception as problem:  # sorted by meaning in `as_result`; what we do not know counts as unknown
             return Outcome(action, problem=problem)
 
@@ -261,9 +265,11 @@ class Dispatcher:
 
         def write(connection: Connection) -> tuple[list[Result], bool]:
             refused = record(connection, results, integration=configured.name, worker=worker, now=now)
+            reached("record.written")
             return refused, went_well and is_untroubled(connection, configured.name)
 
         refused, nothing_to_note = await asyncio.wrap_future(self._writer.submit(write, ahead=True))
+        reached("record.committed")
         if not nothing_to_note:
             await asyncio.to_thread(self._note, outcomes, configured, now)
         for stale in refused:
@@ -293,5 +299,5 @@ class Dispatcher:
         )
 
     def _renew(self, rows: Sequence[Reserved], worker: Worker) -> None:
-        with self._database.write() as connection:
+        with self._database.write("renew") as connection:
             renew(connection, [row.id for row in rows], worker=worker, lease_seconds=self._timing.lease_seconds)

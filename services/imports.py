@@ -145,7 +145,7 @@ def _take_some(
     first = next(rows, None)
     if first is None:
         return False
-    with database.write() as connection:
+    with database.write("import") as connection:
         deadline = time.monotonic() + _HOLD_SECONDS
         row: Row | None = first
         while row is not None:

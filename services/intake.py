@@ -20,6 +20,7 @@ from integrations.ports import Headers, SurveyIntake
 from services.surveys import Judged, UnknownCustomer, accept_answer, judge_answer
 from services.wiring import Handrail
 from store import inbox
+from store.crash_points import reached
 
 _log = logging.getLogger("services.intake")
 
@@ -72,7 +73,9 @@ async def receive_webhook(handrail: Handrail, source: str, headers: Headers, bod
     def store(connection: Connection) -> Answer:
         return _store(connection, handrail, delivered)
 
-    return await asyncio.wrap_future(handrail.writer.submit(store))
+    answer = await asyncio.wrap_future(handrail.writer.submit(store))
+    reached("intake.durable")
+    return answer
 
 
 async def _judged(answer: SurveyAnswer, policy: Policy) -> Judged:
@@ -101,6 +104,7 @@ def _store(connection: Connection, handrail: Handrail, it: _Delivered) -> Answer
     delivery = inbox.receive(connection, it.source, it.webhook_id, body_hash, now=it.now)
     if not delivery.is_new:
         return _repeated(connection, delivery, it.source, it.webhook_id, it.body, it.now)
+    reached("intake.received")
     urgent: frozenset[Capability] = frozenset()
     problems = it.problems
     if it.judged is not None and it.told is not None:

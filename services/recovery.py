@@ -13,6 +13,7 @@ from integrations.registry import Configured
 from services.replanning import replan_changed
 from services.sending import operation_of
 from services.wiring import Handrail
+from store.crash_points import reached
 from store.ledger import sweep as ledger
 from store.ledger.sweep import Uncertain
 
@@ -58,12 +59,12 @@ async def sweep(handrail: Handrail, *, run: str, urgent_only: bool = False) -> S
 
 
 def _take_over(handrail: Handrail, run: str, now: datetime) -> list[ledger.Swept]:
-    with handrail.database.write() as connection:
+    with handrail.database.write("take-over") as connection:
         return ledger.sweep_leases(connection, run=run, now=now)
 
 
 def _take_uncertain(handrail: Handrail, urgent_only: bool, now: datetime) -> list[Uncertain]:
-    with handrail.database.write() as connection:
+    with handrail.database.write("take-uncertain") as connection:
         return ledger.take_uncertain(connection, hold=_HOLD, now=now, urgent_only=urgent_only)
 
 
@@ -95,6 +96,7 @@ async def _look_up(handrail: Handrail, configured: Configured, row: Uncertain, r
     operation = operation_of(row.kind, Capability(row.capability))
     try:
         found = await configured.port.find(operation, row.key)
+        reached("look-up.answered")
     except IntegrationError as problem:
         _log.warning("%s: could not be looked up: %s", row.key, problem)
         return f"looked up, without an answer: {problem}"
@@ -104,7 +106,7 @@ async def _look_up(handrail: Handrail, configured: Configured, row: Uncertain, r
 
 
 def _adopt(handrail: Handrail, row: Uncertain, external_id: str, run: str) -> str:
-    with handrail.database.write() as connection:
+    with handrail.database.write("adopt") as connection:
         ledger.adopt(connection, row, external_id=external_id, run=run, now=handrail.clock())
     return f"adopted: {row.integration} has it as {external_id}"
 
@@ -113,20 +115,20 @@ def _not_found(handrail: Handrail, configured: Configured, row: Uncertain) -> st
     """Wait out what the vendor's search may lag behind its writes, then look once more."""
     now = handrail.clock()
     later = now + timedelta(seconds=configured.search_lag_seconds)
-    with handrail.database.write() as connection:
+    with handrail.database.write("not-found") as connection:
         ledger.looked_up(connection, row, next_check_at=later, now=now)
     return f"looked up {row.lookups + 1} times, not found yet"
 
 
 def _send_again(handrail: Handrail, row: Uncertain, reason: str, is_resend: bool, run: str) -> str:
     now = handrail.clock()
-    with handrail.database.write() as connection:
+    with handrail.database.write("send-again") as connection:
         ledger.send_again(connection, row, reason=reason, is_resend=is_resend, due_at=now, run=run, now=now)
     return f"sent again: {reason}"
 
 
 def _to_person(handrail: Handrail, row: Uncertain, reason: str, run: str) -> str:
     _log.warning("%s waits for a person: %s", row.key, reason)
-    with handrail.database.write() as connection:
+    with handrail.database.write("to-person") as connection:
         ledger.to_person(connection, row, reason=reason, run=run, now=handrail.clock())
     return f"to a person: {reason}"

@@ -30,7 +30,7 @@ def replan_changed(database: Database, policy: Policy, *, run: str, now: datetim
 
 def _replanned(database: Database, policy: Policy, action_id: int, key: str, run: str, now: datetime) -> bool:
     try:
-        with database.write() as connection:
+        with database.write("replan") as connection:
             planned, about = acknowledgement_anew(connection, action_id, policy, now=now)
             return replan(connection, action_id, planned, about, run=run, now=now)
     except Exception:  # one plan must not keep the others, and the rest of recovery, waiting

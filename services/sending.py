@@ -2,9 +2,10 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
 from typing import Any, Protocol, cast
 
-from domain.actions import Capability, Kind
+from domain.actions import Basis, Capability, Kind
 from domain.customers import Customer
 from integrations import ports
 from integrations.ports import Receipt
@@ -38,7 +39,10 @@ OPERATIONS = {
     Kind.CALL: "place_call",
     Kind.PAGE: "raise_alert",
 }
+_WORDED = frozenset({Kind.ACKNOWLEDGEMENT, Kind.MESSAGE})
 _TOLD_COLLEAGUES = frozenset({Kind.TICKET, Kind.TICKET_NOTE})
+_AUTOMATIC = {Basis.REPLY: "auto-replied", Basis.SERVICE: "auto-generated", Basis.PROACTIVE: "auto-generated"}
+"""RFC 3834's word for a mail: with it no holiday robot answers."""
 _MESSAGES = {Capability.MAIL: "send_mail", Capability.SMS: "send_sms", Capability.PUSH: "send_push"}
 
 
@@ -71,7 +75,9 @@ class Sender:
             return _ticket(action, action.customer, context or await self._context(action), target.port)
         if action.kind is Kind.TICKET_NOTE:
             return _note(action, action.customer, context or await self._context(action), target.port)
-        if action.kind is Kind.ACKNOWLEDGEMENT and action.capability in {Capability.MAIL, Capability.SMS}:
+        if action.kind is Kind.TASK:
+            return _task(action, action.customer, target.port)
+        if action.kind in _WORDED and action.capability in {Capability.MAIL, Capability.SMS}:
             return await self._message(action, action.customer, target.port)
         raise CannotSay(f"{action.key}: no sender for a {action.kind} by {action.capability}")
 
@@ -129,6 +135,20 @@ def _note(action: Armed, customer: Customer, context: Context, port: ports.Ticke
     return lambda: port.add_note(note, key=action.key)
 
 
+def _task(action: Armed, customer: Customer, port: ports.Crm) -> Call:
+    params = action.payload["params"]
+    due_at = params.get("due_at")
+    task = ports.Task(
+        customer_ref=customer.ref,
+        title=params["title"],
+        body=params["body"],
+        assignee=params["assignee"],
+        priority=params["priority"],
+        due_at=None if due_at is None else datetime.fromisoformat(due_at),
+    )
+    return lambda: port.upsert_task(task, key=action.key)
+
+
 def _mail(action: Armed, customer: Customer, template: Template, words: Rendered, port: ports.MailPort) -> Call:
     if customer.email is None:
         raise CannotSay(f"{action.key}: no mail address on file any more")
@@ -140,7 +160,7 @@ def _mail(action: Armed, customer: Customer, template: Template, words: Rendered
         html=words.html,
         language=template.language,
         template=template.name,
-        headers={"Auto-Submitted": "auto-replied"},  # RFC 3834: no holiday robot answers it
+        headers={"Auto-Submitted": _AUTOMATIC[action.basis]},
     )
     return lambda: port.send_mail(mail, key=action.key)
 

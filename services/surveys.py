@@ -23,6 +23,7 @@ from domain.planning import PlannedAction
 from domain.policy import Policy
 from domain.surveys import Judgement, SurveyAnswer, judge
 from store import cases, customers, surveys
+from store.crash_points import reached
 from store.ledger.enqueue import About, enqueue
 from store.ledger.rows import actions
 from store.ledger.rows import customers as customer_rows
@@ -174,6 +175,7 @@ def _escalate(
     answer, distress = judged.answer, judged.distress
     terms = terms_of(answer, customer, policy, is_critical=judged.judgement.is_critical, distress=distress)
     stored = cases.open_or_join(connection, customer_id, customer.ref, terms, now=now)
+    reached("case.opened" if stored.case.is_new else "case.joined")
     reason = f"case {stored.case.reference}" if distress is None else f"{distress.category}: a person only"
     customers.set_tact_lock(connection, customer_id, reason, now=now)
     planned = [
@@ -190,6 +192,7 @@ def _escalate(
         ),
     ]
     enqueue(connection, planned, About(customer_id, stored.id, response_id), run=run, now=now)
+    reached("case.planned")
     outcome = f"{'opened' if stored.case.is_new else 'joined'} case {stored.case.reference}: {terms.reason}"
     surveys.conclude(connection, response_id, outcome, case_id=stored.id)
     return Accepted(response_id, urgent=frozenset(action.capability for action in planned), outcome=outcome)

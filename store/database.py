@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
 
+from store.crash_points import reached
 from store.turns import Turns
 
 _WRITES = "handrail_writes"
@@ -29,16 +30,22 @@ class Database:
         self._writer = Turns()
 
     @contextmanager
-    def write(self) -> Iterator[Connection]:
-        """A transaction that may write; commits at the end, rolls back on any exception."""
-        if not self.is_sqlite:
+    def write(self, name: str = "write") -> Iterator[Connection]:
+        """A transaction that may write; commits at the end, rolls back on any exception.
+
+        `name` says what it does ("arm"); its crash points are `name.written`, before the commit, and `name.committed`.
+        """
+        if self.is_sqlite:
+            with self._writer, self.engine.connect() as connection:
+                connection.execution_options(**{_WRITES: True})
+                with connection.begin():
+                    yield connection
+                    reached(f"{name}.written")
+        else:
             with self.engine.begin() as connection:
                 yield connection
-            return
-        with self._writer, self.engine.connect() as connection:
-            connection.execution_options(**{_WRITES: True})
-            with connection.begin():
-                yield connection
+                reached(f"{name}.written")
+        reached(f"{name}.committed")
 
     @contextmanager
     def read(self) -> Iterator[Connection]:

@@ -17,6 +17,10 @@ from store.database import Database, in_short
 T = TypeVar("T")
 _log = logging.getLogger("store")
 
+_SECONDS = {True: 0.05, False: 0.25}
+"""How long a group goes on, by `is_sqlite`: there every other writer waits for it. On PostgreSQL longer is better: what
+comes in together is sent together, for a fraction of the work."""
+
 _FIRST, _NEXT, _LAST = range(3)
 
 
@@ -33,14 +37,13 @@ class GroupCommit:
 
     When anything fails (a job raises, a deadlock, a lost connection), the transaction is taken back and each of its
     jobs is run once more by itself, so that one cannot spoil the others; a job must bear being run again. That is
-    rare, and savepoints, which would spare the others, cost each job two statements. A group ends after `seconds`:
-    other writers wait for it.
+    rare, and savepoints, which would spare the others, cost each job two statements. A group ends after `seconds`.
     """
 
-    def __init__(self, database: Database, *, largest: int = 64, seconds: float = 0.05) -> None:
+    def __init__(self, database: Database, *, largest: int = 64, seconds: float | None = None) -> None:
         self._database = database
         self._largest = largest
-        self._seconds = seconds
+        self._seconds = seconds if seconds is not None else _SECONDS[database.is_sqlite]
         self._queue: PriorityQueue[_Job] = PriorityQueue()
         self._numbers = count()
         self._gate = Lock()
@@ -101,7 +104,7 @@ class GroupCommit:
 
     def _commit(self, group: Iterable[_Job]) -> None:
         outcomes: list[tuple[Future[Any], Any]] = []
-        with self._database.write() as connection:
+        with self._database.write("group") as connection:
             for job in group:
                 assert job.work is not None  # noqa: S101 - the one without work ends the thread
                 outcomes.append((job.future, job.work(connection)))

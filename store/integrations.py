@@ -76,7 +76,7 @@ def note_sends(
         with database.read() as connection:
             if is_untroubled(connection, name):
                 return
-    with database.write() as connection:
+    with database.write("note-sends") as connection:
         before = _locked(connection, name)
         after = before.after_sends(successes=successes, failures=failures, reason=reason, now=now, rules=rules)
         if refused_credentials is not None:
@@ -93,7 +93,7 @@ def note_check(
     database: Database, name: str, *, ok: bool, latency_ms: int, problem: str, rules: BreakerRules, now: datetime
 ) -> tuple[Breaker, Breaker]:
     """Write down a check; the breaker before and after it. A closed one lets waiting urgent work go at once."""
-    with database.write() as connection:
+    with database.write("note-check") as connection:
         before = _locked(connection, name)
         after = before.after_probe(ok=ok, reason=problem, now=now, rules=rules)
         connection.execute(

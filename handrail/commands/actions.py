@@ -56,7 +56,7 @@ def settle(
     if not by.strip() or not reason.strip():
         raise typer.BadParameter("--by and --reason must say something: they are kept for those who ask later")
     target = State(_state(to, ["done", "cancelled", "ready", "awaiting_review"]))
-    with the_database() as database, database.write() as connection:
+    with the_database() as database, database.write("settle") as connection:
         before = settle_action(connection, key, target, by=by.strip(), reason=reason.strip(), now=datetime.now(UTC))
     if as_json:
         say_json({"key": key, "before": before, "state": target, "by": by, "reason": reason})

@@ -21,6 +21,7 @@ def plan_anew(house: House, key: str) -> None:
     """What a planner does with an action whose facts changed (acknowledgements are recovery's own)."""
     shape, ref, _ = key.split("/")
     anew = replace(SHAPES[shape], key=key, due_at=house.world.now)
+    house.rests_on.pop(key, None)
     with house.database.write() as connection:
         about = About(house.people[ref].id)
         assert replan(connection, house.world.row(key).id, anew, about, run="planner", now=house.world.now)

@@ -62,6 +62,7 @@ class House:
         self.is_stopped = False
         self.suppressed: set[tuple[str, str]] = set()
         self.planned: dict[str, PlannedAction] = {}  # whose `purpose` is the customer's ref here
+        self.rests_on: dict[str, int] = {}  # an action's key → how often its customer had moved when it was planned
         self.contacts: dict[str, tuple[str, datetime]] = {}
         self.sent_again_by_people: Counter[str] = Counter()
         self.done_by_people: set[str] = set()
@@ -121,6 +122,7 @@ class House:
         plan, now = self.planned[armed.key], self.world.now
         person = self.people[str(plan.purpose)]
         assert not person.is_erased
+        assert self.rests_on.get(armed.key, person.moves) == person.moves
         assert plan.not_after is None or now < plan.not_after
         if armed.basis is Basis.INTERNAL:
             return
@@ -147,8 +149,7 @@ class House:
                 process.answers.append(failed_before_sending(armed, "stopped before sending", retry=True))
                 continue
             receipt = self.outside.write(armed.capability, armed.key) if end in APPLIED else None
-            problem = ENDS[end]
-            process.answers.append(Outcome(armed, receipt=None if problem else receipt, problem=problem))
+            process.answers.append(Outcome(armed, receipt=receipt if ENDS[end] is None else None, problem=ENDS[end]))
         process.armed = []
 
     def record(self, process: Process) -> None:
@@ -162,7 +163,15 @@ class House:
             results = [as_result(outcome, POLICY.retry, now=self.world.now) for outcome in outcomes]
             refused = self.world.record(*results, worker=process.worker, integration=f"{capability} via fake")
             assert refused == [one for one in results if standing[one.id] != (State.SENDING, one.fence)]
+            self._check_losses(outcomes, {one.id for one in refused})
             self._tell_the_breaker(capability, [outcome.problem for outcome in outcomes])
+
+    def _check_losses(self, outcomes: Sequence[Outcome], refused: set[int]) -> None:
+        """What may have gone out is uncertain, nothing else."""
+        for outcome in outcomes:
+            if outcome.action.id not in refused:
+                is_lost = isinstance(outcome.problem, OutcomeUnknown | ZeroDivisionError)
+                assert (self.world.state(outcome.action.key) is State.UNCERTAIN) == is_lost
 
     def _tell_the_breaker(self, capability: Capability, problems: Sequence[Exception | None]) -> None:
         note_sends(

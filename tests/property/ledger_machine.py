@@ -1,17 +1,32 @@
 """The ledger as a state machine: anything in any order, judged by what the outside counted and by what is true."""
 
 import asyncio
+import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from ledger_end import check_the_end, come_to_rest, plan_anew
 from ledger_house import House
-from ledger_outside import ANSWERS, CLASSES, JOBS, MAIL, PLANS, REFS, SENDS, SERVED, SHAPES, SMS, STAGES, VOICE, Outside
+from ledger_outside import (
+    ANSWERS,
+    CHANGES,
+    CLASSES,
+    JOBS,
+    PLANS,
+    REFS,
+    SENDS,
+    SERVED,
+    SHAPES,
+    STAGES,
+    Job,
+    Outside,
+    Plan,
+)
 from ledger_world import POLICY, a_plan
 from sqlalchemy import select
 
@@ -45,9 +60,9 @@ class LedgerMachine(RuleBasedStateMachine):
     @initialize(
         classes=CLASSES,
         answers=st.lists(ANSWERS, max_size=2),
-        plans=st.lists(PLANS, min_size=2, max_size=6),
+        plans=st.lists(PLANS, min_size=3, max_size=8),
     )
-    def begin(self, classes: tuple[WriteClass, ...], answers: list[Any], plans: list[dict[str, Any]]) -> None:
+    def begin(self, classes: tuple[WriteClass, ...], answers: list[tuple[str, int, int]], plans: list[Plan]) -> None:
         """Any vendor may have any write class; something is planned already."""
         self.house.outside = Outside(dict(zip(SERVED, classes, strict=True)), lambda: self.world.now)
         for answer in answers:
@@ -70,27 +85,30 @@ class LedgerMachine(RuleBasedStateMachine):
             if row.key not in known:
                 shape = a_plan(row.key, kind=Kind(row.kind), basis=Basis(row.basis))
                 self.house.planned[row.key] = replace(shape, purpose=ref)
+                if shape.kind is Kind.ACKNOWLEDGEMENT:
+                    self.house.rests_on[row.key] = self.house.people[ref].moves
 
     @rule(wanted=PLANS)
-    def plan(self, wanted: dict[str, Any]) -> None:
+    def plan(self, wanted: Plan) -> None:
         """An action is planned, perhaps again; the second time changes nothing."""
-        shape, ref, hours = wanted["shape"], wanted["ref"], wanted["hours"]
-        key, planned = f"{shape}/{ref}/{wanted['number']}", self.house.planned
+        key, ref, planned = wanted.key, wanted.ref, self.house.planned
         earlier = [known for known in sorted(planned) if known.split("/")[1:2] == [ref] and known < key]
         plan = replace(
-            SHAPES[shape],
+            SHAPES[wanted.shape],
             key=key,
             due_at=self.world.now,
-            urgent=wanted["urgent"],
-            facts=frozenset({"customer"} if wanted["is_bound"] else ()),
-            not_after=None if hours is None else self.world.now + timedelta(hours=hours),
-            after=earlier[-1] if wanted["follows"] and earlier else None,
+            urgent=wanted.urgent,
+            facts=frozenset({"customer"} if wanted.is_bound else ()),
+            not_after=None if wanted.hours is None else self.world.now + timedelta(hours=wanted.hours),
+            after=earlier[-1] if wanted.follows and earlier else None,
         )
         before = self.world.row(key) if key in planned else None
         made = self.world.put(plan, customer_id=self.house.people[ref].id)
         assert bool(made) == (before is None)
         assert before is None or self.world.row(key) == before
         planned.setdefault(key, replace(plan, purpose=ref))
+        if before is None and wanted.is_bound:
+            self.house.rests_on[key] = self.house.people[ref].moves
 
     @rule(pick=st.integers(0, 99), back=st.booleans())
     def change_a_plan(self, pick: int, back: bool) -> None:
@@ -102,31 +120,33 @@ class LedgerMachine(RuleBasedStateMachine):
                 assert send_back_to_planning(connection, [key], reason="renewed", by="crm", now=self.world.now) == 1
 
     @rule(jobs=st.lists(JOBS, min_size=1, max_size=6))
-    def work(self, jobs: list[dict[str, Any]]) -> None:
+    def work(self, jobs: list[Job]) -> None:
         """Processes take from queues that have something, and come so far."""
         self._work(jobs)
 
-    @rule(jobs=st.lists(JOBS, min_size=1, max_size=6), seconds=st.integers(0, 90))
-    def recover_and_work(self, jobs: list[dict[str, Any]], seconds: int) -> None:
-        """A usual round, a little later: what was lost or is to be tried again comes back."""
+    @rule(jobs=st.lists(JOBS, min_size=1, max_size=6), seconds=st.integers(0, 90), change=CHANGES)
+    def recover_and_work(self, jobs: list[Job], seconds: int, change: tuple[str, str, Capability]) -> None:
+        """A usual round, a little later: what was lost or is to be tried again comes back, and something changed."""
         self.wait(seconds)
         self.recover()
+        self.customer(change)
         self._work(jobs)
 
-    def _work(self, jobs: list[dict[str, Any]]) -> None:
+    def _work(self, jobs: list[Job]) -> None:
         for job in jobs:
             ready = [row for row in self.world.rows("actions") if row.state == State.READY]
             queues = sorted({(row.capability, row.lane) for row in ready if row.due_at <= self.world.now})
             if queues:
-                capability, lane = queues[job["pick"] % len(queues)]
-                process = self.house.processes[job["who"]]
-                self.house.reserve(process, Capability(capability), lane, job["limit"])
-                self.house.go_on(process, job["until"], job["ends"], job["rate"])
+                capability, lane = queues[job.queue % len(queues)]
+                process = self.house.processes[job.who]
+                self.house.reserve(process, Capability(capability), lane, job.limit)
+                self.house.go_on(process, job.until, job.ends, job.rate)
 
     @precondition(lambda self: self.house.busy())
-    @rule(who=st.integers(0, 2), until=st.sampled_from(STAGES), ends=SENDS)
-    def go_on(self, who: int, until: str, ends: Sequence[str]) -> None:
+    @rule(who=st.integers(0, 2), until=st.sampled_from(STAGES), ends=SENDS, change=CHANGES)
+    def go_on(self, who: int, until: str, ends: Sequence[str], change: tuple[str, str, Capability]) -> None:
         """A process goes on where it stood, whatever happened meanwhile."""
+        self.customer(change)
         busy = self.house.busy()
         self.house.go_on(busy[who % len(busy)], until, ends, None)
 
@@ -140,17 +160,17 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule()
     def recover(self) -> None:
         """One round of recovery, by the code that ships. Nothing stays in a dead worker's hands."""
+        before = {row.key: row.revision for row in self.world.rows("actions")}
         LOOP.run_until_complete(sweep(self.house.handrail, run="sweeper"))
         for row in self.world.rows("actions"):
+            if row.revision != before[row.key]:
+                self.house.rests_on[row.key] = self.house.people[str(self.house.planned[row.key].purpose)].moves
             assert not (row.state in {State.CLAIMED, State.SENDING} and row.lease_until < LONG_AGO)
 
-    @rule(
-        ref=st.sampled_from(REFS),
-        what=st.sampled_from(["withdraw", "allow", "suppress", "lock", "lift", "move", "solve", "erase"]),
-        channel=st.sampled_from([MAIL, SMS, VOICE]),
-    )
-    def customer(self, ref: str, what: str, channel: Capability) -> None:
+    @rule(change=CHANGES)
+    def customer(self, change: tuple[str, str, Capability]) -> None:
         """Something becomes true of a customer."""
+        ref, what, channel = change
         person, now = self.house.people[ref], self.world.now
         with self.database.write() as connection:
             if what in {"withdraw", "allow"}:
@@ -168,7 +188,7 @@ class LedgerMachine(RuleBasedStateMachine):
             elif what == "move" and not person.is_erased:
                 found = people.locked(connection, ref)
                 assert found is not None
-                person.email = f"new-{person.email}"
+                person.email, person.moves = f"new-{person.email}", person.moves + 1
                 people.save(connection, person.id, found[1], replace(found[1], email=person.email), now=now)
             elif what == "solve":
                 standing = metadata.tables["cases"]
@@ -220,7 +240,8 @@ class LedgerMachine(RuleBasedStateMachine):
     def teardown(self) -> None:
         """Faults stop and time passes: everything comes to an end, or stands where a person sees it."""
         try:
-            if self.house.outside.classes:
+            has_failed = sys.exc_info()[0] is not None  # then that is what there is to say
+            if self.house.outside.classes and not has_failed:
                 self.switch(False)
                 come_to_rest(self.house, recover=self.recover, check=lambda capability: self.probe(capability, True))
                 check_the_end(self.house)

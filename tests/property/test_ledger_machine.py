@@ -41,7 +41,7 @@ def test_any_history_keeps_the_promises_on_sqlite(on_sqlite: Callable[[], Databa
         fresh = staticmethod(on_sqlite)
         forget = staticmethod(Database.close)
 
-    run_state_machine_as_test(OnSqlite, settings=settings(max_examples=40, stateful_step_count=40, **QUIETLY))
+    run_state_machine_as_test(OnSqlite, settings=settings(max_examples=30, stateful_step_count=40, **QUIETLY))
 
 
 @pytest.fixture

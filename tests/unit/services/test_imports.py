@@ -247,7 +247,7 @@ def test_a_long_file_is_many_short_transactions(
 ) -> None:
     begun = []
     write = installation.database.write
-    monkeypatch.setattr(installation.database, "write", lambda: begun.append(1) or write())
+    monkeypatch.setattr(installation.database, "write", lambda name: begun.append(name) or write(name))
     monkeypatch.setattr("services.imports._HOLD_SECONDS", 0.0)
 
     surveys(*(row(f"r-{number}", score=9) for number in range(20)))

@@ -1,0 +1,64 @@
+"""Survey responses: once per (source, response), newer words kept, read newest first."""
+
+from dataclasses import replace
+
+from ledger_world import NOON, World, later
+
+from domain.surveys import Judgement, Sentiment, SurveyAnswer, SurveyKind
+from store import surveys
+
+ANSWER = SurveyAnswer("standard", "r-1", SurveyKind.CES, 2, "żółć\n<b>late</b>", "pl-PL", later(hours=-1), NOON)
+BAD, GOOD = Judgement(Sentiment.DETRACTOR, is_critical=True), Judgement(Sentiment.PROMOTER, is_critical=False)
+
+
+def _save(world: World, customer: int, answer: SurveyAnswer = ANSWER) -> tuple[int, bool]:
+    with world.database.write() as connection:
+        return surveys.save(connection, answer, customer, BAD, "hardship")
+
+
+def test_an_answer_comes_back_as_it_was_given(world: World) -> None:
+    customer = world.customer()
+    response, is_new = _save(world, customer)
+    assert is_new
+    with world.database.read() as connection:
+        stored = surveys.stored(connection, response)
+    assert stored == surveys.StoredAnswer(response, customer, None, "hardship", ANSWER)
+
+
+def test_the_same_answer_again_changes_nothing(world: World) -> None:
+    customer = world.customer()
+    first, _ = _save(world, customer)
+    assert _save(world, customer, replace(ANSWER, score=7)) == (first, False)
+    assert world.rows("survey_responses")[0].score == 2
+    assert _save(world, customer, replace(ANSWER, source="other"))[1]
+
+
+def test_newer_words_are_kept_and_only_a_change_is_one(world: World) -> None:
+    response, _ = _save(world, world.customer())
+
+    def revise(answer: SurveyAnswer, judgement: Judgement = GOOD) -> bool:
+        with world.database.write() as connection:
+            return surveys.revise(connection, response, answer, judgement, None)
+
+    assert not revise(ANSWER)
+    assert revise(replace(ANSWER, comment=None))
+    assert not revise(replace(ANSWER, comment=None))
+    assert revise(replace(ANSWER, score=7, comment=None))
+    (row,) = world.rows("survey_responses")
+    assert (row.score, row.comment, row.sentiment, row.is_critical, row.distress) == (7, None, "promoter", False, None)
+
+
+def test_answers_are_read_newest_first_and_those_of_cases_oldest_first(world: World) -> None:
+    anna, bert = world.customer("A"), world.customer("B")
+    case = world.case(anna)
+    for number in range(4):
+        answer = replace(ANSWER, response_id=f"r-{number}", received_at=later(minutes=number))
+        response, _ = _save(world, anna if number else bert, answer)
+        with world.database.write() as connection:
+            surveys.conclude(connection, response, "joined", case_id=case if number > 1 else None)
+    with world.database.read() as connection:
+        newest = surveys.of_customer(connection, anna, limit=2)
+        of_cases = surveys.received_since(connection, later(minutes=1))
+    assert [stored.answer.response_id for stored in newest] == ["r-3", "r-2"]
+    assert [stored.answer.response_id for stored in of_cases] == ["r-2", "r-3"]
+    assert {row.outcome for row in world.rows("survey_responses")} == {"joined"}
