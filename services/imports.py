@@ -19,7 +19,7 @@ from domain.policy import Policy
 from services.import_files import CheckHeader, Row, read_rows
 from services.imported_customers import take_customer
 from services.intake import NO_CUSTOMER
-from services.surveys import UnknownCustomer, accept_answer, judge_answer
+from services.surveys import Given, UnknownCustomer, accept_answer, judge_answer
 from store import inbox
 from store.database import Database
 
@@ -78,15 +78,9 @@ def import_surveys(
     def take(connection: Connection, cells: Mapping[str | None, object]) -> Fate:
         now = clock()
         row = survey_contract.survey_row(cells, now=now)
-        accepted = accept_answer(
-            connection,
-            judge_answer(row.as_answer(_source(cells), now), policy),
-            row.customer.as_customer(),
-            policy,
-            run=SOURCE,
-            now=now,
-            is_import=True,
-        )
+        judged = judge_answer(row.as_answer(_source(cells), now), policy)
+        given = Given(judged, row.customer.as_customer(), is_import=True)
+        accepted = accept_answer(connection, given, policy, run=SOURCE, now=now)
         return Fate.ACCEPTED if accepted.is_new else Fate.KNOWN
 
     def check(header: Any) -> list[Problem]:
@@ -173,7 +167,7 @@ def _quarantine(connection: Connection, name: str, row: Row, problems: list[Prob
     """Keep a bad row, once: its place in the inbox is its file, line and content."""
     body_hash = hashlib.sha256(row.raw).hexdigest()
     origin = f"{name}:{row.line}"
-    delivery = inbox.receive(connection, SOURCE, f"{origin}:{body_hash}", body_hash, now=now)
+    (delivery,) = inbox.receive(connection, [inbox.Arrival(SOURCE, f"{origin}:{body_hash}", body_hash, now)])
     if delivery.is_new:
         words = [problem.as_json() for problem in problems]
         inbox.refuse(connection, delivery, SOURCE, origin, row.raw, words, http_status=202, now=now)

@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,11 +13,11 @@ from sqlalchemy import Connection, select
 from data_contracts.problems import ContractBroken, NotStrictJson, Problem
 from data_contracts.surveys import SurveyAnswered
 from domain.actions import Capability
-from domain.customers import Customer
 from domain.policy import Policy
 from domain.surveys import SurveyAnswer
 from integrations.ports import Headers, SurveyIntake
-from services.surveys import Judged, UnknownCustomer, accept_answer, judge_answer
+from services.rounds import rounds
+from services.surveys import Accepted, Fate, Given, Judged, UnknownCustomer, accept_answers, judge_answer
 from services.wiring import Handrail
 from store import inbox
 from store.crash_points import reached
@@ -67,13 +67,9 @@ async def receive_webhook(handrail: Handrail, source: str, headers: Headers, bod
     except ContractBroken as broken:
         problems = broken.problems
 
-    told = event.customer.as_customer() if event is not None else None
-    delivered = _Delivered(source, verified.webhook_id, body, judged, told, problems, http_status, now)
-
-    def store(connection: Connection) -> Answer:
-        return _store(connection, handrail, delivered)
-
-    answer = await asyncio.wrap_future(handrail.writer.submit(store))
+    given = Given(judged, event.customer.as_customer()) if event is not None and judged is not None else None
+    delivered = _Delivered(source, verified.webhook_id, body, given, problems, http_status, handrail.policy, now)
+    answer = await asyncio.wrap_future(handrail.writer.submit_to(_store, delivered))
     reached("intake.durable")
     return answer
 
@@ -92,43 +88,76 @@ class _Delivered:
     source: str
     webhook_id: str
     body: bytes
-    judged: Judged | None
-    told: Customer | None
+    given: Given | None
     problems: Sequence[Problem]
     http_status: int
+    policy: Policy
     now: datetime
 
 
-def _store(connection: Connection, handrail: Handrail, it: _Delivered) -> Answer:
-    body_hash = hashlib.sha256(it.body).hexdigest()
-    delivery = inbox.receive(connection, it.source, it.webhook_id, body_hash, now=it.now)
-    if not delivery.is_new:
-        return _repeated(connection, delivery, it.source, it.webhook_id, it.body, it.now)
+def _store(connection: Connection, delivered: Sequence[_Delivered]) -> list[Answer]:
+    """Everything that came in while the database was busy, set by set; how each is answered."""
+    answers: dict[int, Answer] = {}
+    for together in rounds(range(len(delivered)), lambda place: _door(delivered[place])):
+        stored = _store_together(connection, [delivered[place] for place in together])
+        answers |= zip(together, stored, strict=True)
+    return [answers[place] for place in range(len(delivered))]
+
+
+def _door(it: _Delivered) -> frozenset[Hashable]:
+    """A repeat is answered from what the first one came to."""
+    return frozenset({(it.source, it.webhook_id)})
+
+
+def _store_together(connection: Connection, delivered: Sequence[_Delivered]) -> list[Answer]:
+    arrivals = [
+        inbox.Arrival(it.source, it.webhook_id, hashlib.sha256(it.body).hexdigest(), it.now) for it in delivered
+    ]
+    deliveries = inbox.receive(connection, arrivals)
     reached("intake.received")
-    urgent: frozenset[Capability] = frozenset()
+    told = [
+        (it, it.given)
+        for it, delivery in zip(delivered, deliveries, strict=True)
+        if delivery.is_new and it.given is not None
+    ]
+    fates = _accepted(connection, told)
+    return [
+        _answered(connection, it, delivery, fates.get(_door(it)))
+        for it, delivery in zip(delivered, deliveries, strict=True)
+    ]
+
+
+def _accepted(connection: Connection, told: Sequence[tuple[_Delivered, Given]]) -> dict[frozenset[Hashable], Fate]:
+    if not told:
+        return {}
+    latest = told[-1][0]
+    fates = accept_answers(connection, [given for _, given in told], latest.policy, run="gateway", now=latest.now)
+    return {_door(it): fate for (it, _), fate in zip(told, fates, strict=True)}
+
+
+def _answered(connection: Connection, it: _Delivered, delivery: inbox.Delivery, fate: Fate | None) -> Answer:
+    if not delivery.is_new:
+        return _repeated(connection, delivery, it)
     problems = it.problems
-    if it.judged is not None and it.told is not None:
-        try:
-            urgent = accept_answer(connection, it.judged, it.told, handrail.policy, run="gateway", now=it.now).urgent
-        except UnknownCustomer:
-            problems = [NO_CUSTOMER]
-        except ContractBroken as broken:
-            problems = broken.problems
+    if isinstance(fate, UnknownCustomer):
+        problems = [NO_CUSTOMER]
+    elif isinstance(fate, ContractBroken):
+        problems = fate.problems
     if problems:
         rows = [problem.as_json() for problem in problems]
         delivery = inbox.refuse(
             connection, delivery, it.source, it.webhook_id, it.body, rows, http_status=it.http_status, now=it.now
         )
+    urgent = fate.urgent if isinstance(fate, Accepted) else frozenset()
     return _answer(delivery, duplicate=False, urgent=urgent)
 
 
-def _repeated(
-    connection: Connection, delivery: inbox.Delivery, source: str, webhook_id: str, body: bytes, now: datetime
-) -> Answer:
+def _repeated(connection: Connection, delivery: inbox.Delivery, it: _Delivered) -> Answer:
     """Answer as the first time. Another body under a known id is not answered otherwise, but it is kept."""
-    if hashlib.sha256(body).hexdigest() != delivery.body_hash and not _is_kept(connection, delivery, body):
-        _log.warning("%s: %s came again with another body; it is in quarantine", source, delivery.event_id)
-        inbox.keep(connection, source, webhook_id, body, [REUSED_ID.as_json()], inbox_id=delivery.id, now=now)
+    if hashlib.sha256(it.body).hexdigest() != delivery.body_hash and not _is_kept(connection, delivery, it.body):
+        _log.warning("%s: %s came again with another body; it is in quarantine", it.source, delivery.event_id)
+        problem = REUSED_ID.as_json()
+        inbox.keep(connection, it.source, it.webhook_id, it.body, [problem], inbox_id=delivery.id, now=it.now)
     return _answer(delivery, duplicate=True, urgent=frozenset())
 
 

@@ -7,7 +7,7 @@ from sqlalchemy import select
 
 from domain.actions import Kind, State
 from domain.policy import Policy
-from services.surveys import acknowledgement_anew
+from services.escalating import acknowledgement_anew
 from store.database import Database
 from store.ledger.enqueue import replan
 from store.ledger.rows import actions

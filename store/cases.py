@@ -1,21 +1,28 @@
 """Cases: opened or joined under the customer's lock, solved by a person."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, exists, insert, literal, select, update
 
 from domain.escalation import CaseTerms, OpenCase
 from store.ledger.rows import cases, customers
 
+_later = cases.alias("later")
 _OPEN_OR_LAST = (
     select(cases)
-    .where(cases.c.customer_id == bindparam("customer_id"))
-    .order_by((cases.c.state == "open").desc(), cases.c.number.desc())
-    .limit(1)
+    .where(
+        cases.c.customer_id.in_(bindparam("customer_ids", expanding=True)),
+        (cases.c.state == "open")
+        | ~exists(
+            select(literal(1)).where(_later.c.customer_id == cases.c.customer_id, _later.c.number > cases.c.number)
+        ),
+    )
+    .order_by((cases.c.state == "open").desc())
 )
-_OPEN = insert(cases).returning(cases.c.id)
+_OPEN = insert(cases).returning(cases.c.id, cases.c.customer_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,29 +33,51 @@ class StoredCase:
     case: OpenCase
 
 
-def open_or_join(
-    connection: Connection, customer_id: int, customer_ref: str, terms: CaseTerms, *, now: datetime
-) -> StoredCase:
-    """The customer's one open case; a new one with the next number if there is none. The customer's row is locked."""
-    standing = connection.execute(_OPEN_OR_LAST, {"customer_id": customer_id}).first()
-    if standing is not None and standing.state == "open":
-        return StoredCase(standing.id, _open_case(standing, customer_ref))
-    number = 1 if standing is None else standing.number + 1
-    made = connection.execute(
-        _OPEN,
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """What calls for a case: whose it is, and the terms of one that would have to be opened."""
+
+    customer_id: int
+    customer_ref: str
+    terms: CaseTerms
+
+
+def open_or_join(connection: Connection, troubles: Sequence[Trouble], *, now: datetime) -> list[StoredCase]:
+    """Each customer's one open case; a new one with the next number if there is none. In order, no customer twice.
+
+    The customers' rows are locked by the caller.
+    """
+    found: dict[int, Row[Any]] = {}
+    for row in connection.execute(_OPEN_OR_LAST, {"customer_ids": [trouble.customer_id for trouble in troubles]}):
+        found.setdefault(row.customer_id, row)
+    joined = {customer_id: row for customer_id, row in found.items() if row.state == "open"}
+    numbers = {customer_id: row.number + 1 for customer_id, row in found.items()}
+    rows = [
         {
-            "customer_id": customer_id,
-            "number": number,
+            "customer_id": trouble.customer_id,
+            "number": numbers.get(trouble.customer_id, 1),
             "state": "open",
-            "reason": terms.reason,
-            "team": terms.team,
-            "priority": terms.priority,
-            "answer_by": terms.answer_by,
+            "reason": trouble.terms.reason,
+            "team": trouble.terms.team,
+            "priority": trouble.terms.priority,
+            "answer_by": trouble.terms.answer_by,
             "opened_at": now,
             "version": 1,
-        },
-    ).scalar_one()
-    return StoredCase(made, OpenCase(customer_ref, number, True, terms.team, terms.priority, terms.answer_by))
+        }
+        for trouble in troubles
+        if trouble.customer_id not in joined
+    ]
+    opened = {row.customer_id: row.id for row in connection.execute(_OPEN, rows)} if rows else {}
+    return [
+        StoredCase(joined[it.customer_id].id, _open_case(joined[it.customer_id], it.customer_ref))
+        if it.customer_id in joined
+        else StoredCase(opened[it.customer_id], _new_case(it, numbers.get(it.customer_id, 1)))
+        for it in troubles
+    ]
+
+
+def _new_case(it: Trouble, number: int) -> OpenCase:
+    return OpenCase(it.customer_ref, number, True, it.terms.team, it.terms.priority, it.terms.answer_by)
 
 
 def stored(connection: Connection, case_id: int) -> StoredCase:

@@ -1,6 +1,6 @@
 """Customers: read, created, their blanks filled, silenced, remembered as not to be written to."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, time
 from typing import Any
 
@@ -17,8 +17,13 @@ from store.once import insert_once
 _BOUND = ("name", "email", "phone", "language", "time_zone", "tier", "preferred_channel", "dedicated_agent")
 """Columns messages are planned on: a change raises `version` and so re-plans what waits."""
 
-_LOCKED = select(customers).where(customers.c.ref == bindparam("ref")).with_for_update()
-_CREATE = insert_once(customers, "ref").returning(customers.c.id)
+_LOCKED = (
+    select(customers)
+    .where(customers.c.ref.in_(bindparam("refs", expanding=True)))
+    .order_by(customers.c.id)
+    .with_for_update()
+)
+_CREATE = insert_once(customers, "ref").returning(customers.c.id, customers.c.ref)
 _SILENCE = (
     update(customers)
     .where(customers.c.id == bindparam("row_id"), customers.c.tact_lock.is_(None))
@@ -58,17 +63,29 @@ def as_customer(row: Row[Any]) -> Customer:
 
 def locked(connection: Connection, ref: str) -> tuple[int, Customer] | None:
     """The customer with this ref, held until the transaction ends; None: unknown."""
-    row = connection.execute(_LOCKED, {"ref": ref}).first()
-    return None if row is None else (row.id, as_customer(row))
+    return all_locked(connection, [ref]).get(ref)
+
+
+def all_locked(connection: Connection, refs: Sequence[str]) -> dict[str, tuple[int, Customer]]:
+    """The customers with these refs, held until the transaction ends, in id order; who is unknown is missing."""
+    return {row.ref: (row.id, as_customer(row)) for row in connection.execute(_LOCKED, {"refs": list(refs)})}
 
 
 def create(connection: Connection, customer: Customer, *, now: datetime) -> int:
     """Insert a customer; the id. Somebody else may insert the same ref meanwhile: theirs stays, its id is returned."""
-    row = {"ref": customer.ref, **_columns(customer), "version": 1, "touched": 0, "created_at": now, "updated_at": now}
-    made = connection.execute(_CREATE, row).scalar()
+    made = create_all(connection, [customer], now=now).get(customer.ref)
     if made is None:
         made = connection.execute(select(customers.c.id).where(customers.c.ref == customer.ref)).scalar_one()
     return int(made)
+
+
+def create_all(connection: Connection, created: Sequence[Customer], *, now: datetime) -> dict[str, int]:
+    """Insert customers; the ids by ref. One whose ref somebody else inserted meanwhile is missing: theirs stays."""
+    rows = [
+        {"ref": one.ref, **_columns(one), "version": 1, "touched": 0, "created_at": now, "updated_at": now}
+        for one in sorted(created, key=lambda one: one.ref)
+    ]
+    return {row.ref: row.id for row in connection.execute(_CREATE, rows)} if rows else {}
 
 
 def save(connection: Connection, customer_id: int, before: Customer, after: Customer, *, now: datetime) -> bool:
@@ -85,7 +102,14 @@ def save(connection: Connection, customer_id: int, before: Customer, after: Cust
 
 def set_tact_lock(connection: Connection, customer_id: int, reason: str, *, now: datetime) -> None:
     """Silence all proactive contact; the first reason stays until a person lifts it."""
-    connection.execute(_SILENCE, {"row_id": customer_id, "reason": reason, "now": now})
+    set_tact_locks(connection, {customer_id: reason}, now=now)
+
+
+def set_tact_locks(connection: Connection, reasons: Mapping[int, str], *, now: datetime) -> None:
+    """Silence customers, by our ids."""
+    silenced = [{"row_id": row_id, "reason": reason, "now": now} for row_id, reason in sorted(reasons.items())]
+    if silenced:
+        connection.execute(_SILENCE, silenced)
 
 
 def lift_tact_lock(connection: Connection, customer_id: int, *, now: datetime) -> None:
@@ -130,11 +154,20 @@ def suppress(connection: Connection, channel: str, address: str, reason: str, *,
 
 def suppressed_channels(connection: Connection, customer: Customer) -> set[Capability]:
     """Channels whose address on file must not be written to."""
+    return all_suppressed_channels(connection, [customer])[0]
+
+
+def all_suppressed_channels(connection: Connection, people: Sequence[Customer]) -> list[set[Capability]]:
+    """The same of many, in order."""
+    reached = [_address_hashes(customer) for customer in people]
+    hashes = sorted({hashed for channels in reached for hashed in channels.values()})
+    listed = {(row.channel, row.address_hash) for row in connection.execute(_SUPPRESSED, {"hashes": hashes})}
+    return [{at for at, hashed in channels.items() if (at.value, hashed) in listed} for channels in reached]
+
+
+def _address_hashes(customer: Customer) -> dict[Capability, str]:
     addresses = {Capability.MAIL: customer.email, Capability.SMS: customer.phone, Capability.VOICE: customer.phone}
-    hashes = {address_hash(address) for address in addresses.values() if address}
-    listed = connection.execute(_SUPPRESSED, {"hashes": sorted(hashes)})
-    found = {(row.channel, row.address_hash) for row in listed}
-    return {at for at, address in addresses.items() if address and (at.value, address_hash(address)) in found}
+    return {at: address_hash(address) for at, address in addresses.items() if address}
 
 
 def erase(connection: Connection, customer_id: int, *, now: datetime) -> None:

@@ -1,13 +1,12 @@
 """One transaction for everything that waits: many small writes, one commit each time the disk is free."""
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from itertools import count
 from queue import Empty, PriorityQueue
 from threading import Lock, Thread
-from time import monotonic
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection
@@ -15,11 +14,11 @@ from sqlalchemy import Connection
 from store.database import Database, in_short
 
 T = TypeVar("T")
-_log = logging.getLogger("store")
+R = TypeVar("R")
+Work = Callable[[Connection, list[T]], Sequence[R]]
+"""Writes every item it is given; one result an item, in order."""
 
-_SECONDS = {True: 0.05, False: 0.25}
-"""How long a group goes on, by `is_sqlite`: there every other writer waits for it. On PostgreSQL longer is better: what
-comes in together is sent together, for a fraction of the work."""
+_log = logging.getLogger("store")
 
 _FIRST, _NEXT, _LAST = range(3)
 
@@ -28,22 +27,23 @@ _FIRST, _NEXT, _LAST = range(3)
 class _Job:
     rank: int
     number: int
-    work: Callable[[Connection], Any] | None = field(compare=False)  # None: the writer is closed
+    work: Work[Any, Any] | None = field(compare=False)  # None: the writer is closed
+    item: Any = field(default=None, compare=False)
     future: "Future[Any]" = field(default_factory=Future, compare=False)
 
 
 class GroupCommit:
-    """A writer thread. Jobs run one after the other in the group's transaction and are answered after its commit.
+    """A writer thread. What waits is written in one transaction and answered after its commit.
 
-    When anything fails (a job raises, a deadlock, a lost connection), the transaction is taken back and each of its
-    jobs is run once more by itself, so that one cannot spoil the others; a job must bear being run again. That is
-    rare, and savepoints, which would spare the others, cost each job two statements. A group ends after `seconds`.
+    Items of the same work are handed to it together, so that it can write them set by set. When anything fails (a job
+    raises, a deadlock, a lost connection), the transaction is taken back and each of its jobs is run once more by
+    itself, so that one cannot spoil the others; a job must bear being run again. That is rare, and savepoints, which
+    would spare the others, cost each job two statements. A group has at most `largest` jobs: other writers wait for it.
     """
 
-    def __init__(self, database: Database, *, largest: int = 64, seconds: float | None = None) -> None:
+    def __init__(self, database: Database, *, largest: int = 64) -> None:
         self._database = database
         self._largest = largest
-        self._seconds = seconds if seconds is not None else _SECONDS[database.is_sqlite]
         self._queue: PriorityQueue[_Job] = PriorityQueue()
         self._numbers = count()
         self._gate = Lock()
@@ -51,16 +51,20 @@ class GroupCommit:
         self._thread = Thread(target=self._run, name="group-commit", daemon=True)
         self._thread.start()
 
-    def submit(self, job: Callable[[Connection], T], *, ahead: bool = False) -> "Future[T]":
+    def submit(self, job: Callable[[Connection], R], *, ahead: bool = False) -> "Future[R]":
         """Run `job(connection)` in the next group. The future is done only once it is committed, or failed.
 
         `ahead` of all that wait without it: what came of a send must be written before its lease ends, however many
         answers are waiting to come in. Raises RuntimeError after `close()`: nobody would ever answer.
         """
+        return self.submit_to(_each, job, ahead=ahead)
+
+    def submit_to(self, work: Work[T, R], item: T, *, ahead: bool = False) -> "Future[R]":
+        """As `submit`, for an item that `work` writes together with the other items that wait for it."""
         with self._gate:
             if self._is_closed:
                 raise RuntimeError("this writer is closed; nothing was written")
-            waiting = _Job(_FIRST if ahead else _NEXT, next(self._numbers), job)
+            waiting = _Job(_FIRST if ahead else _NEXT, next(self._numbers), work, item)
             self._queue.put(waiting)
         return waiting.future
 
@@ -74,26 +78,17 @@ class GroupCommit:
 
     def _run(self) -> None:
         while (first := self._queue.get()).work is not None:
-            taken: list[_Job] = []
+            taken = [first] if first.future.set_running_or_notify_cancel() else []
             try:
-                self._commit(self._group(first, taken))
+                self._commit(taken, take_more=True)
             except Exception as problem:
                 _log.warning("writes failed together (%s); each is tried alone", in_short(problem))
-                if not taken and first.future.set_running_or_notify_cancel():  # there was no transaction to begin with
-                    taken = [first]
                 for job in taken:
                     self._commit_alone(job)
 
-    def _group(self, first: _Job, taken: list[_Job]) -> Iterator[_Job]:
-        """`first` and whoever waits or comes while there is time, but for those given up; each is noted in `taken`."""
-        ends = monotonic() + self._seconds
-        job = first
-        while True:
-            if job.future.set_running_or_notify_cancel():
-                taken.append(job)
-                yield job
-            if len(taken) >= self._largest or monotonic() > ends:
-                return
+    def _take_waiting(self, taken: list[_Job]) -> None:
+        """Everybody who waits by now, but for those given up."""
+        while len(taken) < self._largest:
             try:
                 job = self._queue.get_nowait()
             except Empty:
@@ -101,13 +96,15 @@ class GroupCommit:
             if job.work is None:
                 self._queue.put(job)
                 return
+            if job.future.set_running_or_notify_cancel():
+                taken.append(job)
 
-    def _commit(self, group: Iterable[_Job]) -> None:
-        outcomes: list[tuple[Future[Any], Any]] = []
+    def _commit(self, jobs: list[_Job], *, take_more: bool = False) -> None:
+        """`take_more`: also those who came while the database was not free."""
         with self._database.write("group") as connection:
-            for job in group:
-                assert job.work is not None  # noqa: S101 - the one without work ends the thread
-                outcomes.append((job.future, job.work(connection)))
+            if take_more:
+                self._take_waiting(jobs)
+            outcomes = [outcome for together in _by_work(jobs) for outcome in _outcomes(connection, together)]
         for future, value in outcomes:
             future.set_result(value)
 
@@ -116,3 +113,22 @@ class GroupCommit:
             self._commit([job])
         except Exception as problem:
             job.future.set_exception(problem)
+
+
+def _each(connection: Connection, jobs: list[Callable[[Connection], R]]) -> list[R]:
+    return [job(connection) for job in jobs]
+
+
+def _by_work(jobs: Sequence[_Job]) -> list[list[_Job]]:
+    """Jobs of the same work together; the works in the order of their first jobs."""
+    together: dict[Any, list[_Job]] = {}
+    for job in jobs:
+        together.setdefault((job.rank, job.work), []).append(job)
+    return list(together.values())
+
+
+def _outcomes(connection: Connection, jobs: list[_Job]) -> "list[tuple[Future[Any], Any]]":
+    work = jobs[0].work
+    assert work is not None  # noqa: S101 - the one without work ends the thread
+    results = work(connection, [job.item for job in jobs])
+    return [(job.future, result) for job, result in zip(jobs, results, strict=True)]

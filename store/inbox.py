@@ -1,7 +1,7 @@
 """The inbox and the quarantine: what came in is stored before it is answered, and nothing is lost."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
@@ -13,8 +13,18 @@ from store.tables import metadata
 inbox: Table = metadata.tables["inbox"]
 quarantine: Table = metadata.tables["quarantine"]
 
-_ARRIVE = insert_once(inbox, "source", "webhook_id").returning(inbox.c.id)
+_ARRIVE = insert_once(inbox, "source", "webhook_id").returning(inbox.c.id, inbox.c.source, inbox.c.webhook_id)
 _KNOWN = select(inbox).where(inbox.c.source == bindparam("source"), inbox.c.webhook_id == bindparam("webhook_id"))
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """What comes to the door: who sent it, under which id, and the SHA-256 of its bytes."""
+
+    source: str
+    webhook_id: str
+    body_hash: str
+    received_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,21 +44,22 @@ class Delivery:
         return f"evt_{self.id}"
 
 
-def receive(connection: Connection, source: str, webhook_id: str, body_hash: str, *, now: datetime) -> Delivery:
-    """Put a delivery into the inbox, or find the one with the same (source, webhook id)."""
-    arrived = {
-        "source": source,
-        "webhook_id": webhook_id,
-        "body_hash": body_hash,
-        "received_at": now,
-        "http_status": 202,
-        "status": "accepted",
-        "problems": [],
-    }
-    made = connection.execute(_ARRIVE, arrived).scalar()
-    if made is not None:
-        return Delivery(made, True, 202, "accepted", [], body_hash)
-    row = connection.execute(_KNOWN, {"source": source, "webhook_id": webhook_id}).one()
+def receive(connection: Connection, arrivals: Sequence[Arrival]) -> list[Delivery]:
+    """Put deliveries into the inbox, or find those with the same (source, webhook id); in order, no two alike."""
+    made: dict[tuple[str, str], int] = {}
+    rows = [{**asdict(arrival), "http_status": 202, "status": "accepted", "problems": []} for arrival in arrivals]
+    for row in connection.execute(_ARRIVE, rows):
+        made[row.source, row.webhook_id] = row.id
+    return [
+        Delivery(made[it.source, it.webhook_id], True, 202, "accepted", [], it.body_hash)
+        if (it.source, it.webhook_id) in made
+        else _known(connection, it)
+        for it in arrivals
+    ]
+
+
+def _known(connection: Connection, it: Arrival) -> Delivery:
+    row = connection.execute(_KNOWN, {"source": it.source, "webhook_id": it.webhook_id}).one()
     return Delivery(row.id, False, row.http_status, row.status, row.problems, row.body_hash)
 
 

@@ -1,17 +1,32 @@
 """Survey responses: each customer's answer once per (source, response)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, Row, Table, bindparam, select, update
+from sqlalchemy import Connection, Row, Table, bindparam, select, tuple_, update
 
 from domain.surveys import Judgement, SurveyAnswer, SurveyKind
+from store.ledger.rows import customers
 from store.once import insert_once
 from store.tables import metadata
 
 survey_responses: Table = metadata.tables["survey_responses"]
 
-_SAVE = insert_once(survey_responses, "source", "response_id").returning(survey_responses.c.id)
+_SAVE = insert_once(survey_responses, "source", "response_id").returning(
+    survey_responses.c.id, survey_responses.c.source, survey_responses.c.response_id
+)
+_STANDING = (
+    select(
+        survey_responses.c.id,
+        survey_responses.c.source,
+        survey_responses.c.response_id,
+        survey_responses.c.case_id,
+        customers.c.ref,
+    )
+    .join(customers, customers.c.id == survey_responses.c.customer_id)
+    .where(tuple_(survey_responses.c.source, survey_responses.c.response_id).in_(bindparam("wanted", expanding=True)))
+)
 _CONCLUDE = (
     update(survey_responses)
     .where(survey_responses.c.id == bindparam("row_id"))
@@ -26,6 +41,25 @@ _OF_CUSTOMER = (
 
 
 @dataclass(frozen=True, slots=True)
+class NewAnswer:
+    """An answer to be stored: whose it is, and what it means."""
+
+    answer: SurveyAnswer
+    customer_id: int
+    judgement: Judgement
+    distress: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class StandingAnswer:
+    """What is there of an answer that comes again: our id, its case, and whose it is."""
+
+    id: int
+    case_id: int | None
+    customer_ref: str
+
+
+@dataclass(frozen=True, slots=True)
 class StoredAnswer:
     """An answer with our ids and what was made of it."""
 
@@ -36,39 +70,23 @@ class StoredAnswer:
     answer: SurveyAnswer
 
 
-def save(
-    connection: Connection, answer: SurveyAnswer, customer_id: int, judgement: Judgement, distress: str | None
-) -> tuple[int, bool]:
-    """Insert an answer; its id, and False when it was there already (then nothing is changed)."""
-    row = {
-        "source": answer.source,
-        "response_id": answer.response_id,
-        "customer_id": customer_id,
-        "kind": answer.kind,
-        "score": answer.score,
-        "comment": answer.comment,
-        "language": answer.language,
-        "answered_at": answer.answered_at,
-        "received_at": answer.received_at,
-        "sentiment": judgement.sentiment,
-        "is_critical": judgement.is_critical,
-        "distress": distress,
-        "outcome": "recorded",
-    }
-    made = connection.execute(_SAVE, row).scalar()
-    if made is not None:
-        return made, True
-    known = connection.execute(
-        select(survey_responses.c.id).where(
-            survey_responses.c.source == answer.source, survey_responses.c.response_id == answer.response_id
-        )
-    ).scalar_one()
-    return known, False
+def save(connection: Connection, answers: Sequence[NewAnswer]) -> dict[tuple[str, str], int]:
+    """Insert answers; the ids of those that were not there yet, by (source, response). The others stay as they are."""
+    rows = [_row(new) for new in answers]
+    return {(row.source, row.response_id): row.id for row in connection.execute(_SAVE, rows)} if rows else {}
 
 
-def conclude(connection: Connection, response_id: int, outcome: str, *, case_id: int | None) -> None:
-    """Write down what was done about an answer, in words."""
-    connection.execute(_CONCLUDE, {"row_id": response_id, "outcome": outcome, "case_id": case_id})
+def standing(connection: Connection, wanted: Sequence[tuple[str, str]]) -> dict[tuple[str, str], StandingAnswer]:
+    """Those of the wanted (source, response) that are there, with the ref of the customer who gave each."""
+    rows = connection.execute(_STANDING, {"wanted": list(wanted)})
+    return {(row.source, row.response_id): StandingAnswer(row.id, row.case_id, row.ref) for row in rows}
+
+
+def conclude(connection: Connection, outcomes: Sequence[tuple[int, str, int | None]]) -> None:
+    """Write down what was done about answers: each one's id, the outcome in words, and its case."""
+    told = [{"row_id": row_id, "outcome": outcome, "case_id": case_id} for row_id, outcome, case_id in outcomes]
+    if told:
+        connection.execute(_CONCLUDE, told)
 
 
 def revise(
@@ -101,6 +119,25 @@ def of_customer(connection: Connection, customer_id: int, *, limit: int = 50) ->
     """A customer's answers, newest first."""
     rows = connection.execute(_OF_CUSTOMER, {"customer_id": customer_id, "most": limit})
     return [_stored(row) for row in rows]
+
+
+def _row(new: NewAnswer) -> dict[str, object]:
+    answer = new.answer
+    return {
+        "source": answer.source,
+        "response_id": answer.response_id,
+        "customer_id": new.customer_id,
+        "kind": answer.kind,
+        "score": answer.score,
+        "comment": answer.comment,
+        "language": answer.language,
+        "answered_at": answer.answered_at,
+        "received_at": answer.received_at,
+        "sentiment": new.judgement.sentiment,
+        "is_critical": new.judgement.is_critical,
+        "distress": new.distress,
+        "outcome": "recorded",
+    }
 
 
 def _stored(row: Row[tuple[object, ...]]) -> StoredAnswer:

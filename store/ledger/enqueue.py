@@ -1,6 +1,6 @@
 """Write planned actions, once per key; and make an unsent one anew."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -30,8 +30,9 @@ _UNTRIED: dict[str, ColumnElement[Any]] = {
     "revision": literal_column("1"),
 }
 _INSERT = insert_once(actions, "key").values(_UNTRIED).returning(actions.c.key, actions.c.id)
-_VERSION = {
-    fact: select(table.c.version).where(table.c.id == bindparam("subject_id"))
+_IDS_OF = select(actions.c.key, actions.c.id).where(actions.c.key.in_(bindparam("keys", expanding=True)))
+_VERSIONS = {
+    fact: select(table.c.id, table.c.version).where(table.c.id.in_(bindparam("subjects", expanding=True)))
     for fact, table in (("customer", customers), ("case", cases))
 }
 _BIND = insert(evidence)
@@ -54,14 +55,25 @@ def enqueue(
     Call it in the transaction of the business change that causes the actions. A key that exists stays as it is.
     Raises LookupError for an action that waits for one nobody planned, ValueError for actions that wait for each other.
     """
-    if not planned:
+    return enqueue_all(connection, [(action, about) for action in planned], run=run, now=now)
+
+
+def enqueue_all(
+    connection: Connection, plans: Sequence[tuple[PlannedAction, About]], *, run: str, now: datetime
+) -> dict[str, int]:
+    """As `enqueue`, for plans about different people."""
+    if not plans:
         return {}
-    known: dict[str, int] = {}
-    for wave in _waves(planned):
-        rows = [_row(action, about, _predecessor(connection, action, known), run=run, now=now) for action in wave]
-        known |= _insert_new(connection, rows)
-    _bind(connection, {known[a.key]: a.facts for a in planned if a.key in known}, about)
-    return known
+    abouts = {action.key: about for action, about in reversed(plans)}
+    awaited = {action.after for action, _ in plans if action.after is not None}
+    known = _standing(connection, awaited - set(abouts))
+    made: dict[str, int] = {}
+    for wave in _waves([action for action, _ in plans]):
+        rows = [_row(it, abouts[it.key], _predecessor(it, known | made), run=run, now=now) for it in wave]
+        made |= _insert_new(connection, rows)
+        known |= _standing(connection, (awaited & {it.key for it in wave}) - set(made))  # those that were there
+    _bind(connection, [(made[it.key], it.facts, about) for it, about in plans if it.key in made])
+    return made
 
 
 def replan(
@@ -94,7 +106,7 @@ def replan(
     if moved.rowcount != 1:
         return False
     connection.execute(delete(evidence).where(evidence.c.action_id == action_id))
-    _bind(connection, {action_id: planned.facts}, about)
+    _bind(connection, [(action_id, planned.facts, about)])
     return True
 
 
@@ -129,15 +141,19 @@ def _waves(planned: Sequence[PlannedAction]) -> list[list[PlannedAction]]:
     return waves
 
 
-def _predecessor(connection: Connection, action: PlannedAction, known: Mapping[str, int]) -> int | None:
+def _standing(connection: Connection, keys: Collection[str]) -> dict[str, int]:
+    """The ids of those actions that are there, by key."""
+    if not keys:
+        return {}
+    return {key: row_id for key, row_id in connection.execute(_IDS_OF, {"keys": sorted(keys)})}
+
+
+def _predecessor(action: PlannedAction, known: Mapping[str, int]) -> int | None:
     if action.after is None:
         return None
-    if action.after in known:
-        return known[action.after]
-    found = connection.execute(select(actions.c.id).where(actions.c.key == action.after)).scalar()
-    if found is None:
+    if action.after not in known:
         raise LookupError(f"{action.key} waits for an action, but nobody planned {action.after!r}")
-    return int(found)
+    return known[action.after]
 
 
 def _row(action: PlannedAction, about: About, after_id: int | None, *, run: str, now: datetime) -> dict[str, Any]:
@@ -172,18 +188,23 @@ def _insert_new(connection: Connection, rows: list[dict[str, Any]]) -> dict[str,
     return {key: row_id for key, row_id in connection.execute(_INSERT, rows)}
 
 
-def _bind(connection: Connection, facts: Mapping[int, frozenset[str]], about: About) -> None:
-    """Note which version of each fact an action rests on."""
-    wanted = frozenset().union(*facts.values()) if facts else frozenset()
-    subjects = {"customer": about.customer_id, "case": about.case_id}
-    rows = []
-    for fact in wanted:
-        subject_id = subjects[fact]
-        version = connection.execute(_VERSION[fact], {"subject_id": subject_id}).scalar_one()
-        rows += [
-            {"action_id": action_id, "fact": fact, "subject_id": subject_id, "version": version}
-            for action_id, bound in facts.items()
-            if fact in bound
-        ]
-    if rows:
-        connection.execute(_BIND, rows)
+def _bind(connection: Connection, bound: Sequence[tuple[int, frozenset[str], About]]) -> None:
+    """Note which version of each fact each action rests on."""
+    for fact in sorted(frozenset().union(*(facts for _, facts, _ in bound))):
+        subjects = {action_id: _subject(fact, about) for action_id, facts, about in bound if fact in facts}
+        asked = {"subjects": sorted(set(subjects.values()))}
+        versions = {row.id: row.version for row in connection.execute(_VERSIONS[fact], asked)}
+        connection.execute(
+            _BIND,
+            [
+                {"action_id": action_id, "fact": fact, "subject_id": subject_id, "version": versions[subject_id]}
+                for action_id, subject_id in subjects.items()
+            ],
+        )
+
+
+def _subject(fact: str, about: About) -> int:
+    found = {"customer": about.customer_id, "case": about.case_id}[fact]
+    if found is None:
+        raise LookupError(f"a plan rests on its {fact}, but is about none")
+    return found

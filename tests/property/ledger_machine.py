@@ -33,7 +33,7 @@ from sqlalchemy import select
 from domain.actions import Basis, Capability, Kind, State, WriteClass, is_legal
 from domain.surveys import SurveyAnswer, SurveyKind
 from services.recovery import sweep
-from services.surveys import accept_answer, judge_answer
+from services.surveys import Given, accept_answer, judge_answer
 from store import cases
 from store import customers as people
 from store.database import Database
@@ -79,7 +79,7 @@ class LedgerMachine(RuleBasedStateMachine):
         with self.database.write() as connection:
             found = people.locked(connection, ref)
             assert found is not None
-            accept_answer(connection, judge_answer(said, POLICY), found[1], POLICY, run="gateway", now=now)
+            accept_answer(connection, Given(judge_answer(said, POLICY), found[1]), POLICY, run="gateway", now=now)
         self.house.people[ref].is_locked = self.house.tact_lock(ref) is not None
         for row in self.world.rows("actions"):
             if row.key not in known:

@@ -8,7 +8,7 @@ import pytest
 from domain.customers import Customer
 from domain.surveys import SurveyAnswer, SurveyKind
 from services.intake import Answer, receive_webhook
-from services.surveys import accept_answer, judge_answer
+from services.surveys import Given, accept_answer, judge_answer
 from services.wiring import Handrail
 
 
@@ -22,9 +22,8 @@ def answered(installation: Any) -> Callable[..., tuple[str, str]]:
         answer = SurveyAnswer("standard", response, SurveyKind.NPS, score, "late again", "en", now, now)
         before = set(installation.states())
         with installation.database.write() as connection:
-            accept_answer(
-                connection, judge_answer(answer, installation.policy), who, installation.policy, run="t", now=now
-            )
+            given = Given(judge_answer(answer, installation.policy), who)
+            accept_answer(connection, given, installation.policy, run="t", now=now)
         ticket, acknowledgement = sorted(set(installation.states()) - before)
         return ticket, acknowledgement
 

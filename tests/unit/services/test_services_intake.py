@@ -210,7 +210,7 @@ async def test_what_fails_on_the_way_leaves_nothing_and_the_retry_is_whole(
 ) -> None:
     """A defect after the customer, the answer and the case were written: all of it is taken back."""
     with monkeypatch.context() as broken:
-        broken.setattr("services.surveys.plan_ticket", lambda *_, **__: 1 / 0)
+        broken.setattr("services.escalating.plan_ticket", lambda *_, **__: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             await deliver(answer())
     for table in ("inbox", "customers", "survey_responses", "cases", "actions"):

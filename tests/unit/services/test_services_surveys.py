@@ -13,7 +13,7 @@ from ledger_world import check_audit
 from domain.actions import Capability
 from domain.customers import Customer
 from domain.surveys import SurveyAnswer, SurveyKind
-from services.surveys import Accepted, UnknownCustomer, accept_answer, judge_answer
+from services.surveys import Accepted, Given, UnknownCustomer, accept_answer, judge_answer
 from store import cases
 
 ANNA = Customer("C-1", email="anna@example.com", language="en")
@@ -29,9 +29,9 @@ def accept(installation: Any) -> Accept:
     ) -> Accepted:
         now = installation.clock()
         answer = SurveyAnswer("standard", response, SurveyKind.NPS, score, comment, "en", now, now)
-        judged = judge_answer(answer, installation.policy)
+        given = Given(judge_answer(answer, installation.policy), who, is_import)
         with installation.database.write() as connection:
-            return accept_answer(connection, judged, who, installation.policy, run="t", now=now, is_import=is_import)
+            return accept_answer(connection, given, installation.policy, run="t", now=now)
 
     return run
 

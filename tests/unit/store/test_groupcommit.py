@@ -19,7 +19,7 @@ _inbox = metadata.tables["inbox"]
 
 @pytest.fixture
 def writer(database: Database) -> Iterator[GroupCommit]:
-    opened = GroupCommit(database, seconds=60)  # as if the machine were fast: what waits makes one group
+    opened = GroupCommit(database)
     yield opened
     opened.close()
 
@@ -133,15 +133,45 @@ def test_what_came_of_a_send_goes_before_answers_that_wait(writer: GroupCommit) 
     assert order == ["result 1", "result 2", "a", "b"]
 
 
-def test_a_group_ends_in_time_so_that_other_writers_get_their_turn(database: Database) -> None:
+def test_a_group_is_bounded_so_that_other_writers_get_their_turn(database: Database) -> None:
     commits = _count_commits(database)
-    writer = GroupCommit(database, seconds=0)
+    writer = GroupCommit(database, largest=2)
     held = _Held(writer)
     futures = [writer.submit(_note(f"{number}")) for number in range(4)]
     held.release()
     wait(futures, timeout=30)
     writer.close()
-    assert len(commits) == 1 + 4
+    assert len(commits) == 1 + 2
+
+
+def test_items_of_one_work_are_written_together_and_answered_each(database: Database, writer: GroupCommit) -> None:
+    sets: list[list[str]] = []
+
+    def work(connection: Connection, reasons: list[str]) -> list[str]:
+        sets.append(reasons)
+        return [_note(reason)(connection).upper() for reason in reasons]
+
+    held = _Held(writer)
+    futures = [writer.submit_to(work, "a"), writer.submit(_note("between")), writer.submit_to(work, "b")]
+    held.release()
+    assert [future.result(timeout=30) for future in futures] == ["A", "between", "B"]
+    assert sets == [["a", "b"]]
+    assert _noted(database) == ["a", "b", "between"]
+
+
+def test_an_item_that_cannot_be_written_spoils_none_of_its_set(database: Database, writer: GroupCommit) -> None:
+    def work(connection: Connection, reasons: list[str]) -> list[str]:
+        if "bad" in reasons:
+            raise ValueError("no")
+        return [_note(reason)(connection) for reason in reasons]
+
+    held = _Held(writer)
+    futures = [writer.submit_to(work, reason) for reason in ("a", "bad", "b")]
+    held.release()
+    wait(futures, timeout=30)
+    assert isinstance(futures[1].exception(), ValueError)
+    assert (futures[0].result(), futures[2].result()) == ("a", "b")
+    assert _noted(database) == ["a", "b"]
 
 
 def _count_commits(database: Database) -> list[str]:

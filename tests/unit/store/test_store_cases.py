@@ -17,7 +17,7 @@ def _open(world: World, ref: str, terms: CaseTerms = TERMS) -> cases.StoredCase:
     with world.database.write() as connection:
         found = customers.locked(connection, ref)
         assert found is not None
-        return cases.open_or_join(connection, found[0], ref, terms, now=NOON)
+        return cases.open_or_join(connection, [cases.Trouble(found[0], ref, terms)], now=NOON)[0]
 
 
 def test_the_first_answer_opens_a_case_on_its_terms(world: World) -> None:

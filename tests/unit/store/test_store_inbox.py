@@ -12,7 +12,7 @@ PROBLEMS = [{"path": "data.score", "problem": "is 42", "fix": "nps scores go fro
 
 def _receive(world: World, webhook_id: str = "msg_1", source: str = "standard", body_hash: str = "h") -> inbox.Delivery:
     with world.database.write() as connection:
-        return inbox.receive(connection, source, webhook_id, body_hash, now=NOON)
+        return inbox.receive(connection, [inbox.Arrival(source, webhook_id, body_hash, NOON)])[0]
 
 
 def test_a_delivery_is_new_once(world: World) -> None:

@@ -13,7 +13,11 @@ BAD, GOOD = Judgement(Sentiment.DETRACTOR, is_critical=True), Judgement(Sentimen
 
 def _save(world: World, customer: int, answer: SurveyAnswer = ANSWER) -> tuple[int, bool]:
     with world.database.write() as connection:
-        return surveys.save(connection, answer, customer, BAD, "hardship")
+        made = surveys.save(connection, [surveys.NewAnswer(answer, customer, BAD, "hardship")])
+        standing = surveys.standing(connection, [(answer.source, answer.response_id)])
+        found = standing[answer.source, answer.response_id]
+        assert made in ({}, {(answer.source, answer.response_id): found.id})
+        return found.id, bool(made)
 
 
 def test_an_answer_comes_back_as_it_was_given(world: World) -> None:
@@ -55,7 +59,7 @@ def test_answers_are_read_newest_first_and_those_of_cases_oldest_first(world: Wo
         answer = replace(ANSWER, response_id=f"r-{number}", received_at=later(minutes=number))
         response, _ = _save(world, anna if number else bert, answer)
         with world.database.write() as connection:
-            surveys.conclude(connection, response, "joined", case_id=case if number > 1 else None)
+            surveys.conclude(connection, [(response, "joined", case if number > 1 else None)])
     with world.database.read() as connection:
         newest = surveys.of_customer(connection, anna, limit=2)
         of_cases = surveys.received_since(connection, later(minutes=1))

@@ -1,0 +1,25 @@
+"""Set by set, and yet one after the other where it matters: items that share a subject never stand in one round."""
+
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def rounds(items: Sequence[T], subjects: Callable[[T], frozenset[Hashable]]) -> Iterator[list[T]]:
+    """The items in rounds: those of one round have no subject in common, and whoever shares one keeps the order.
+
+    >>> [round for round in rounds(["ab", "c", "b", "a"], frozenset)]
+    [['ab', 'c'], ['b', 'a']]
+    """
+    left = list(items)
+    while left:
+        taken: set[Hashable] = set()
+        now: list[T] = []
+        later: list[T] = []
+        for item in left:
+            its = subjects(item)
+            (now if taken.isdisjoint(its) else later).append(item)
+            taken |= its
+        yield now
+        left = later
