@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, Row, Table, bindparam, select, tuple_, update
+from sqlalchemy import Connection, Row, Table, bindparam, select, update
 
 from domain.surveys import Judgement, SurveyAnswer, SurveyKind
 from store.ledger.rows import customers
@@ -25,7 +25,10 @@ _STANDING = (
         customers.c.ref,
     )
     .join(customers, customers.c.id == survey_responses.c.customer_id)
-    .where(tuple_(survey_responses.c.source, survey_responses.c.response_id).in_(bindparam("wanted", expanding=True)))
+    .where(  # not pairs: SQLite looks through the whole table for them
+        survey_responses.c.source.in_(bindparam("sources", expanding=True)),
+        survey_responses.c.response_id.in_(bindparam("responses", expanding=True)),
+    )
 )
 _CONCLUDE = (
     update(survey_responses)
@@ -78,8 +81,9 @@ def save(connection: Connection, answers: Sequence[NewAnswer]) -> dict[tuple[str
 
 def standing(connection: Connection, wanted: Sequence[tuple[str, str]]) -> dict[tuple[str, str], StandingAnswer]:
     """Those of the wanted (source, response) that are there, with the ref of the customer who gave each."""
-    rows = connection.execute(_STANDING, {"wanted": list(wanted)})
-    return {(row.source, row.response_id): StandingAnswer(row.id, row.case_id, row.ref) for row in rows}
+    asked = {"sources": sorted({one for one, _ in wanted}), "responses": sorted({one for _, one in wanted})}
+    found = {(row.source, row.response_id): row for row in connection.execute(_STANDING, asked)}
+    return {one: StandingAnswer(found[one].id, found[one].case_id, found[one].ref) for one in wanted if one in found}
 
 
 def conclude(connection: Connection, outcomes: Sequence[tuple[int, str, int | None]]) -> None:

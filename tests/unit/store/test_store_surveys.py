@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from ledger_world import NOON, World, later
+from sqlalchemy import event
 
 from domain.surveys import Judgement, Sentiment, SurveyAnswer, SurveyKind
 from store import surveys
@@ -66,3 +67,16 @@ def test_answers_are_read_newest_first_and_those_of_cases_oldest_first(world: Wo
     assert [stored.answer.response_id for stored in newest] == ["r-3", "r-2"]
     assert [stored.answer.response_id for stored in of_cases] == ["r-2", "r-3"]
     assert {row.outcome for row in world.rows("survey_responses")} == {"joined"}
+
+
+def test_standing_answers_are_found_by_the_index(world: World) -> None:
+    if not world.database.is_sqlite:
+        return
+    wanted = [("standard", "r-1"), ("other", "r-2")]
+    asked: list[tuple[str, tuple[object, ...]]] = []
+    event.listen(world.database.engine, "before_cursor_execute", lambda *told: asked.append((told[2], told[3])))
+    with world.database.read() as connection:
+        surveys.standing(connection, wanted)
+        statement, parameters = asked[-1]
+        plan = [row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)]
+    assert any(step.startswith("SEARCH survey_responses USING INDEX") for step in plan), plan
