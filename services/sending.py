@@ -9,7 +9,7 @@ from domain.actions import Basis, Capability, Kind
 from domain.customers import Customer
 from integrations import ports
 from integrations.ports import Receipt
-from store.context import bundle
+from store.context import bundles
 from store.database import Database
 from store.ledger.rows import Armed
 from store.wordings import content
@@ -60,12 +60,15 @@ class Sender:
 
     def gather(self, armed: Sequence[Armed]) -> dict[int, Context]:
         """The context bundle of each action that is told to colleagues, by its id. Blocks: it is for a thread."""
+        wanted = {
+            one.id: (one.customer_id, one.case_id)
+            for one in armed
+            if one.kind in _TOLD_COLLEAGUES and one.customer_id is not None
+        }
+        if not wanted:
+            return {}
         with self._database.read() as connection:
-            return {
-                action.id: bundle(connection, action.customer_id, action.case_id)
-                for action in armed
-                if action.kind in _TOLD_COLLEAGUES and action.customer_id is not None
-            }
+            return dict(zip(wanted, bundles(connection, list(wanted.values())), strict=True))
 
     async def prepare(self, action: Armed, target: Target, context: Context | None = None) -> Call:
         """The call, ready to be made; `context` as gathered, or it is gathered here. Raises CannotSay."""

@@ -1,51 +1,83 @@
 """The context bundle: what a colleague should know now, so that the customer never repeats themselves."""
 
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import BindParameter, Connection, Row, Select, Table, UnaryExpression, bindparam, func, select
 
 from domain.actions import FINAL
 from store.ledger.rows import actions, cases, customers
-from store.surveys import of_customer
+from store.surveys import StoredAnswer, as_stored, survey_responses
 
 _HISTORY = 20
-_PERSON = select(customers).where(customers.c.id == bindparam("customer_id"))
-_CASES = (
-    select(cases).where(cases.c.customer_id == bindparam("customer_id")).order_by(cases.c.number.desc()).limit(_HISTORY)
-)
-_MESSAGES = (
-    select(actions.c.kind, actions.c.capability, actions.c.state, actions.c.due_at, actions.c.updated_at)
-    .where(actions.c.customer_id == bindparam("customer_id"), actions.c.basis != "internal")
-    .order_by(actions.c.id.desc())
-    .limit(_HISTORY)
-)
+"""Of each customer's answers, cases and messages the newest so many."""
+
+_CUSTOMERS: BindParameter[Sequence[int]] = bindparam("customer_ids", expanding=True)
 
 
-def bundle(connection: Connection, customer_id: int, case_id: int | None) -> dict[str, Any]:
-    """Who they are, what they said, what we did and still mean to do. Gathered when sent, not when planned."""
-    person = connection.execute(_PERSON, {"customer_id": customer_id}).one()
-    answers = of_customer(connection, customer_id, limit=_HISTORY)
+def _newest(table: Table, *order: UnaryExpression[Any], only: Any = True) -> Select[Any]:
+    """The newest rows of each customer, newest first."""
+    place = func.row_number().over(partition_by=table.c.customer_id, order_by=order).label("place")
+    ranked = select(table, place).where(table.c.customer_id.in_(_CUSTOMERS), only).subquery()
+    return select(ranked).where(ranked.c.place <= _HISTORY).order_by(ranked.c.customer_id, ranked.c.place)
+
+
+_PEOPLE = select(customers).where(customers.c.id.in_(_CUSTOMERS))
+_ANSWERS = _newest(survey_responses, survey_responses.c.received_at.desc(), survey_responses.c.id.desc())
+_CASES = _newest(cases, cases.c.number.desc())
+_MESSAGES = _newest(actions, actions.c.id.desc(), only=actions.c.basis != "internal")
+
+
+def bundles(connection: Connection, wanted: Sequence[tuple[int, int | None]]) -> list[dict[str, Any]]:
+    """For each (customer, case): who they are, what they said, what we did and still mean to do. In order.
+
+    Gathered when sent, not when planned. Raises LookupError for a customer who is not there.
+    """
+    asked = {"customer_ids": sorted({customer_id for customer_id, _ in wanted})}
+    people = {row.id: _person(row) for row in connection.execute(_PEOPLE, asked)}
+    answers = {who: [as_stored(row) for row in rows] for who, rows in _by_customer(connection, _ANSWERS, asked)}
+    opened = {who: [_case(row) for row in rows] for who, rows in _by_customer(connection, _CASES, asked)}
+    messages = {who: [_message(row) for row in rows] for who, rows in _by_customer(connection, _MESSAGES, asked)}
+    return [
+        {
+            "customer": people[who],
+            "said": [_said(one) for one in answers.get(who, ()) if case_id is not None and one.case_id == case_id],
+            "earlier_answers": [
+                _said(one) for one in answers.get(who, ()) if case_id is None or one.case_id != case_id
+            ],
+            "cases": opened.get(who, []),
+            "messages": messages.get(who, []),
+        }
+        for who, case_id in wanted
+    ]
+
+
+def _by_customer(
+    connection: Connection, statement: Select[Any], asked: Mapping[str, Any]
+) -> Iterable[tuple[int, list[Row[Any]]]]:
+    found: dict[int, list[Row[Any]]] = defaultdict(list)
+    for row in connection.execute(statement, asked):
+        found[row.customer_id].append(row)
+    return found.items()
+
+
+def _person(row: Row[Any]) -> dict[str, Any]:
     return {
-        "customer": {
-            "ref": person.ref,
-            "name": person.name,
-            "tier": person.tier,
-            "language": person.language,
-            "time_zone": person.time_zone,
-            "preferred_channel": person.preferred_channel,
-            "mail": person.email,
-            "phone": person.phone,
-            "dedicated_agent": person.dedicated_agent,
-            "no_automatic_contact": person.tact_lock,
-        },
-        "said": [_said(stored) for stored in answers if case_id is not None and stored.case_id == case_id],
-        "earlier_answers": [_said(stored) for stored in answers if case_id is None or stored.case_id != case_id],
-        "cases": _cases(connection, customer_id),
-        "messages": _messages(connection, customer_id),
+        "ref": row.ref,
+        "name": row.name,
+        "tier": row.tier,
+        "language": row.language,
+        "time_zone": row.time_zone,
+        "preferred_channel": row.preferred_channel,
+        "mail": row.email,
+        "phone": row.phone,
+        "dedicated_agent": row.dedicated_agent,
+        "no_automatic_contact": row.tact_lock,
     }
 
 
-def _said(stored: Any) -> dict[str, Any]:
+def _said(stored: StoredAnswer) -> dict[str, Any]:
     answer = stored.answer
     return {
         "response": f"{answer.source}/{answer.response_id}",
@@ -57,32 +89,24 @@ def _said(stored: Any) -> dict[str, Any]:
     }
 
 
-def _cases(connection: Connection, customer_id: int) -> list[dict[str, Any]]:
-    rows = connection.execute(_CASES, {"customer_id": customer_id})
-    return [
-        {
-            "number": row.number,
-            "state": row.state,
-            "reason": row.reason,
-            "opened_at": _iso(row.opened_at),
-            "answer_promised_by": _iso(row.answer_by),
-        }
-        for row in rows
-    ]
+def _case(row: Row[Any]) -> dict[str, Any]:
+    return {
+        "number": row.number,
+        "state": row.state,
+        "reason": row.reason,
+        "opened_at": _iso(row.opened_at),
+        "answer_promised_by": _iso(row.answer_by),
+    }
 
 
-def _messages(connection: Connection, customer_id: int) -> list[dict[str, Any]]:
+def _message(row: Row[Any]) -> dict[str, Any]:
     """What the customer got or is about to get from us."""
-    rows = connection.execute(_MESSAGES, {"customer_id": customer_id})
-    return [
-        {
-            "kind": row.kind,
-            "channel": row.capability,
-            "state": row.state,
-            "at": _iso(row.updated_at if row.state in FINAL else row.due_at),
-        }
-        for row in rows
-    ]
+    return {
+        "kind": row.kind,
+        "channel": row.capability,
+        "state": row.state,
+        "at": _iso(row.updated_at if row.state in FINAL else row.due_at),
+    }
 
 
 def _iso(at: Any) -> str:

@@ -35,12 +35,6 @@ _CONCLUDE = (
     .where(survey_responses.c.id == bindparam("row_id"))
     .values(outcome=bindparam("outcome"), case_id=bindparam("case_id"))
 )
-_OF_CUSTOMER = (
-    select(survey_responses)
-    .where(survey_responses.c.customer_id == bindparam("customer_id"))
-    .order_by(survey_responses.c.received_at.desc(), survey_responses.c.id.desc())
-    .limit(bindparam("most"))
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,13 +110,7 @@ def revise(
 
 def stored(connection: Connection, response_id: int) -> StoredAnswer:
     """An answer by our id."""
-    return _stored(connection.execute(select(survey_responses).where(survey_responses.c.id == response_id)).one())
-
-
-def of_customer(connection: Connection, customer_id: int, *, limit: int = 50) -> list[StoredAnswer]:
-    """A customer's answers, newest first."""
-    rows = connection.execute(_OF_CUSTOMER, {"customer_id": customer_id, "most": limit})
-    return [_stored(row) for row in rows]
+    return as_stored(connection.execute(select(survey_responses).where(survey_responses.c.id == response_id)).one())
 
 
 def _row(new: NewAnswer) -> dict[str, object]:
@@ -144,7 +132,8 @@ def _row(new: NewAnswer) -> dict[str, object]:
     }
 
 
-def _stored(row: Row[tuple[object, ...]]) -> StoredAnswer:
+def as_stored(row: Row[tuple[object, ...]]) -> StoredAnswer:
+    """The row as an answer."""
     return StoredAnswer(
         id=row.id,
         customer_id=row.customer_id,
@@ -170,4 +159,4 @@ def received_since(connection: Connection, since: datetime) -> list[StoredAnswer
         .where(survey_responses.c.received_at >= since, survey_responses.c.case_id.is_not(None))
         .order_by(survey_responses.c.received_at)
     )
-    return [_stored(row) for row in rows]
+    return [as_stored(row) for row in rows]
