@@ -1,4 +1,4 @@
-"""Connections to one host: as many httpx transports as connections, so that no pool is ever scanned."""
+"""Connections to one host: at most so many, and who waits too long for one sent nothing."""
 
 import asyncio
 import contextlib
@@ -8,8 +8,7 @@ from collections.abc import AsyncIterator
 
 import httpx
 
-_KEEP_ALIVE_SECONDS = 4.0
-"""Servers close idle connections after 5 or more; closed while we write, a request's outcome would be unknown."""
+from integrations.aiohttp_transport import AiohttpTransport
 
 
 class NoFreeConnection(Exception):
@@ -17,68 +16,55 @@ class NoFreeConnection(Exception):
 
 
 class Connections:
-    """Lends out connections, the one used last first. Belongs to one event loop.
+    """Lends out connections of one transport. Belongs to one event loop.
 
-    A shared httpx pool scans all its connections at every request and collapses with their number; one transport a
-    connection does not. httpx's client is left out too: cookies, redirects and a log line with the whole URL.
+    httpx's client is left out: its pool scans all connections at every request and collapses with their number, and it
+    brings cookies, redirects and a log line with the whole URL.
     """
 
     def __init__(self, count: int, *, is_secure: bool, wait_seconds: float) -> None:
-        self._is_secure = is_secure
         self._wait_seconds = wait_seconds
+        self._slots = asyncio.Semaphore(count)
+        self._lent = 0
         self._closed = False
-        self._free: asyncio.LifoQueue[httpx.AsyncHTTPTransport] = asyncio.LifoQueue()
-        for _ in range(count):
-            self._free.put_nowait(self._new())
+        self._transport = AiohttpTransport(certificates=_certificates() if is_secure else None)
 
     @contextlib.asynccontextmanager
-    async def lend(self) -> AsyncIterator[httpx.AsyncHTTPTransport]:
+    async def lend(self) -> AsyncIterator[httpx.AsyncBaseTransport]:
         """A connection for one request. Raises NoFreeConnection when none is free within `wait_seconds`."""
-        connection = await self._take()
+        await self._take()
+        self._lent += 1
         try:
-            yield connection
-        except BaseException:
-            # Interrupted half-way it may never answer again, and being the last used it would be lent out first.
-            self._free.put_nowait(self._new())
-            with contextlib.suppress(Exception):
-                await connection.aclose()
-            raise
-        self._free.put_nowait(connection)
-        if self._closed:
-            await self.aclose()
+            # The event loop looks at its sockets: what the server closed meanwhile is not written to.
+            await asyncio.sleep(0)
+            yield self._transport
+        finally:
+            self._lent -= 1
+            self._slots.release()
+            if self._closed:
+                await self.aclose()
 
     async def aclose(self) -> None:
-        """Closes every connection; those lent out as they come back."""
+        """Closes every connection; those lent out as the last of them comes back."""
         self._closed = True
-        while not self._free.empty():
-            await self._free.get_nowait().aclose()
+        if not self._lent:
+            await self._transport.aclose()
 
-    async def _take(self) -> httpx.AsyncHTTPTransport:
+    async def _take(self) -> None:
+        if self._slots.locked():
+            try:
+                async with asyncio.timeout(self._wait_seconds):
+                    await self._slots.acquire()
+            except TimeoutError:
+                raise NoFreeConnection(f"no connection was free for {self._wait_seconds:g} s") from None
+        else:
+            await self._slots.acquire()
         if self._closed:
+            self._slots.release()
             raise NoFreeConnection("the connections were closed by us")
-        if not self._free.empty():
-            return self._free.get_nowait()
-        try:
-            async with asyncio.timeout(self._wait_seconds):
-                return await self._free.get()
-        except TimeoutError:
-            raise NoFreeConnection(f"no connection was free for {self._wait_seconds:g} s") from None
-
-    def _new(self) -> httpx.AsyncHTTPTransport:
-        return httpx.AsyncHTTPTransport(
-            verify=_certificates() if self._is_secure else _no_certificates(),
-            trust_env=False,
-            limits=httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=_KEEP_ALIVE_SECONDS),
-        )
 
 
 @functools.cache
 def _certificates() -> ssl.SSLContext:
-    """Loaded once: it costs milliseconds, and there is a transport per connection."""
+    """Loaded once: it costs milliseconds."""
     return httpx.create_ssl_context(trust_env=False)
-
-
-@functools.cache
-def _no_certificates() -> ssl.SSLContext:
-    """For plain http, where httpx would load all certificates only to ignore them."""
-    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

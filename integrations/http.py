@@ -5,7 +5,7 @@ import functools
 import importlib.metadata
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import TracebackType
@@ -177,19 +177,33 @@ class HttpIntegration:
                 raise self._lost(exchange, manner)
             return self._understood(exchange, manner, understand)
 
+        try:
+            return await once()
+        except manner.if_retryable as problem:
+            return await self._again(once, problem, manner)
+
+    async def _again(self, once: Callable[[], Awaitable[T]], problem: IntegrationError, manner: _Manner) -> T:
+        """The attempts after a first one that failed; all is well nearly always, and asking tenacity costs as much."""
+        failed = [problem]
+
+        async def attempt() -> T:
+            if failed:
+                raise failed.pop()
+            return await once()
+
         retrying = AsyncRetrying(
             stop=stop_after_attempt(ATTEMPTS) | stop_before_delay(self._config.timeout_seconds),
             wait=PAUSE,
             retry=retry_if_exception_type(manner.if_retryable),
             reraise=True,
         )
-        return await retrying(once)
+        return await retrying(attempt)
 
     def _url(self, path: str, query: Mapping[str, str]) -> httpx.URL:
         """Behind a slash nothing can change the host. Raises Unsupported for what does not begin with one."""
         if not path.startswith("/"):
             raise Unsupported(self._name, "a request would have left the configured host", "report it: this is a bug")
-        return httpx.URL(self._base_url + path, params=query)
+        return httpx.URL(self._base_url + path, params=query) if query else _url(self._base_url + path)
 
     def _headers(self, extra: Mapping[str, str]) -> dict[str, str]:
         for name, value in extra.items():
@@ -261,6 +275,12 @@ class HttpIntegration:
             whole = credential.get_secret_value()
             secrets |= {whole, whole.rpartition(" ")[2]}
         return secrets
+
+
+@functools.lru_cache(maxsize=256)
+def _url(whole: str) -> httpx.URL:
+    """Read once: paths of writes are few."""
+    return httpx.URL(whole)
 
 
 def _json_value(value: Any) -> Any:

@@ -17,6 +17,9 @@ from store.once import insert_once
 _BOUND = ("name", "email", "phone", "language", "time_zone", "tier", "preferred_channel", "dedicated_agent")
 """Columns messages are planned on: a change raises `version` and so re-plans what waits."""
 
+PERSON = tuple(customers.c[name] for name in ("ref", *_BOUND, "window_start", "window_end", "tact_lock", "erased_at"))
+"""What `as_customer` reads."""
+
 _LOCKED = (
     select(customers)
     .where(customers.c.ref.in_(bindparam("refs", expanding=True)))

@@ -5,34 +5,41 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import BindParameter, Connection, Row, bindparam, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import BindParameter, Connection, Row, bindparam, insert, select, text, update
 
 from domain import recheck
 from domain.actions import Basis, Capability, Kind, State
+from domain.customers import Customer
 from domain.policy import Policy
-from store.customers import as_customer
+from store.customers import PERSON, as_customer
 from store.ledger.facts import read_facts
 from store.ledger.pace import pace_of
 from store.ledger.rows import Armed, Reserved, Worker, actions, cap_slots, controls, customers, integration_state
-from store.types import Instant, db_now
+from store.types import Instant, among, db_now
 
-_IDS: BindParameter[Sequence[int]] = bindparam("ids", expanding=True)
-_NOW = bindparam("now", type_=Instant)
+_NOW: BindParameter[datetime] = bindparam("now", type_=Instant)
 _STOPPED = select(controls.c.stopped).where(controls.c.id == 1).with_for_update(read=True)
 _INTEGRATION = select(integration_state).where(integration_state.c.name == bindparam("target")).with_for_update()
 _CUSTOMERS = (
-    select(customers).where(customers.c.id.in_(_IDS)).order_by(customers.c.id).with_for_update(skip_locked=True)
+    select(customers.c.id, *PERSON)
+    .where(among(customers.c.id, "ids"))
+    .order_by(customers.c.id)
+    .with_for_update(skip_locked=True)
 )
 _OURS = (
-    select(actions)
-    .where(actions.c.id.in_(_IDS), actions.c.state == State.CLAIMED, actions.c.claimed_by == bindparam("worker"))
+    select(
+        *(actions.c.id, actions.c.key, actions.c.fence, actions.c.kind, actions.c.basis, actions.c.capability),
+        *(actions.c.purpose, actions.c.customer_id, actions.c.case_id, actions.c.response_id, actions.c.review_id),
+        *(actions.c.payload, actions.c.due_at, actions.c.not_after, actions.c.stale_after),
+        *(actions.c.attempts, actions.c.urgent),
+    )
+    .where(among(actions.c.id, "ids"), actions.c.state == State.CLAIMED, actions.c.claimed_by == bindparam("worker"))
     .order_by(actions.c.due_at, actions.c.id)
     .with_for_update()
 )
 _SEND = (
     update(actions)
-    .where(actions.c.id.in_(_IDS))
+    .where(among(actions.c.id, "ids"))
     .values(
         state=State.SENDING,
         attempts=actions.c.attempts + 1,
@@ -43,6 +50,11 @@ _SEND = (
         updated_by=bindparam("run"),
     )
 )
+_SLOTS = insert(cap_slots).from_select(
+    ["action_id", "customer_id", "at"],
+    select(actions.c.id, actions.c.customer_id, _NOW).where(among(actions.c.id, "ids")),
+)
+_SLOTS._post_values_clause = text("ON CONFLICT (action_id) DO UPDATE SET at = excluded.at")  # see `store.once`
 _PACED = (
     update(integration_state)
     .where(integration_state.c.name == bindparam("target"))
@@ -78,7 +90,7 @@ class Target:
     name: str
     capability: Capability
     rate_per_second: float | None
-    channel_address: str | None  # the customer column its messages go to: `email`, `phone`
+    channel_address: str | None  # which of a customer's addresses its messages go to: `email`, `phone`
 
 
 def arm(
@@ -106,9 +118,12 @@ def arm(
         return _nothing(connection, reserved, worker, held, now)
     chosen, left = _one_per_customer(reserved)
     people = _lock_customers(connection, [row.customer_id for row in chosen if row.customer_id is not None])
-    held_by_others = [row for row in chosen if row.customer_id is not None and row.customer_id not in people]
+    free: list[Reserved] = []
+    held_by_others: list[Reserved] = []
+    for one in chosen:
+        (free if one.customer_id is None or one.customer_id in people else held_by_others).append(one)
     left = held_by_others + left
-    rows = _lock_actions(connection, [row for row in chosen if row not in held_by_others], worker)
+    rows = _lock_actions(connection, free, worker)
     verdicts = _verdicts(connection, rows, people, target, policy, now)
     going = [row for row in rows if isinstance(verdicts[row.id], recheck.Go)]
     pace = pace_of(target.rate_per_second, state.next_free_at, now)
@@ -160,8 +175,8 @@ def _one_per_customer(reserved: Sequence[Reserved]) -> tuple[list[Reserved], lis
     return chosen, left
 
 
-def _lock_customers(connection: Connection, ids: Iterable[int]) -> dict[int, Row[Any]]:
-    return {row.id: row for row in connection.execute(_CUSTOMERS, {"ids": sorted(set(ids))})}
+def _lock_customers(connection: Connection, ids: Iterable[int]) -> dict[int, Customer]:
+    return {row.id: as_customer(row) for row in connection.execute(_CUSTOMERS, {"ids": sorted(set(ids))})}
 
 
 def _lock_actions(connection: Connection, reserved: Sequence[Reserved], worker: Worker) -> list[Row[Any]]:
@@ -174,7 +189,7 @@ def _lock_actions(connection: Connection, reserved: Sequence[Reserved], worker: 
 def _verdicts(
     connection: Connection,
     rows: Sequence[Row[Any]],
-    people: dict[int, Row[Any]],
+    people: dict[int, Customer],
     target: Target,
     policy: Policy,
     now: datetime,
@@ -186,7 +201,7 @@ def _verdicts(
             rows,
             people,
             channel=target.capability,
-            address_column=target.channel_address,
+            address_of=target.channel_address,
             contacts_since=now - timedelta(days=policy.contact.cap.days),
         )
         return {row.id: recheck.recheck(facts[row.id], policy, now=now) for row in rows}
@@ -222,17 +237,9 @@ def _send(
 
 def _take_slots(connection: Connection, rows: Sequence[Row[Any]], now: datetime) -> None:
     """One slot an action; one that is sent later than it was first armed counts from then."""
-    slots = [
-        {"action_id": row.id, "customer_id": row.customer_id, "at": now}
-        for row in rows
-        if row.basis == Basis.PROACTIVE and row.customer_id is not None
-    ]
-    if not slots:
-        return
-    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-    connection.execute(
-        dialect.insert(cap_slots).on_conflict_do_update(index_elements=["action_id"], set_={"at": now}), slots
-    )
+    ids = [row.id for row in rows if row.basis == Basis.PROACTIVE and row.customer_id is not None]
+    if ids:
+        connection.execute(_SLOTS, {"ids": ids, "now": now})
 
 
 _MOVES: dict[type[recheck.Verdict], State] = {
@@ -265,7 +272,7 @@ def _move(
     )
 
 
-def _armed(row: Row[Any], people: dict[int, Row[Any]]) -> Armed:
+def _armed(row: Row[Any], people: dict[int, Customer]) -> Armed:
     return Armed(
         id=row.id,
         key=row.key,
@@ -274,7 +281,7 @@ def _armed(row: Row[Any], people: dict[int, Row[Any]]) -> Armed:
         basis=Basis(row.basis),
         capability=Capability(row.capability),
         payload=row.payload,
-        customer=as_customer(people[row.customer_id]) if row.customer_id in people else None,
+        customer=people.get(row.customer_id),
         customer_id=row.customer_id,
         case_id=row.case_id,
         response_id=row.response_id,

@@ -1,67 +1,68 @@
 """What arming must know of the rows it holds, read under its locks: the re-checks' facts, each a set-based query."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BindParameter, Connection, Row, and_, bindparam, func, literal, select
+from sqlalchemy import Connection, Row, and_, bindparam, func, literal, select
 
 from domain import recheck
 from domain.actions import Basis, Capability, State
+from domain.customers import Customer
 from store.canonical import address_hash
-from store.customers import as_customer
 from store.ledger.rows import actions, audit, cap_slots, cases, consents, customers, evidence, reviews, suppressions
-from store.types import Instant
+from store.types import Instant, among
 
-_IDS: BindParameter[Sequence[int]] = bindparam("ids", expanding=True)
 _CHANGED = (
     select(evidence.c.action_id, evidence.c.fact)
     .outerjoin(customers, and_(evidence.c.fact == "customer", customers.c.id == evidence.c.subject_id))
     .outerjoin(cases, and_(evidence.c.fact == "case", cases.c.id == evidence.c.subject_id))
-    .where(evidence.c.action_id.in_(_IDS))
+    .where(among(evidence.c.action_id, "ids"))
     .where(func.coalesce(customers.c.version, cases.c.version, literal(-1)) != evidence.c.version)
     .order_by(evidence.c.action_id, evidence.c.fact)
 )
 _APPROVED = (
     select(actions.c.id)
     .join(reviews, reviews.c.id == actions.c.review_id)
-    .where(actions.c.id.in_(_IDS), reviews.c.state == "approved", reviews.c.payload_hash == actions.c.payload_hash)
+    .where(among(actions.c.id, "ids"), reviews.c.state == "approved", reviews.c.payload_hash == actions.c.payload_hash)
 )
 _LOST = (
-    select(audit.c.action_id).where(audit.c.action_id.in_(_IDS), audit.c.after == literal(State.UNCERTAIN)).distinct()
+    select(audit.c.action_id)
+    .where(among(audit.c.action_id, "ids"), audit.c.after == literal(State.UNCERTAIN))
+    .distinct()
 )
 _CONSENTS = select(consents.c.customer_id, consents.c.purpose, consents.c.granted).where(
-    consents.c.channel == bindparam("on_channel"), consents.c.customer_id.in_(_IDS)
+    consents.c.channel == bindparam("on_channel"), among(consents.c.customer_id, "ids")
 )
 _CONTACTS = select(cap_slots.c.customer_id, cap_slots.c.at).where(
-    cap_slots.c.customer_id.in_(_IDS),
+    among(cap_slots.c.customer_id, "ids"),
     cap_slots.c.at > bindparam("since", type_=Instant),
-    cap_slots.c.action_id.not_in(bindparam("except_for", expanding=True)),
+    ~among(cap_slots.c.action_id, "except_for"),
 )
 _SUPPRESSED = select(suppressions.c.address_hash).where(
     suppressions.c.channel == bindparam("on_channel"),
-    suppressions.c.address_hash.in_(bindparam("hashes", expanding=True)),
+    among(suppressions.c.address_hash, "hashes"),
 )
 
 
 def read_facts(
     connection: Connection,
     rows: Sequence[Row[Any]],
-    people: Mapping[int, Row[Any]],
+    people: Mapping[int, Customer],
     *,
     channel: Capability,
-    address_column: str | None,
+    address_of: str | None,
     contacts_since: datetime,
 ) -> dict[int, recheck.Facts]:
-    """The facts of each action by its id; `people` are the customers' rows, `address_column` their address here."""
+    """The facts of each action by its id; `people` are their customers by id, `address_of` an address here."""
     changed = _changed(connection, [row.id for row in rows])
     approved = _approved(connection, [row.id for row in rows if row.review_id is not None])
     out = may_be_out(connection, [row.id for row in rows if row.attempts])
     proactive = [row for row in rows if row.basis == Basis.PROACTIVE]
     granted = _consents(connection, proactive, channel)
     contacts = _contacts(connection, proactive, contacts_since)
-    suppressed = set() if address_column is None else _suppressed(connection, people.values(), channel, address_column)
+    suppressed = set() if address_of is None else _suppressed(connection, people, channel, address_of)
     return {
         row.id: recheck.Facts(
             basis=Basis(row.basis),
@@ -70,7 +71,7 @@ def read_facts(
             stale_after=row.stale_after,
             changed=changed.get(row.id, ()),
             approved=row.review_id is None or row.id in approved,
-            customer=as_customer(people[row.customer_id]) if row.customer_id in people else None,
+            customer=people.get(row.customer_id),
             suppressed=row.customer_id in suppressed,
             consent=granted.get((row.customer_id, row.purpose)),
             contacts=tuple(contacts.get(row.customer_id, ())),
@@ -118,13 +119,13 @@ def _contacts(connection: Connection, rows: Sequence[Row[Any]], since: datetime)
 
 
 def _suppressed(
-    connection: Connection, people: Iterable[Row[Any]], channel: Capability, address_column: str
+    connection: Connection, people: Mapping[int, Customer], channel: Capability, address_of: str
 ) -> set[int]:
     hashes: dict[str, list[int]] = defaultdict(list)
-    for person in people:
-        address = person._mapping[address_column]
+    for customer_id, customer in people.items():
+        address = getattr(customer, address_of)
         if address:
-            hashes[address_hash(address)].append(person.id)
+            hashes[address_hash(address)].append(customer_id)
     if not hashes:
         return set()
     listed = connection.execute(_SUPPRESSED, {"on_channel": channel, "hashes": list(hashes)}).scalars()

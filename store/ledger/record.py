@@ -4,21 +4,20 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BindParameter, Connection, bindparam, case, insert, literal, select, update
+from sqlalchemy import Connection, bindparam, case, insert, literal, select, update
 
 from domain.actions import State
 from store.ledger.rows import Result, Worker, actions, receipts
-from store.types import Instant
+from store.types import Instant, among
 
-_IDS: BindParameter[Sequence[int]] = bindparam("ids", expanding=True)
 _STANDING = (
     select(actions.c.id, actions.c.fence)
-    .where(actions.c.id.in_(_IDS), actions.c.state == State.SENDING)
+    .where(among(actions.c.id, "ids"), actions.c.state == State.SENDING)
     .with_for_update()
 )
 _DONE = (
     update(actions)
-    .where(actions.c.id.in_(_IDS))
+    .where(among(actions.c.id, "ids"))
     .values(
         state=State.DONE,
         reason=None,
@@ -29,6 +28,8 @@ _DONE = (
     )
 )
 _RECEIVED = insert(receipts)
+_RECEIVED_TOGETHER = insert(receipts).returning(receipts.c.id)
+"""Returning something makes it one statement for many rows, where a driver would send one after the other."""
 
 
 def record(
@@ -45,7 +46,8 @@ def record(
     done = [result for result in valid if result.state is State.DONE]
     if done:
         connection.execute(_DONE, {"ids": [result.id for result in done], "now": now, "run": worker.run})
-        connection.execute(_RECEIVED, list(_receipts(done, integration, now)))
+        received = _RECEIVED if connection.dialect.name == "sqlite" else _RECEIVED_TOGETHER
+        connection.execute(received, list(_receipts(done, integration, now)))
     others = [result for result in valid if result.state is not State.DONE]
     if others:
         connection.execute(

@@ -10,7 +10,7 @@ from sqlalchemy.sql.dml import ReturningUpdate
 
 from domain.actions import FINAL, State
 from store.ledger.rows import Reserved, Worker, actions, controls, integration_state
-from store.types import Instant, db_now
+from store.types import Instant, among, db_now
 
 _NOW = bindparam("now", type_=Instant)
 _READY = text("actions.state = 'ready'")  # literal: a bound state would miss the partial index
@@ -30,6 +30,12 @@ _HOLDING = exists(
     )
 )
 _HELD = select(or_(controls.c.stopped, _HOLDING)).where(controls.c.id == 1)
+
+_RENEW = (
+    update(actions)
+    .where(among(actions.c.id, "ids"), actions.c.state == State.CLAIMED, actions.c.claimed_by == bindparam("worker"))
+    .values(lease_until=db_now(bindparam("lease_seconds")))
+)
 
 
 def reserve(
@@ -87,7 +93,7 @@ def _claim(dialect: str, *, urgent_only: bool, named: bool) -> ReturningUpdate[A
     if urgent_only:
         due = due.where(actions.c.urgent)
     if named:
-        due = due.where(actions.c.key.in_(bindparam("keys", expanding=True)))
+        due = due.where(among(actions.c.key, "keys"))
     if dialect == "sqlite":
         chosen = due.scalar_subquery()
     else:  # as a fence for the planner: the limit must be taken once
@@ -110,11 +116,8 @@ def _claim(dialect: str, *, urgent_only: bool, named: bool) -> ReturningUpdate[A
 
 def renew(connection: Connection, ids: Sequence[int], *, worker: Worker, lease_seconds: float) -> int:
     """Keep what is claimed and not armed yet; how many were still ours."""
-    renewed = connection.execute(
-        update(actions)
-        .where(actions.c.id.in_(ids), actions.c.state == State.CLAIMED, actions.c.claimed_by == worker.name)
-        .values(lease_until=db_now(lease_seconds))
-    )
+    kept = {"ids": ids, "worker": worker.name, "lease_seconds": lease_seconds}
+    renewed = connection.execute(_RENEW, kept)
     return renewed.rowcount
 
 

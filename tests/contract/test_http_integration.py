@@ -234,6 +234,26 @@ async def test_a_connection_closed_on_our_request_is_unknown_because_it_may_have
     assert len(outside.requests) == 2
 
 
+@pytest.mark.parametrize("method", ["PUT", "POST"])
+async def test_no_write_is_repeated_below_us_when_a_kept_connection_breaks(outside: Outside, method: str) -> None:
+    """HTTP libraries send "idempotent" methods again by themselves: a vendor would count two."""
+    outside.replies(answer(200, {"id": 1}), hang_up, answer(200, {"id": 2}))
+    async with client(outside.url, connections=1) as desk:
+        await desk.write(method, "/tickets", {"key": "k"}, understand=identifier)
+        with pytest.raises(OutcomeUnknown):
+            await desk.write(method, "/tickets", {"key": "k"}, understand=identifier)
+    assert len(outside.peers) == 1
+    assert len(outside.requests) == 2
+
+
+async def test_a_check_asks_once_also_over_a_kept_connection_that_breaks(outside: Outside) -> None:
+    outside.replies(answer(200, {"id": 1}), hang_up, answer(200, {"id": 2}))
+    async with client(outside.url, connections=1) as desk:
+        assert (await desk.check("/health", {}, understand=identifier)).ok
+        assert not (await desk.check("/health", {}, understand=identifier)).ok
+    assert len(outside.requests) == 2
+
+
 async def test_no_free_connection_is_surely_unsent_and_the_interrupted_one_is_replaced(outside: Outside) -> None:
     outside.replies(outside.silence)
     async with client(outside.url, connections=1, timeout_seconds=0.8) as desk:

