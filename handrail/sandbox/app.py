@@ -10,7 +10,7 @@ from handrail.sandbox.faults import Faults
 from handrail.sandbox.operator_api import OperatorApi
 from handrail.sandbox.page import page_routes
 from handrail.sandbox.record import RecordProblem
-from handrail.sandbox.vendor import Vendor
+from handrail.sandbox.vendor import HALF_A_PAIR, Vendor
 from handrail.sandbox.vendor_api import VendorApi
 
 BIGGEST_BODY = 4 * 1024 * 1024  # bytes; a mail with a long context is a few hundred kilobytes
@@ -45,7 +45,7 @@ async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamRe
         problem = refusal.text or refusal.reason
         return web.json_response({"error": problem}, status=refusal.status, headers=headers)
     except UnicodeEncodeError:
-        return web.json_response({"error": "the body has half a surrogate pair: send whole characters"}, status=400)
+        return web.json_response({"error": HALF_A_PAIR}, status=400)
     except RecordProblem as problem:
         return web.json_response({"error": str(problem)}, status=500)
 

@@ -13,6 +13,9 @@ from handrail.sandbox.items import Item, Task, Ticket
 from handrail.sandbox.record import Record
 from handrail.sandbox.state import State
 
+HALF_A_PAIR = "there is half a surrogate pair in it: send whole characters"
+"""What is wrong with a text that no UTF-8 can carry."""
+
 
 class Manner(Enum):
     """What a vendor does when the same key comes again."""
@@ -67,6 +70,19 @@ class Vendor:
         answer = self._write(collection, key, payload, manner)
         await self._record.durable()
         return answer
+
+    async def write_all(
+        self, collection: Collection, writes: Iterable[tuple[str, Mapping[str, Any], Manner]]
+    ) -> list[Answer]:
+        """Create or upsert many items, in order; each has an answer of its own, and the disk is waited for once."""
+        answers = []
+        for key, payload, manner in writes:
+            try:
+                answers.append(self._write(collection, key, payload, manner))
+            except UnicodeEncodeError:  # nothing of this one was taken; the others are none the worse
+                answers.append(Answer(HTTPStatus.BAD_REQUEST, {"error": HALF_A_PAIR}))
+        await self._record.durable()
+        return answers
 
     async def close_task(self, key: str, reason: str) -> Answer:
         """Close the task with this key; closing it again for the same reason changes nothing."""

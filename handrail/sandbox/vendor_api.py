@@ -8,6 +8,7 @@ from aiohttp import web
 from domain.actions import Capability
 from domain.words import did_you_mean, one_of
 from handrail.sandbox import bodies
+from handrail.sandbox.batches import read_batch, write_batch
 from handrail.sandbox.effects import CAPABILITIES, COLLECTIONS, Collection
 from handrail.sandbox.faults import Faults
 from handrail.sandbox.misbehaviour import answered_under
@@ -28,6 +29,8 @@ class VendorApi:
             path = f"/api/{collection.name}"
             yield web.post(path, partial(self._write, collection))
             yield web.put(path, partial(self._write, collection))
+            yield web.post(f"{path}/batch", partial(self._write_batch, collection))
+            yield web.put(f"{path}/batch", partial(self._write_batch, collection))
             yield web.get(f"{path}/search", partial(self._search, collection))
         yield web.get("/api/tickets/by-key", self._ticket_by_key)
         yield web.post("/api/tasks/close", self._close_task)
@@ -38,6 +41,12 @@ class VendorApi:
         key = bodies.write_key(request, body)
         payload = bodies.item_payload(collection, body)
         perform = partial(self._vendor.write, collection, key, payload, _manner(request))
+        return await self._answer(collection.capability, request, perform)
+
+    async def _write_batch(self, collection: Collection, request: web.Request) -> web.Response:
+        body = await bodies.read_object(request)
+        entries = read_batch(collection, body, upsert=request.method == "PUT")
+        perform = partial(write_batch, self._vendor, collection, entries)
         return await self._answer(collection.capability, request, perform)
 
     async def _close_task(self, request: web.Request) -> web.Response:

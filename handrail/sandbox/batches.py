@@ -1,0 +1,73 @@
+"""Batches: many writes in one request, each item with its manner and its answer of its own."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+from aiohttp import web
+
+from handrail.sandbox import bodies
+from handrail.sandbox.effects import Collection
+from handrail.sandbox.vendor import Answer, Manner, Vendor
+
+MOST_ITEMS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One item of a batch, read; `problem` says why it cannot be taken, and is empty when it can."""
+
+    key: str | None
+    payload: Mapping[str, Any]
+    manner: Manner
+    problem: str = ""
+
+
+def read_batch(collection: Collection, body: Mapping[str, Any], *, upsert: bool) -> list[Entry]:
+    """The items of `{"items": […]}`. Answers 400 when it is no batch; a bad item spoils only itself."""
+    items = body.get("items")
+    if not isinstance(items, list) or len(body) != 1:
+        bodies.refuse('a batch is {"items": […]}: send a list of items and nothing beside it')
+    if not 1 <= len(items) <= MOST_ITEMS:
+        bodies.refuse(f"a batch has {len(items)} items: send 1 to {MOST_ITEMS}")
+    return [_read_item(collection, item, upsert=upsert) for item in items]
+
+
+async def write_batch(vendor: Vendor, collection: Collection, entries: Sequence[Entry]) -> Answer:
+    """Write the good items, all of them on disk before the answer; 200 with one result per item, in order."""
+    good = [(entry.key or "", entry.payload, entry.manner) for entry in entries if not entry.problem]
+    written = iter(await vendor.write_all(collection, good))
+    results = [
+        _refused(entry.key, entry.problem) if entry.problem else _result(entry, next(written)) for entry in entries
+    ]
+    return Answer(HTTPStatus.OK, {"results": results})
+
+
+def _read_item(collection: Collection, item: object, *, upsert: bool) -> Entry:
+    if not isinstance(item, dict):
+        return Entry(None, {}, Manner.PLAIN, "an item is no object: send the fields of a single write, and its key")
+    manner = Manner.UPSERT if upsert else Manner.ONCE if item.get("once") else Manner.PLAIN
+    told = item.get("key")
+    key = told if isinstance(told, str) else None
+    fields = {name: value for name, value in item.items() if name != "once"}
+    try:
+        bodies.text(fields, "key")
+        payload = bodies.item_payload(collection, fields)
+        if not isinstance(item.get("once", False), bool):
+            bodies.refuse("once is neither true nor false: send true for an item that is made once per key")
+        if upsert and item.get("once"):
+            bodies.refuse("once and PUT contradict each other: POST the item, or leave out once")
+    except web.HTTPBadRequest as refusal:
+        return Entry(key, {}, manner, refusal.text or refusal.reason)
+    return Entry(key, payload, manner)
+
+
+def _result(entry: Entry, answer: Answer) -> dict[str, Any]:
+    if answer.status >= HTTPStatus.BAD_REQUEST:
+        return _refused(entry.key, str(answer.body["error"]))
+    return {"status": int(answer.status), **answer.body}
+
+
+def _refused(key: str | None, problem: str) -> dict[str, Any]:
+    return {"status": int(HTTPStatus.UNPROCESSABLE_ENTITY), "key": key, "error": problem}
