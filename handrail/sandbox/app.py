@@ -10,7 +10,7 @@ from handrail.sandbox.faults import Faults
 from handrail.sandbox.operator_api import OperatorApi
 from handrail.sandbox.page import page_routes
 from handrail.sandbox.record import RecordProblem
-from handrail.sandbox.vendor import HALF_A_PAIR, Vendor
+from handrail.sandbox.vendor import HALF_A_PAIR, Vendor, now
 from handrail.sandbox.vendor_api import VendorApi
 
 BIGGEST_BODY = 4 * 1024 * 1024  # bytes; a mail with a long context is a few hundred kilobytes
@@ -24,7 +24,7 @@ def build_app(vendor: Vendor, *, token: str | None = None) -> web.Application:
     The application closes the vendor when it stops.
     """
     app = web.Application(middlewares=[errors_as_json, _doorkeeper(token)], client_max_size=BIGGEST_BODY)
-    faults = Faults()
+    faults = Faults(now)
     app.add_routes([*VendorApi(vendor, faults).routes(), *OperatorApi(vendor, faults).routes(), *page_routes()])
 
     async def with_vendor(_app: web.Application) -> AsyncIterator[None]:

@@ -1,27 +1,31 @@
 """Batches: many writes in one request, each item with its manner and its answer of its own."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeVar
 
 from aiohttp import web
 
 from handrail.sandbox import bodies
 from handrail.sandbox.effects import Collection
+from handrail.sandbox.modes import Mode
 from handrail.sandbox.vendor import Answer, Manner, Vendor
 
 MOST_ITEMS = 100
 
+T = TypeVar("T")
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One item of a batch, read; `problem` says why it cannot be taken, and is empty when it can."""
+    """One item of a batch, read; `problem` says why it is refused with `status`, and is empty when it is not."""
 
     key: str | None
     payload: Mapping[str, Any]
     manner: Manner
     problem: str = ""
+    status: HTTPStatus = HTTPStatus.UNPROCESSABLE_ENTITY
 
 
 def read_batch(collection: Collection, body: Mapping[str, Any], *, upsert: bool) -> list[Entry]:
@@ -38,10 +42,35 @@ async def write_batch(vendor: Vendor, collection: Collection, entries: Sequence[
     """Write the good items, all of them on disk before the answer; 200 with one result per item, in order."""
     good = [(entry.key or "", entry.payload, entry.manner) for entry in entries if not entry.problem]
     written = iter(await vendor.write_all(collection, good))
-    results = [
-        _refused(entry.key, entry.problem) if entry.problem else _result(entry, next(written)) for entry in entries
-    ]
+    results = [_refused(entry) if entry.problem else _result(entry, next(written)) for entry in entries]
     return Answer(HTTPStatus.OK, {"results": results})
+
+
+_REFUSED: Mapping[Mode, HTTPStatus] = {
+    Mode.BATCH_SOME_REFUSED: HTTPStatus.UNPROCESSABLE_ENTITY,
+    Mode.BATCH_SOME_LIMITED: HTTPStatus.TOO_MANY_REQUESTS,
+    Mode.BATCH_SOME_FAILED_BEFORE: HTTPStatus.INTERNAL_SERVER_ERROR,
+}
+
+
+async def write_partly(vendor: Vendor, collection: Collection, entries: Sequence[Entry], mode: Mode) -> Answer:
+    """Write a batch as `mode` wants it, which spoils the first item, the third, and so on."""
+    asked = "as POST /faults asked"
+    if mode in _REFUSED:
+        spoilt = [replace(entry, problem=asked, status=_REFUSED[mode]) for entry in entries[::2]]
+        return await write_batch(vendor, collection, _every_other(entries, spoilt))
+    results = list((await write_batch(vendor, collection, entries)).body["results"])
+    if mode is Mode.BATCH_CUT:
+        return Answer(HTTPStatus.OK, {"results": results[: len(results) // 2]})
+    failed = [{"status": 500, "key": entry.key, "error": asked} for entry in entries[::2]]
+    return Answer(HTTPStatus.OK, {"results": _every_other(results, failed)})
+
+
+def _every_other(all_of_them: Sequence[T], instead: Sequence[T]) -> list[T]:
+    """Each second one kept, from the second on; the others are those of `instead`."""
+    mixed = list(all_of_them)
+    mixed[::2] = instead
+    return mixed
 
 
 def _read_item(collection: Collection, item: object, *, upsert: bool) -> Entry:
@@ -65,9 +94,9 @@ def _read_item(collection: Collection, item: object, *, upsert: bool) -> Entry:
 
 def _result(entry: Entry, answer: Answer) -> dict[str, Any]:
     if answer.status >= HTTPStatus.BAD_REQUEST:
-        return _refused(entry.key, str(answer.body["error"]))
+        return _refused(replace(entry, problem=str(answer.body["error"])))
     return {"status": int(answer.status), **answer.body}
 
 
-def _refused(key: str | None, problem: str) -> dict[str, Any]:
-    return {"status": int(HTTPStatus.UNPROCESSABLE_ENTITY), "key": key, "error": problem}
+def _refused(entry: Entry) -> dict[str, Any]:
+    return {"status": int(entry.status), "key": entry.key, "error": entry.problem}

@@ -1,30 +1,20 @@
-"""Faults: how the next writes of a capability are made to misbehave."""
+"""Faults: how the next requests of a capability are made to misbehave, and which did."""
 
 import json
-from collections import deque
-from collections.abc import Mapping
-from dataclasses import dataclass
-from enum import StrEnum
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Any
 
 from domain.actions import Capability
 from domain.words import did_you_mean, one_of
-from handrail.sandbox.effects import CAPABILITIES
+from handrail.sandbox.effects import CAPABILITIES, stamp
+from handrail.sandbox.modes import MODES, Meets, Mode
 
 MOST_WRITES = 1_000_000
 LONGEST_SECONDS = 3600.0
-
-
-class Mode(StrEnum):
-    """What a write meets."""
-
-    STATUS_503 = "status_503"  # refused with 503; not applied
-    STATUS_429 = "status_429"  # refused with 429 and `Retry-After: seconds`; not applied
-    TIMEOUT_BEFORE = "timeout_before"  # held for `seconds`, then closed without an answer; not applied
-    TIMEOUT_AFTER = "timeout_after"  # applied, held for `seconds`, then closed without an answer
-    RESET_AFTER = "reset_after"  # applied, then the connection is reset
-    BAD_JSON = "bad_json"  # applied, answered 200 with a body nobody can read
-    SLOW = "slow"  # after `seconds`, as if nothing were wrong
+LONGEST_LOG = 50_000  # met faults; older ones are forgotten, but stay counted
 
 
 class FaultProblem(ValueError):
@@ -33,7 +23,7 @@ class FaultProblem(ValueError):
 
 @dataclass(slots=True)
 class Fault:
-    """The next `count` writes of `capability` meet `mode`."""
+    """The next `count` requests of `capability` that `mode` is for meet it."""
 
     capability: Capability
     mode: Mode
@@ -45,20 +35,39 @@ class Fault:
         return {"capability": self.capability, "mode": self.mode, "count": self.count, "seconds": self.seconds}
 
 
-class Faults:
-    """The faults still to come, those of one capability one after the other. A restart forgets them."""
+@dataclass(frozen=True, slots=True)
+class Met:
+    """A request that met a fault; `keys` is what it was about."""
 
-    def __init__(self) -> None:
+    at: str  # when the request came; UTC, see `stamp`
+    capability: Capability
+    mode: Mode
+    seconds: float
+    keys: Sequence[str]
+
+
+class Faults:
+    """The faults still to come, those of one capability one after the other. A restart forgets them.
+
+    Writes, searches and batches queue apart: a fault for searches does not wait for writes to meet those before it.
+    """
+
+    def __init__(self, clock: Callable[[], datetime]) -> None:
         """Nothing will go wrong."""
-        self._queues: dict[Capability, deque[Fault]] = {capability: deque() for capability in CAPABILITIES}
+        self._clock = clock
+        self._queues: dict[tuple[Capability, Meets], deque[Fault]] = {
+            (capability, meets): deque() for capability in CAPABILITIES for meets in Meets
+        }
+        self._counts: dict[Capability, Counter[Mode]] = defaultdict(Counter)
+        self._met: deque[Met] = deque(maxlen=LONGEST_LOG)
 
     def add(self, fault: Fault) -> None:
         """Queue a fault behind those of its capability."""
-        self._queues[fault.capability].append(fault)
+        self._queues[fault.capability, MODES[fault.mode].meets].append(fault)
 
-    def take(self, capability: Capability) -> Fault | None:
-        """What the write now at hand meets, if anything; uses up one of its count."""
-        queue = self._queues[capability]
+    def take(self, capability: Capability, meets: Meets = Meets.WRITES) -> Fault | None:
+        """What the request now at hand meets, if anything; uses up one of its count. Tell `met` when it bites."""
+        queue = self._queues[capability, meets]
         if not queue:
             return None
         fault = queue[0]
@@ -67,14 +76,36 @@ class Faults:
             queue.popleft()
         return fault
 
+    def met(self, fault: Fault, keys: Sequence[str]) -> None:
+        """A request about `keys` really met the fault."""
+        self._counts[fault.capability][fault.mode] += 1
+        self._met.append(Met(stamp(self._clock()), fault.capability, fault.mode, fault.seconds, keys))
+
     def clear(self) -> None:
         """Let nothing more go wrong."""
         for queue in self._queues.values():
             queue.clear()
 
+    def forget(self) -> None:
+        """Let nothing more go wrong, and forget what did."""
+        self.clear()
+        self._counts.clear()
+        self._met.clear()
+
     def pending(self) -> list[Fault]:
         """The faults still to come, in the order in which each capability meets them."""
         return [fault for queue in self._queues.values() for fault in queue]
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """How often each mode was really met, by capability."""
+        return {
+            capability: {mode: number for mode, number in counted.items()}
+            for capability, counted in self._counts.items()
+        }
+
+    def log(self) -> list[dict[str, Any]]:
+        """Every fault that was met, oldest first."""
+        return [asdict(met) for met in self._met]
 
 
 def read_fault(body: Mapping[str, Any]) -> Fault:
@@ -85,17 +116,17 @@ def read_fault(body: Mapping[str, Any]) -> Fault:
         raise FaultProblem(f'"{unknown[0]}" is no field of a fault{hint}: send capability, mode, count and seconds')
     return Fault(
         capability=Capability(_word("capability", body.get("capability"), CAPABILITIES)),
-        mode=Mode(_word("mode", body.get("mode"), tuple(Mode))),
+        mode=Mode(_word("mode", body.get("mode"), tuple(Mode), "one that GET /faults/modes lists")),
         count=_count(body.get("count")),
         seconds=_seconds(body.get("seconds", 1.0)),
     )
 
 
-def _word(name: str, told: object, valid: tuple[str, ...]) -> str:
+def _word(name: str, told: object, valid: tuple[str, ...], choice: str = "") -> str:
     if isinstance(told, str) and told in valid:
         return told
     hint = did_you_mean(told, valid) if isinstance(told, str) else ""
-    raise FaultProblem(f"{name} is {_said(told)}{hint}: send {one_of(valid)}")
+    raise FaultProblem(f"{name} is {_said(told)}{hint}: send {choice or one_of(valid)}")
 
 
 def _count(told: object) -> int:

@@ -7,6 +7,7 @@ from aiohttp import web
 
 from handrail.sandbox import bodies
 from handrail.sandbox.faults import FaultProblem, Faults, read_fault
+from handrail.sandbox.modes import MODES
 from handrail.sandbox.vendor import Vendor
 from handrail.sandbox.vendor_api import items_response
 
@@ -28,6 +29,9 @@ class OperatorApi:
         yield web.get("/faults", self._show_faults)
         yield web.post("/faults", self._add_fault)
         yield web.delete("/faults", self._clear_faults)
+        yield web.get("/faults/modes", _show_modes)
+        yield web.get("/faults/met", self._show_counts)
+        yield web.get("/faults/met/log", self._show_met)
         yield web.post("/tickets/status", self._set_status)
         yield web.post("/reset", self._reset)
 
@@ -66,11 +70,24 @@ class OperatorApi:
         self._faults.clear()
         return await self._show_faults(request)
 
+    async def _show_counts(self, request: web.Request) -> web.Response:
+        """How often each mode was really met, by capability; what was only queued does not count."""
+        return web.json_response(self._faults.counts())
+
+    async def _show_met(self, request: web.Request) -> web.Response:
+        """Every fault that was met: when, and by which keys."""
+        return web.json_response(self._faults.log())
+
     async def _reset(self, request: web.Request) -> web.Response:
-        """Forget every item and every fault; the record keeps its past."""
-        self._faults.clear()
+        """Forget every item and every fault, met or not; the record keeps its past."""
+        self._faults.forget()
         await self._vendor.reset()
         return web.json_response({"status": "empty"})
+
+
+async def _show_modes(_request: web.Request) -> web.Response:
+    """Every way to misbehave: what it does in words, what meets it, and whether its seconds matter."""
+    return web.json_response({mode: behaviour.fields() for mode, behaviour in MODES.items()})
 
 
 def _latest(request: web.Request) -> int:

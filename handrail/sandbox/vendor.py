@@ -121,9 +121,9 @@ class Vendor:
         """The items of this key as JSON texts, oldest first."""
         return await self._told(self._state.shelves[collection].with_key(key))
 
-    async def search(self, collection: str, key: str) -> list[str]:
-        """Those items of this key, as JSON texts, that the search knows of by now."""
-        indexed = stamp(self._clock() - self._search_lag)
+    async def search(self, collection: str, key: str, *, lag: float = 0.0) -> list[str]:
+        """Those items of this key, as JSON texts, that the search knows of by now; `lag` seconds are the least."""
+        indexed = stamp(self._clock() - max(self._search_lag, timedelta(seconds=lag)))
         found = self._state.shelves[collection].with_key(key)
         return await self._told(item for item in found if item.received_at <= indexed)
 

@@ -1,6 +1,6 @@
 """The vendor's API under /api: what Handrail's adapters talk to."""
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import partial
 
 from aiohttp import web
@@ -8,15 +8,16 @@ from aiohttp import web
 from domain.actions import Capability
 from domain.words import did_you_mean, one_of
 from handrail.sandbox import bodies
-from handrail.sandbox.batches import read_batch, write_batch
+from handrail.sandbox.batches import read_batch, write_batch, write_partly
 from handrail.sandbox.effects import CAPABILITIES, COLLECTIONS, Collection
 from handrail.sandbox.faults import Faults
 from handrail.sandbox.misbehaviour import answered_under
+from handrail.sandbox.modes import Meets
 from handrail.sandbox.vendor import Answer, Manner, Vendor
 
 
 class VendorApi:
-    """Writes (which meet the faults) and reads (which do not)."""
+    """Writes, batches and searches, which meet the faults; other reads, which do not."""
 
     def __init__(self, vendor: Vendor, faults: Faults) -> None:
         """Over this vendor, misbehaving as these faults say."""
@@ -36,43 +37,66 @@ class VendorApi:
         yield web.post("/api/tasks/close", self._close_task)
         yield web.get("/api/health", _health)
 
-    async def _write(self, collection: Collection, request: web.Request) -> web.Response:
+    async def _write(self, collection: Collection, request: web.Request) -> web.StreamResponse:
         body = await bodies.read_object(request)
         key = bodies.write_key(request, body)
         payload = bodies.item_payload(collection, body)
         perform = partial(self._vendor.write, collection, key, payload, _manner(request))
-        return await self._answer(collection.capability, request, perform)
+        return await self._answer(collection.capability, request, perform, [key])
 
-    async def _write_batch(self, collection: Collection, request: web.Request) -> web.Response:
+    async def _write_batch(self, collection: Collection, request: web.Request) -> web.StreamResponse:
         body = await bodies.read_object(request)
         entries = read_batch(collection, body, upsert=request.method == "PUT")
+        keys = [entry.key for entry in entries if entry.key is not None]
+        partly = self._faults.take(collection.capability, Meets.BATCHES)
+        if partly is not None:
+            self._faults.met(partly, keys)
+            return _response(await write_partly(self._vendor, collection, entries, partly.mode))
         perform = partial(write_batch, self._vendor, collection, entries)
-        return await self._answer(collection.capability, request, perform)
+        return await self._answer(collection.capability, request, perform, keys)
 
-    async def _close_task(self, request: web.Request) -> web.Response:
+    async def _close_task(self, request: web.Request) -> web.StreamResponse:
         body = await bodies.read_object(request)
-        perform = partial(self._vendor.close_task, bodies.text(body, "key"), bodies.text(body, "reason"))
-        return await self._answer(Capability.CRM, request, perform)
+        key = bodies.text(body, "key")
+        perform = partial(self._vendor.close_task, key, bodies.text(body, "reason"))
+        return await self._answer(Capability.CRM, request, perform, [key])
 
     async def _answer(
-        self, capability: Capability, request: web.Request, perform: Callable[[], Awaitable[Answer]]
-    ) -> web.Response:
+        self,
+        capability: Capability,
+        request: web.Request,
+        perform: Callable[[], Awaitable[Answer]],
+        keys: Sequence[str],
+    ) -> web.StreamResponse:
         async def respond() -> web.Response:
-            answer = await perform()
-            return web.json_response(answer.body, status=answer.status)
+            return _response(await perform())
 
         fault = self._faults.take(capability)
-        return await respond() if fault is None else await answered_under(fault, request, respond)
+        if fault is None:
+            return await respond()
+        self._faults.met(fault, keys)
+        return await answered_under(fault, request, respond)
 
     async def _search(self, collection: Collection, request: web.Request) -> web.Response:
-        return items_response(await self._vendor.search(collection.name, bodies.asked_key(request)))
+        key = bodies.asked_key(request)
+        found = await self._vendor.search(collection.name, key)
+        blind = self._faults.take(collection.capability, Meets.SEARCHES)
+        if blind is not None:
+            seen = await self._vendor.search(collection.name, key, lag=blind.seconds)
+            if seen != found:
+                self._faults.met(blind, [key])
+            found = seen
+        return items_response(found)
 
     async def _ticket_by_key(self, request: web.Request) -> web.Response:
         key = bodies.asked_key(request)
         for ticket in await self._vendor.with_key("tickets", key):
             return web.json_response(text=ticket)
-        answer = Answer.unknown("ticket", key)
-        return web.json_response(answer.body, status=answer.status)
+        return _response(Answer.unknown("ticket", key))
+
+
+def _response(answer: Answer) -> web.Response:
+    return web.json_response(answer.body, status=answer.status)
 
 
 def items_response(items: Iterable[str]) -> web.Response:

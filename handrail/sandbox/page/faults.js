@@ -4,19 +4,11 @@ import { count, h, show } from "./dom.js";
 import { feed, send } from "./feed.js";
 
 const CAPABILITIES = ["ticketing", "crm", "mail", "sms", "voice"];
-const MODES = {
-  status_503: [() => "refused with 503", "Refuses with 503. Nothing is applied."],
-  status_429: [(time) => `refused with 429, to come back in ${time}`, "Refuses with 429 and Retry-After. Nothing is applied."],
-  timeout_before: [(time) => `held ${time} and dropped, not applied`, "Holds the connection, then hangs up without a word. Nothing is applied."],
-  timeout_after: [(time) => `applied, then held ${time} and dropped`, "Applies the write, holds the connection, then hangs up without a word."],
-  reset_after: [() => "applied, then the connection reset", "Applies the write, then resets the connection."],
-  bad_json: [() => "applied, answered with nonsense", "Applies the write, then answers 200 with a body nobody can read."],
-  slow: [(time) => `answered ${time} late`, "Waits, then answers as if nothing were wrong."],
-};
-const TIMED = new Set(["status_429", "timeout_before", "timeout_after", "slow"]);
+const MANY = { write: "writes", search: "searches", batch: "batches" }; // what a mode may wait for
 
 export function faultWords(fault) {
-  return `next ${count(fault.count, "write")} ${MODES[fault.mode][0](`${fault.seconds} s`)}`;
+  const mode = feed.modes[fault.mode];
+  return `next ${count(fault.count, mode.meets, MANY[mode.meets])} ${mode.short.replace("{time}", `${fault.seconds} s`)}`;
 }
 
 export function faults(place, _wanted, redraw) {
@@ -32,13 +24,16 @@ function form(redraw) {
   const problem = h("p", { class: "problem", role: "alert" });
   const capability = h("select", { name: "capability" }, CAPABILITIES.map((name) => h("option", {}, name)));
   const mode = h("select", { name: "mode", "aria-describedby": "mode-words", onchange: () => explain() },
-    Object.keys(MODES).map((name) => h("option", {}, name)));
+    Object.keys(feed.modes).map((name) => h("option", {}, name)));
   const writes = h("input", { name: "count", type: "number", min: 1, max: 1000000, value: 3, required: true });
   const seconds = h("input", { name: "seconds", type: "number", min: 0, max: 3600, step: "any", value: 1, required: true });
   const wait = h("label", {}, "Seconds", seconds);
+  const which = h("span", {});
   const explain = () => {
-    explanation.textContent = MODES[mode.value][1];
-    wait.hidden = !TIMED.has(mode.value);
+    const { long, meets, timed } = feed.modes[mode.value];
+    explanation.textContent = long;
+    which.textContent = `Next ${MANY[meets]}`;
+    wait.hidden = !timed;
   };
   explain();
   const submit = async (event) => {
@@ -52,7 +47,7 @@ function form(redraw) {
     h("h2", {}, "Make something go wrong"),
     h("label", {}, "Which system", capability),
     h("label", {}, "What happens", mode), explanation,
-    h("div", { class: "two" }, h("label", {}, "Next writes", writes), wait),
+    h("div", { class: "two" }, h("label", {}, which, writes), wait),
     h("button", { class: "primary" }, "Inject"), problem);
 }
 
@@ -82,7 +77,7 @@ function fresh(redraw) {
   return h("section", { class: "card" },
     h("h2", {}, "For machines"),
     h("p", { class: "muted" }, "The complete lists as JSON: ",
-      ["tickets", "tasks", "mail", "sms", "calls", "faults"].map((name, index) => [index ? ", " : "", h("a", { href: `/${name}` }, `/${name}`)]), "."),
+      ["tickets", "tasks", "mail", "sms", "calls", "faults", "faults/met"].map((name, index) => [index ? ", " : "", h("a", { href: `/${name}` }, `/${name}`)]), "."),
     h("h2", {}, "Start afresh"),
     h("p", { class: "muted" }, "Forgets every item and fault. The record on disk keeps its past."),
     h("button", { type: "button", class: "danger", onclick: empty }, "Empty the sandbox"));

@@ -6,6 +6,7 @@ const SHOWN = 200; // newest items of a list; older ones are fetched when a link
 export const feed = {
   lists: Object.fromEntries(LISTS.map((name) => [name, { items: [], total: 0, version: null }])),
   faults: [],
+  modes: null, // what each mode of fault does, in words; asked for once
   older: new Map(), // "list key" → items fetched by key
   silentSince: null,
   loaded: false,
@@ -24,6 +25,11 @@ async function refreshList(name) {
 }
 
 async function refreshFaults() {
+  if (feed.modes === null) {
+    const told = await fetch("/faults/modes");
+    if (!told.ok) throw new Error(`modes: ${told.status}`);
+    feed.modes = await told.json();
+  }
   const answer = await fetch("/faults", { cache: "no-store" });
   if (!answer.ok) throw new Error(`faults: ${answer.status}`);
   feed.faults = await answer.json();

@@ -1,6 +1,8 @@
 """A running sandbox, talked to over real TCP, and what the tests send to it."""
 
+import asyncio
 import json
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -60,3 +62,34 @@ class RunningSandbox:
 
 
 StartSandbox = Callable[..., Awaitable[RunningSandbox]]
+
+
+async def inject(sandbox: RunningSandbox, mode: str, count: int = 1, capability: str = "mail", **more: Any) -> None:
+    """Queue a fault."""
+    fault = {"capability": capability, "mode": mode, "count": count, **more}
+    status, answer = await sandbox.send("POST", "/faults", fault)
+    assert status == 200, answer
+
+
+async def raw_write(sandbox: RunningSandbox, key: str = "m") -> tuple[bytes, float]:
+    """Write a mail; the bytes that came back until the connection ended, and the seconds that took."""
+    body = json.dumps(MAIL | {"key": key}).encode()
+    head = f"PUT /api/mail HTTP/1.1\r\nHost: sandbox\r\nConnection: close\r\nContent-Length: {len(body)}\r\n\r\n"
+    started = time.monotonic()
+    reader, writer = await asyncio.open_connection("127.0.0.1", sandbox.client.port)
+    try:
+        writer.write(head.encode() + body)
+        return await reader.read(), time.monotonic() - started
+    finally:
+        writer.close()
+
+
+async def keys(sandbox: RunningSandbox) -> list[str]:
+    """The keys of every mail there is."""
+    return [mail["key"] for mail in await sandbox.shown("/mail")]
+
+
+def split(answer: bytes) -> tuple[int, str, bytes]:
+    """Status, head and body of what came back."""
+    head, body = answer.split(b"\r\n\r\n", 1)
+    return int(head.split()[1]), head.decode(), body

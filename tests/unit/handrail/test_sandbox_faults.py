@@ -2,42 +2,12 @@
 
 import asyncio
 import json
-import time
 from datetime import UTC, datetime
-from typing import Any
 
 import pytest
-from sandbox_world import MAIL, RunningSandbox
+from sandbox_world import MAIL, RunningSandbox, inject, keys, raw_write, split
 
 HOLD = 0.05  # seconds
-
-
-async def inject(sandbox: RunningSandbox, mode: str, count: int = 1, capability: str = "mail", **more: Any) -> None:
-    fault = {"capability": capability, "mode": mode, "count": count, **more}
-    status, answer = await sandbox.send("POST", "/faults", fault)
-    assert status == 200, answer
-
-
-async def raw_write(sandbox: RunningSandbox, key: str = "m") -> tuple[bytes, float]:
-    """Write a mail; the bytes that came back until the connection ended, and the seconds that took."""
-    body = json.dumps(MAIL | {"key": key}).encode()
-    head = f"PUT /api/mail HTTP/1.1\r\nHost: sandbox\r\nConnection: close\r\nContent-Length: {len(body)}\r\n\r\n"
-    started = time.monotonic()
-    reader, writer = await asyncio.open_connection("127.0.0.1", sandbox.client.port)
-    try:
-        writer.write(head.encode() + body)
-        return await reader.read(), time.monotonic() - started
-    finally:
-        writer.close()
-
-
-async def keys(sandbox: RunningSandbox) -> list[str]:
-    return [mail["key"] for mail in await sandbox.shown("/mail")]
-
-
-def split(answer: bytes) -> tuple[int, str, bytes]:
-    head, body = answer.split(b"\r\n\r\n", 1)
-    return int(head.split()[1]), head.decode(), body
 
 
 async def test_status_503_is_not_applied(sandbox: RunningSandbox) -> None:

@@ -7,7 +7,7 @@ from sandbox_world import RunningSandbox
 
 import handrail.sandbox
 from handrail.sandbox.effects import CAPABILITIES
-from handrail.sandbox.faults import Mode
+from handrail.sandbox.modes import Mode
 
 PAGE = Path(handrail.sandbox.__file__).with_name("page")
 SCRIPTS = {file.name: file.read_text() for file in PAGE.glob("*.js")}
@@ -33,8 +33,18 @@ def test_no_script_makes_html_of_text() -> None:
         assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b", text), name
 
 
-def test_the_fault_form_offers_what_the_server_takes() -> None:
+async def test_the_fault_form_offers_what_the_server_takes(sandbox: RunningSandbox) -> None:
     offered = re.search(r"const CAPABILITIES = \[(.*?)\]", SCRIPTS["faults.js"])
     assert offered is not None
     assert set(re.findall(r'"(\w+)"', offered.group(1))) == set(CAPABILITIES)
-    assert re.findall(r"^  (\w+): \[", SCRIPTS["faults.js"], re.MULTILINE) == list(Mode)
+    assert 'fetch("/faults/modes")' in SCRIPTS["feed.js"]
+    assert "Object.keys(feed.modes)" in SCRIPTS["faults.js"]
+    async with sandbox.client.get("/faults/modes") as answer:
+        modes = await answer.json()
+    assert list(modes) == list(Mode)
+    waits = re.search(r"const MANY = \{(.*?)\}", SCRIPTS["faults.js"])
+    assert waits is not None
+    assert set(re.findall(r"(\w+):", waits.group(1))) == {told["meets"] for told in modes.values()}
+    assert {mode for mode, told in modes.items() if told["timed"]} == {
+        *("status_429", "retry_after_date", "timeout_before", "timeout_after", "slow", "late", "search_lag")
+    }
