@@ -46,6 +46,10 @@ class RateLimited(IntegrationError):
         self.retry_after = retry_after
 
 
+class Busy(IntegrationError):
+    """A conflict that the vendor documents as not applied: somebody else was changing the same record. Try later."""
+
+
 class AuthFailed(IntegrationError):
     """401 or 403: nothing will work until a person renews a credential or a right. Opens the breaker."""
 
@@ -63,7 +67,7 @@ class Unsupported(IntegrationError):
 
 
 class OutcomeUnknown(IntegrationError):
-    """The answer to a WRITE was lost (read or write error or timeout, 5xx, unreadable 2xx).
+    """The answer to a WRITE was lost (read or write error or timeout, 5xx, unreadable 2xx), or is an unclear conflict.
 
     It may or may not have happened. What follows is decided by the operation's write class.
     """

@@ -22,10 +22,12 @@ from tenacity import (
     wait_random,
 )
 
+from integrations.answers import OF_ANOTHER_SHAPE, Answer, answer_of, unclear
 from integrations.connections import Connections
 from integrations.declaration import IntegrationConfig
 from integrations.errors import (
     AuthFailed,
+    Busy,
     ContractViolation,
     IntegrationError,
     NotSent,
@@ -49,15 +51,6 @@ _SHARE_TO_CONNECT = 0.25
 """Of the whole timeout, to connect; as much to wait for a free connection. The rest is the answer's."""
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A 2xx answer: `json` is None when the body is empty; the names of `headers` ignore case."""
-
-    status: int
-    headers: Mapping[str, str]
-    json: Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,14 +119,17 @@ class HttpIntegration:
         body: Mapping[str, Any],
         *,
         understand: Callable[[Answer], T],
+        conflict: Callable[[Answer], T | None] = unclear,
         headers: Mapping[str, str] | None = None,
     ) -> T:
         """Sends `body` as JSON; what `understand` makes of the 2xx answer.
 
-        `understand` raises LookupError, TypeError, AttributeError or ValueError for an answer of another shape:
-        the write's outcome is unknown then, as whenever the answer is lost once bytes may have left.
+        `conflict` reads a 409: what `understand` would return when it proves that the vendor has our write; None when
+        the vendor documents it as not applied (`Busy`). Both raise LookupError, TypeError, AttributeError or
+        ValueError for an answer of another shape: the write's outcome is unknown then, as whenever the answer is lost
+        once bytes may have left.
         """
-        return await self._ask(_WRITE, method, path, understand, sent=body, headers=headers or {})
+        return await self._ask(_WRITE, method, path, understand, conflict=conflict, sent=body, headers=headers or {})
 
     async def read(self, path: str, query: Mapping[str, str], *, understand: Callable[[Answer], T]) -> T:
         """GETs; what `understand` makes of the 2xx answer. An answer of another shape is a ContractViolation."""
@@ -156,6 +152,7 @@ class HttpIntegration:
         path: str,
         understand: Callable[[Answer], T],
         *,
+        conflict: Callable[[Answer], T | None] | None = None,
         query: Mapping[str, str] | None = None,
         sent: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
@@ -171,8 +168,10 @@ class HttpIntegration:
                 method, url, headers=all_headers, content=content, extensions={"timeout": self._timeouts}
             )
             await exchange.run(request, self._connections, deadline=deadline)
+            if exchange.status == 409 and conflict is not None:
+                return self._known(exchange, conflict, sent=sent)
             if exchange.is_refusal:
-                raise self._refusal(exchange, manner, sent={"body": sent, "query": query})
+                raise self._refusal(exchange, manner, sent=sent or query)
             if exchange.problem:
                 raise self._lost(exchange, manner)
             return self._understood(exchange, manner, understand)
@@ -231,13 +230,23 @@ class HttpIntegration:
         if exchange.is_too_long:
             raise manner.unreadable(self._name, f"an answer longer than {LARGEST_ANSWER} bytes", manner.remedy)
         try:
-            if exchange.headers.get("content-encoding", "identity") != "identity":
-                raise ValueError("compressed, though we asked for it not to be")
-            value = json.loads(exchange.content) if exchange.content else None
-            return understand(Answer(exchange.status or 0, exchange.headers, value))
-        except (LookupError, TypeError, AttributeError, ValueError, RecursionError):
+            return understand(answer_of(exchange))
+        except OF_ANOTHER_SHAPE:
             pass  # leaving the block drops the cause: it may quote the answer
         raise manner.unreadable(self._name, f"a {exchange.status} answer that we do not understand", manner.remedy)
+
+    def _known(self, exchange: Exchange, conflict: Callable[[Answer], T | None], *, sent: Any) -> T:
+        """What a 409 proves that the vendor has. It says one of three things: I have it, not now, or neither."""
+        try:
+            known = conflict(answer_of(exchange))
+        except OF_ANOTHER_SHAPE:
+            is_clear = False
+        else:
+            if known is not None:
+                return known
+            is_clear = True
+        what = self._words(exchange, "refused with" if is_clear else "answered", sent=sent)
+        raise Busy(self._name, what, "it tries again") if is_clear else OutcomeUnknown(self._name, what, _WRITE.remedy)
 
     def _lost(self, exchange: Exchange, manner: _Manner) -> IntegrationError:
         if exchange.is_surely_unsent:
@@ -249,10 +258,7 @@ class HttpIntegration:
     def _refusal(self, exchange: Exchange, manner: _Manner, *, sent: Any) -> IntegrationError:
         status = exchange.status or 0
         is_lost = status == 408 or status >= 500  # 408: our request did not arrive whole, or a proxy thought so
-        what = f"answered {status}" if is_lost else f"refused with {status}"
-        said = excerpt(exchange.content, secrets=self._secrets(), sent=sent)
-        if said:
-            what += f" ({said})"
+        what = self._words(exchange, "answered" if is_lost else "refused with", sent=sent)
         if status == 429:
             wait = retry_after(exchange.headers.get("retry-after"), datetime.now(UTC))
             remedy = "it waits and tries again" if wait is None else f"it tries again after {wait:g} s"
@@ -266,6 +272,11 @@ class HttpIntegration:
         if status < 400:
             return Rejected(self._name, what, f"is {self._url_setting} right? redirects are not followed", status)
         return Rejected(self._name, what, "the same request would fail again; correct it or cancel it", status)
+
+    def _words(self, exchange: Exchange, verb: str, *, sent: Any) -> str:
+        """The status and the beginning of what was said with it, without secrets and without what we `sent`."""
+        said = excerpt(exchange.content, secrets=self._secrets(), sent=sent)
+        return f"{verb} {exchange.status} ({said})" if said else f"{verb} {exchange.status}"
 
     def _secrets(self) -> set[str]:
         """Every secret we hold, whole and in its parts ("Bearer …")."""

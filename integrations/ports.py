@@ -1,8 +1,8 @@
 """The ports: what Handrail asks of the outside world, one protocol a capability.
 
 Every write takes our `key`, returns a `Receipt`, and raises only the errors of `integrations.errors`: `NotSent`,
-`RateLimited`, `AuthFailed`, `Rejected`, `Unsupported` (surely not done) or `OutcomeUnknown` (perhaps done). Every read
-raises `Unavailable` or `ContractViolation` instead of `OutcomeUnknown`. Instants are aware UTC.
+`RateLimited`, `Busy`, `AuthFailed`, `Rejected`, `Unsupported` (surely not done) or `OutcomeUnknown` (perhaps done).
+Every read raises `Unavailable` or `ContractViolation` instead of `OutcomeUnknown`. Instants are aware UTC.
 """
 
 from collections.abc import Iterable, Mapping
@@ -17,7 +17,10 @@ from domain.actions import Capability
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What the vendor answered to a write. Same key, same receipt, where the write class promises it (A and B)."""
+    """What the vendor answered to a write. Same key, same receipt, where the write class promises it (A and B).
+
+    `external_id` is empty when the vendor confirmed the write and named nothing.
+    """
 
     external_id: str
     detail: Mapping[str, Any] = field(default_factory=dict)

@@ -1,15 +1,16 @@
 """How Handrail speaks to its sandbox: what the sandbox's five adapters share."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from typing import Any, ClassVar
 
 from pydantic import Field, SecretStr
 
 from domain.actions import Capability, WriteClass
+from integrations.answers import Answer
 from integrations.declaration import BaseUrl, IntegrationConfig, integration_name
 from integrations.errors import Unsupported
-from integrations.http import Answer, HttpIntegration
+from integrations.http import HttpIntegration
 from integrations.ports import Health, Receipt
 
 VENDOR = "sandbox"
@@ -80,8 +81,13 @@ class SandboxPort:
             f"/api/{COLLECTIONS[operation]}",
             {**_body(value), "key": key},
             headers={"Idempotency-Key": key} if self._write_class is WriteClass.A else {},
-            understand=lambda answer: receipt(answer, key),
+            understand=self._accepted(key),
+            conflict=lambda answer: known(answer, key),
         )
+
+    def _accepted(self, key: str) -> Callable[[Answer], Receipt]:
+        """How an answer is read. Without an id it still proves our key, and class D has no other way to learn more."""
+        return lambda answer: receipt(answer, key, needs_id=self._write_class is not WriteClass.D)
 
 
 def configured_class(config: SandboxConfig, operation: str) -> WriteClass:
@@ -89,11 +95,24 @@ def configured_class(config: SandboxConfig, operation: str) -> WriteClass:
     return config.write_class
 
 
-def receipt(answer: Answer, key: str) -> Receipt:
+def receipt(answer: Answer, key: str, *, needs_id: bool = True) -> Receipt:
     """`{"id", "key", "created"}` as a receipt. Raises ValueError when it answers about another key."""
     if answer.json["key"] != key:
         raise ValueError("the answer is about another key")
-    return Receipt(external_id=_identifier(answer.json["id"]), detail={"created": bool(answer.json["created"])})
+    is_named = needs_id or "id" in answer.json
+    return Receipt(
+        external_id=_identifier(answer.json["id"]) if is_named else "",
+        detail={"created": bool(answer.json["created"])},
+    )
+
+
+def known(answer: Answer, key: str) -> Receipt | None:
+    """A 409: `busy` was not applied (None), `exists` with our key proves our write. Raises otherwise."""
+    if answer.json["code"] == "busy":
+        return None
+    if answer.json["code"] != "exists" or answer.json["key"] != key:
+        raise ValueError("a conflict about something else")
+    return Receipt(external_id=_identifier(answer.json["id"]), detail={"created": False})
 
 
 def _found(answer: Answer, key: str) -> Receipt | None:

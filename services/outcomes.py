@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from domain.actions import State
 from domain.policy import RetryRules
 from domain.recovery import backoff_seconds
-from integrations.errors import AuthFailed, IntegrationError, NotSent, RateLimited, Rejected, Unsupported
+from integrations.errors import AuthFailed, Busy, IntegrationError, NotSent, RateLimited, Rejected, Unsupported
 from integrations.ports import Receipt
 from store.ledger.rows import Armed, Result
 
@@ -56,7 +56,7 @@ def as_result(outcome: Outcome, retry: RetryRules, *, now: datetime) -> Result:
             jitter=random.random(),  # noqa: S311 - spreads retries, guards nothing
         )
     )
-    if isinstance(problem, NotSent | RateLimited | AuthFailed | StoppedBeforeSending):
+    if isinstance(problem, NotSent | RateLimited | Busy | AuthFailed | StoppedBeforeSending):
         if action.attempts >= retry.max_attempts:
             return Result(action.id, action.fence, State.FAILED, reason=f"gave up after {action.attempts}: {reason}")
         if isinstance(problem, RateLimited) and problem.retry_after is not None:

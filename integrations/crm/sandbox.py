@@ -3,7 +3,7 @@
 from domain.actions import Capability, WriteClass
 from integrations.declaration import Integration
 from integrations.ports import Receipt, Task
-from integrations.sandbox_protocol import DOCS_URL, VENDOR, SandboxConfig, SandboxPort, receipt
+from integrations.sandbox_protocol import DOCS_URL, VENDOR, SandboxConfig, SandboxPort, known, receipt
 
 
 class SandboxCrm(SandboxPort):
@@ -22,6 +22,7 @@ class SandboxCrm(SandboxPort):
             "/api/tasks/close",
             {"key": key, "reason": reason},
             understand=lambda answer: receipt(answer, key),
+            conflict=lambda answer: known(answer, key),
         )
 
 

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from domain.actions import Capability
+from integrations.answers import Answer
 from integrations.declaration import Integration
 from integrations.errors import Rejected
-from integrations.http import Answer
 from integrations.ports import Receipt, Ticket, TicketNote, TicketState, TicketStatus
 from integrations.sandbox_protocol import DOCS_URL, VENDOR, SandboxConfig, SandboxPort, configured_class
 

@@ -77,6 +77,15 @@ async def truncated(request: web.Request) -> web.StreamResponse:
     return web.Response()
 
 
+async def broken_off(request: web.Request) -> web.StreamResponse:
+    """Begins a good answer, then resets the connection."""
+    answering = web.StreamResponse(status=201, headers={"Content-Type": "application/json", "Content-Length": "100"})
+    await answering.prepare(request)
+    await answering.write(b'{"id": "T-1", ')
+    request.transport.abort()
+    return answering
+
+
 async def gibberish(request: web.Request) -> web.StreamResponse:
     """Answers something that is not HTTP."""
     request.transport.write(b"220 mail.example ESMTP\r\n\r\n")

@@ -9,6 +9,7 @@ from vendor_specimens import KEY, OUTBOUND, SENT, named, recorded, serving
 
 from domain.actions import Capability, WriteClass
 from integrations.declaration import Integration
+from integrations.errors import OutcomeUnknown
 from integrations.ports import WRITES
 
 SANDBOX = [each for each in OUTBOUND if each.vendor == "sandbox"]
@@ -46,3 +47,22 @@ async def test_a_task_is_closed_alike_in_every_class_and_may_be_closed_again(
     assert (outside.requests[0].method, outside.requests[0].path) == ("POST", "/api/tasks/close")
     assert json.loads(outside.bodies[0]) == {"key": KEY, "reason": "renewed"}
     assert configured.write_class("close_task") is WriteClass.B
+
+
+@pytest.mark.parametrize(("integration", "operation"), CREATES, ids=named)
+@pytest.mark.parametrize("write_class", list(WriteClass))
+async def test_an_answer_without_an_id_is_asked_for_again_where_that_is_safe(
+    integration: Integration[Any], operation: str, write_class: WriteClass, outside: Outside
+) -> None:
+    """It proves our key. Classes A to C learn the id by asking once more; for D it is all there will ever be."""
+    outside.answers(201, {"key": KEY, "created": True})
+    configured = serving(integration, outside.url, write_class=str(write_class))
+    if write_class is WriteClass.D:
+        assert (await SENT[operation](configured.port)).external_id == ""
+    else:
+        with pytest.raises(OutcomeUnknown):
+            await SENT[operation](configured.port)
+    outside.answers(201, {"created": True})  # not even our key
+    with pytest.raises(OutcomeUnknown):
+        await SENT[operation](configured.port)
+    await configured.port.aclose()

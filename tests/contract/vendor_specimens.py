@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 from domain.actions import Capability
@@ -97,3 +98,7 @@ def serving(integration: Integration[Any], url: str, **settings: Any) -> Configu
 def named(value: Any) -> str:
     """How a test case is called in pytest's output."""
     return value.name if isinstance(value, Integration) else str(getattr(value, "__name__", value))
+
+
+every_vendor = pytest.mark.parametrize("integration", OUTBOUND, ids=named)
+every_write = pytest.mark.parametrize(("integration", "operation"), WRITTEN, ids=named)

@@ -8,6 +8,7 @@ from ledger_world import NOON, POLICY, later
 from domain.actions import Basis, Capability, Kind, State
 from integrations.errors import (
     AuthFailed,
+    Busy,
     ContractViolation,
     NotSent,
     OutcomeUnknown,
@@ -52,6 +53,7 @@ def test_a_receipt_is_done() -> None:
     [
         (NotSent(*WHO), State.READY),
         (RateLimited(*WHO, retry_after=None), State.READY),
+        (Busy(*WHO), State.READY),
         (AuthFailed(*WHO), State.READY),
         (Rejected(*WHO, status=422), State.FAILED),
         (Unsupported(*WHO), State.FAILED),
@@ -82,7 +84,7 @@ def test_what_never_left_the_house_is_retried_or_fails() -> None:
 @pytest.mark.parametrize("attempts", range(1, 5))
 def test_retries_wait_longer_each_time(attempts: int) -> None:
     full = 2 ** (attempts - 1)
-    for problem in (NotSent(*WHO), AuthFailed(*WHO), RateLimited(*WHO, retry_after=0)):
+    for problem in (NotSent(*WHO), Busy(*WHO), AuthFailed(*WHO), RateLimited(*WHO, retry_after=0)):
         due_at = _result(problem, attempts).due_at
         assert due_at is not None
         assert later(seconds=full / 2) <= due_at <= later(seconds=full)
