@@ -66,6 +66,12 @@ async def write_partly(vendor: Vendor, collection: Collection, entries: Sequence
     return Answer(HTTPStatus.OK, {"results": _every_other(results, failed)})
 
 
+def spoilt_keys(entries: Sequence[Entry], mode: Mode) -> list[str]:
+    """Those whose answers `mode` spoils."""
+    spoilt = entries[len(entries) // 2 :] if mode is Mode.BATCH_CUT else entries[::2]
+    return [entry.key for entry in spoilt if entry.key is not None]
+
+
 def _every_other(all_of_them: Sequence[T], instead: Sequence[T]) -> list[T]:
     """Each second one kept, from the second on; the others are those of `instead`."""
     mixed = list(all_of_them)

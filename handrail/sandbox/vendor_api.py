@@ -8,7 +8,7 @@ from aiohttp import web
 from domain.actions import Capability
 from domain.words import did_you_mean, one_of
 from handrail.sandbox import bodies
-from handrail.sandbox.batches import read_batch, write_batch, write_partly
+from handrail.sandbox.batches import read_batch, spoilt_keys, write_batch, write_partly
 from handrail.sandbox.effects import CAPABILITIES, COLLECTIONS, Collection
 from handrail.sandbox.faults import Faults
 from handrail.sandbox.misbehaviour import answered_under
@@ -50,7 +50,7 @@ class VendorApi:
         keys = [entry.key for entry in entries if entry.key is not None]
         partly = self._faults.take(collection.capability, Meets.BATCHES)
         if partly is not None:
-            self._faults.met(partly, keys)
+            self._faults.met(partly, spoilt_keys(entries, partly.mode))
             return _response(await write_partly(self._vendor, collection, entries, partly.mode))
         perform = partial(write_batch, self._vendor, collection, entries)
         return await self._answer(collection.capability, request, perform, keys)

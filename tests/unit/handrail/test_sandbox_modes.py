@@ -214,6 +214,8 @@ async def test_a_batch_succeeds_in_part(
     assert [result["key"] for result in answer["results"]] == ["a", "b", "c"][: len(statuses)]
     assert await keys(sandbox) == ["single", *made]
     assert await counts(sandbox) == {"mail": {mode: 1}}
+    [met] = await sandbox.shown("/faults/met/log")
+    assert met["keys"] == (["b", "c"] if mode == "batch_cut" else ["a", "c"])
 
 
 @pytest.mark.parametrize(("mode", "field"), [("wrong_id", "id"), ("other_key", "key"), ("no_id", "id")])
