@@ -10,16 +10,13 @@ import signal
 import sys
 import threading
 import time
-from collections import defaultdict
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from gateway_stack import LEASE, ROSTER, SECRET, SWEEP, Program, Sender, Stack, free_ports
+from gateway_stack import LEASE, SWEEP, Program, Sender, Shape, Stack, check_answers
 from ledger_world import check_audit
 
-from services.preparing import prepare
 from store.database import Database
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(180)]
@@ -32,32 +29,7 @@ def stack(database_url: str, tmp_path: Path) -> Iterator[Callable[[int], Stack]]
     database = Database(database_url)
 
     def make(gateways: int) -> Stack:
-        prepare(database, now=datetime.now(UTC))
-        roster = tmp_path / "integrations.yaml"
-        roster.write_text(ROSTER)
-        sandbox_port, *ports = free_ports(1 + gateways)
-        sandbox_url, record = f"http://127.0.0.1:{sandbox_port}", tmp_path / "record.jsonl"
-        environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith(("HANDRAIL_", "PREFECT_"))},
-            "HANDRAIL_DATA": str(tmp_path),
-            "HANDRAIL_DATABASE_URL": database_url,
-            "HANDRAIL_INTEGRATIONS": str(roster),
-            "HANDRAIL_LEASE_SECONDS": str(LEASE),
-            "HANDRAIL_SWEEP_SECONDS": str(SWEEP),
-            "HANDRAIL_SANDBOX_URL": sandbox_url,
-            "HANDRAIL_SANDBOX_TOKEN": "sandbox-token",
-            "HANDRAIL_WEBHOOK_SECRET": SECRET,
-        }
-        command = ["handrail.sandbox", "--port", str(sandbox_port), "--record", str(record)]
-        programs.append(Program(command, environment, tmp_path / "sandbox.log", f"{sandbox_url}/tickets"))
-        for port in ports:
-            own = {**environment, "HANDRAIL_GATEWAY_PORT": str(port)}
-            ready = f"http://127.0.0.1:{port}/readyz"
-            programs.append(Program(["gateway"], own, tmp_path / f"gateway-{port}.log", ready))
-        for program in programs:
-            program.start()
-        urls = [f"http://127.0.0.1:{port}" for port in ports]
-        return Stack(programs[0], sandbox_url, record, programs[1:], urls, database)
+        return Stack.start(tmp_path, database, programs, gateways, Shape())
 
     yield make
     for program in programs:
@@ -168,45 +140,15 @@ def _wait_for_more(sender: Sender, answers: int) -> None:
 
 def judge(running: Stack, sender: Sender) -> dict[str, object]:
     """Hold the sender's log against the sandbox's record; numbers to show."""
-    received, rows = running.received(), {row.key: row for row in running.actions()}
-    lost, unexplained, resent, left_to_people, longest = [], [], 0, [], 0.0
-    heard_of: dict[str, list[datetime]] = defaultdict(list)
-    for number, heard_at in sender.heard.values():
-        acknowledgement = f"survey/standard/r-{number}/acknowledgement"
-        customer = f"C-{number - 1}" if number % 5 == 4 else f"C-{number}"
-        heard_of[customer].append(heard_at)
-        if acknowledgement not in rows:
-            lost.append(acknowledgement)
-            continue
-        count = len(received[acknowledgement])
-        allowed = 1 + rows[acknowledgement].resends
-        if rows[acknowledgement].state == "needs_human":
-            left_to_people.append(acknowledgement)
-        elif count == 0:
-            lost.append(acknowledgement)
-        if count > min(allowed, 2):
-            unexplained.append((acknowledgement, count, allowed))
-        resent += count > 1
-        for at in received[acknowledgement][:1]:
-            longest = max(longest, (at - heard_at).total_seconds())
-    for customer, times in heard_of.items():
-        ticket = f"case/{customer}/1/ticket"
-        notes = [key for key in received if key.startswith(f"{ticket}/")]
-        if len(received[ticket]) != 1:
-            lost.append(ticket)
-        if len(notes) != len(times) - 1 or any(len(received[note]) != 1 for note in notes):
-            unexplained.append((ticket, notes, len(times)))
-        for at in received[ticket][:1]:
-            longest = max(longest, (at - min(times)).total_seconds())
-    assert not lost, f"answered 2xx and lost: {lost}"
-    assert not unexplained, f"more or fewer than the ledger admits: {unexplained}"
-    for webhook_id, answers_heard in sender.answers.items():
-        assert len({one["event_id"] for one in answers_heard}) == 1, webhook_id
-        assert {one["status"] for one in answers_heard} == {"accepted"}
+    rows = {row.key: row for row in running.actions()}
+    told = check_answers(running.received(), sender, rows)
+    assert not told.lost, f"answered 2xx and lost: {told.lost}"
+    assert not told.unexplained, f"more or fewer than the ledger admits: {told.unexplained}"
+    assert not sender.complaints
     responses = [row for row in rows.values() if row.kind == "acknowledgement"]
     assert len(responses) == len(sender.heard), "an answer that nobody was told of, or one that is missing"
     return {
-        "acknowledged_twice_and_counted": resent,
-        "left_to_people": len(left_to_people),
-        "longest_recovery_seconds": round(longest, 2),
+        "acknowledged_twice_and_counted": told.resent,
+        "left_to_people": told.left_to_people,
+        "longest_recovery_seconds": round(told.longest_seconds, 2),
     }
