@@ -21,6 +21,7 @@ from sqlalchemy import (
 from domain.actions import UNSENT, State
 from domain.planning import PlannedAction
 from store.canonical import payload_hash
+from store.crash_points import reached
 from store.ledger.facts import may_be_out
 from store.ledger.rows import actions, cases, customers, evidence
 from store.once import insert_once
@@ -60,6 +61,7 @@ def enqueue(
     for wave in _waves(planned):
         rows = [_row(action, about, _predecessor(connection, action, known), run=run, now=now) for action in wave]
         known |= _insert_new(connection, rows)
+    reached("enqueue.inserted")
     _bind(connection, {known[a.key]: a.facts for a in planned if a.key in known}, about)
     return known
 
@@ -93,6 +95,7 @@ def replan(
     )
     if moved.rowcount != 1:
         return False
+    reached("replan.moved")
     connection.execute(delete(evidence).where(evidence.c.action_id == action_id))
     _bind(connection, {action_id: planned.facts}, about)
     return True
