@@ -57,7 +57,7 @@ class Finding:
 
     def as_line(self) -> str:
         """One JSON line."""
-        return json.dumps(asdict(self), ensure_ascii=False)
+        return json.dumps({**asdict(self), "faults": dict(self.faults)}, ensure_ascii=False)
 
     @classmethod
     def from_line(cls, line: str) -> "Finding":
