@@ -8,6 +8,7 @@ import gc
 import json
 import multiprocessing
 import random
+import re
 import sys
 import time
 from collections import Counter, defaultdict
@@ -22,12 +23,13 @@ from typing import Any
 sys.path.append(str(Path(__file__).resolve().parents[1]))  # ledger_world, when this runs as a script
 
 from crash_points_ground import Databases, Slot, prepared, slots
-from crash_points_process import World, hurried_policy, warm_up
-from crash_points_run import Job, Outcome, run
+from crash_points_process import hurried_policy, warm_up
+from crash_points_run import Job, Outcome, run, world_in
 from crash_points_scenario import ANSWERS, ROTATIONS, TASKS
 from finding import Finding
 
 from domain.policy import Policy
+from services.settings import ROOT
 
 PART = "crash points"
 _KINDS = ("sqlite", "postgresql")
@@ -130,6 +132,7 @@ class Proof:
     def __post_init__(self) -> None:
         self._chance = random.Random(self.seed)
         self._until = time.monotonic() + self.size.seconds
+        self._names: dict[str, set[str]] = {kind: set() for kind in self.kinds}  # at which a process died
         self._recovered: dict[Job, dict[str, int]] = {}  # where the process that recovered got to: it may die there
         self._found = {
             (campaign, kind): Finding(part=PART, what=what, promises=promises, seed=self.seed, database=kind)
@@ -144,7 +147,11 @@ class Proof:
         poisoned = [Job(kind, turn, poison=key) for kind in self.kinds for turn, key in self.size.poisons]
         self._die([*poisoned, *self._places(hits)], 0.85)
         self._die(self._pairs(), 1.0)
-        for finding in self._found.values():
+        for (campaign, kind), finding in self._found.items():
+            if campaign == "once":
+                finding.what += f" ({len(self._names[kind])} names)"
+            if campaign == "twice" and (never := sorted(places_in_the_code() - self._names[kind])):
+                finding.not_covered.append(f"names at which nothing died: {', '.join(never)}")
             if missing := finding.points_known - finding.points_covered:
                 finding.not_covered.append(f"{missing} places: not reached again, or no time was left")
             yield finding
@@ -170,6 +177,7 @@ class Proof:
                 if job.place is not None and outcome.reached:
                     self._found[job.campaign, job.database].points_covered += 1
                     self._recovered[job] = outcome.hits
+                    self._names[job.database] |= {_name(place) for place in (job.place, job.second) if place}
                 elif not outcome.reached and not outcome.violations:
                     missed.append(job)
             left = missed
@@ -201,9 +209,13 @@ class Proof:
         """So many for each database; no name a second time before every name was taken once."""
         by_name: dict[tuple[str, str], list[Job]] = defaultdict(list)
         for job in jobs:
-            by_name[job.database, str(place_of(job)).partition(":")[0]].append(job)
+            by_name[job.database, _name(str(place_of(job)))].append(job)
         rounds = [job for turn in zip_longest(*by_name.values()) for job in turn if job is not None]
         return [job for kind in self.kinds for job in [one for one in rounds if one.database == kind][:count]]
+
+
+def _name(place: str) -> str:
+    return place.partition(":")[0]
 
 
 def _add(finding: Finding, job: Job, outcome: Outcome) -> None:
@@ -222,6 +234,19 @@ def _add(finding: Finding, job: Job, outcome: Outcome) -> None:
     finding.violations += [f"{job.options}: {what}" for what in outcome.violations]
 
 
+def places_in_the_code() -> set[str]:
+    """Every name there is, whether or not the day gets there."""
+    names: set[str] = set()
+    for package in ("services", "store", "gateway"):
+        for file in (ROOT / package).rglob("*.py"):
+            text = file.read_text(encoding="utf-8")
+            for reached in re.findall(r"\breached\(([^)]+)\)", text):
+                names.update(re.findall(r'"([a-z.-]+)"', reached))
+            for transaction in re.findall(r'\.write\("([a-z-]+)"\)', text):
+                names |= {f"{transaction}.written", f"{transaction}.committed"}
+    return names
+
+
 @contextmanager
 def ground(kinds: Sequence[str], side_by_side: int) -> Iterator[tuple[list[Slot], Mapping[str, Databases], Policy]]:
     """Everything a run needs, and this process warm: whoever is forked from it has nothing to learn."""
@@ -233,9 +258,7 @@ def ground(kinds: Sequence[str], side_by_side: int) -> Iterator[tuple[list[Slot]
         for databases in made.values():
             with databases.fresh() as address:
                 places[0].begin()
-                warm_up(
-                    World(address, places[0].url, 0, time.monotonic(), directory / "diary", directory / "log"), rules
-                )
+                warm_up(world_in(places[0], address, Job(databases.kind, 0)), rules)
         gc.collect()
         gc.freeze()
         yield places, made, rules

@@ -4,7 +4,6 @@ It is the only thing that reads HANDRAIL_CRASH_AT ("arm.committed:3": dies the t
 """
 
 import asyncio
-import base64
 import json
 import logging
 import os
@@ -12,37 +11,24 @@ import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from threading import Lock
 from typing import Any, NoReturn
 
 import httpx
-from crash_points_scenario import (
-    AGAIN,
-    ANSWERS,
-    CAPABILITIES,
-    MOVES,
-    NOON,
-    ROTATIONS,
-    SOURCE,
-    Webhook,
-    move_c9,
-    plan_everything,
-)
+from crash_points_outside import EVENTS, SECRET, Outside, World
+from crash_points_scenario import CAPABILITIES, ROTATIONS, SOURCE
 from ledger_world import hasten
-from sqlalchemy import Connection, select
+from sqlalchemy import select
 
 from data_contracts.policy import load_policy
 from domain.actions import FINAL, State
 from domain.policy import Policy
 from gateway.app import create_app
-from handrail.signing import signature_headers
 from integrations.ports import WRITES
 from integrations.registry import Configured, Roster, load_roster
-from services.controls import set_stopped
 from services.recovery import sweep
 from services.settings import ROOT, Settings
 from services.wiring import Handrail
@@ -55,35 +41,11 @@ LEASE, SWEEP, TIMEOUT = 1.0, 0.2, 0.4
 AT_REST, NOT_AT_REST, POISONED = 0, 3, 9
 """How a process ends that is not killed."""
 
-SECRET = "whsec_" + base64.b64encode(bytes(range(32))).decode()
 _LONGEST = 40.0  # seconds that one process may need until nothing is left to do
+_LAST_MOMENT = 0.1
+"""Seconds that a process goes on with one of its threads held before a commit: whoever believes too early is heard."""
 _PEOPLE = (State.NEEDS_HUMAN, State.FAILED)
 _POLICY_FILE = ROOT / "deployments" / "policy.yaml"
-
-
-@dataclass(frozen=True)
-class World:
-    """What all processes of one run share."""
-
-    database: str
-    sandbox: str
-    rotation: int
-    began: float  # on the machine's monotonic clock
-    diary: Path  # what senders and planners were told, a line each: the outside's own memory
-    log: Path
-    poison: str | None = None  # whoever sends this key dies
-
-    def now(self) -> datetime:
-        """Business time: noon when the run began."""
-        return NOON + timedelta(seconds=time.monotonic() - self.began)
-
-    def heard(self) -> dict[str, list[dict[str, Any]]]:
-        """Webhook id → the answers its sender got, in order."""
-        found: dict[str, list[dict[str, Any]]] = {}
-        for line in self.diary.read_text().splitlines() if self.diary.exists() else ():
-            entry = json.loads(line)
-            found.setdefault(entry["webhook"], []).append(entry["answer"])
-        return found
 
 
 class CrashAt:
@@ -98,8 +60,11 @@ class CrashAt:
     def __call__(self, name: str) -> None:
         with self._gate:
             self.hits[name] += 1
-            if name == self._name and self.hits[name] == self._number:
-                os.kill(os.getpid(), signal.SIGKILL)
+            is_the_end = name == self._name and self.hits[name] == self._number
+        if is_the_end:
+            if name.endswith(".written"):
+                time.sleep(_LAST_MOMENT)
+            os.kill(os.getpid(), signal.SIGKILL)
 
 
 def hurried_policy() -> Policy:
@@ -155,12 +120,14 @@ async def _work(world: World, events: str, rules: Policy) -> int:
     handrail = _handrail(world, rules)
     app = create_app(lambda: handrail)
     async with asyncio.timeout(_LONGEST), app.router.lifespan_context(app):
+        with world.alive.open("a") as alive:
+            alive.write(f"{world.now().isoformat()}\n")
         flows = asyncio.create_task(_flows(handrail))
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as client:
             await EVENTS[events](Outside(world, handrail, client))
         while not await asyncio.to_thread(is_at_rest, handrail.database):
-            await asyncio.sleep(0.03)
+            await asyncio.sleep(0.1)
         flows.cancel()
     return AT_REST
 
@@ -190,88 +157,6 @@ def with_people(rows: Iterable[Any]) -> set[int]:
     while more := {row.id for row in rows if row.state == State.READY and row.after_id in held} - held:
         held |= more
     return held
-
-
-@dataclass(frozen=True)
-class Outside:
-    """The people and programs around us: they remember what they were told, whatever becomes of us."""
-
-    world: World
-    handrail: Handrail
-    client: httpx.AsyncClient
-
-    async def deliver(self, webhook: Webhook) -> None:
-        """Deliver as a survey tool does, until it is heard; note the answer."""
-        while True:
-            stamp = int(self.world.now().timestamp())
-            headers = signature_headers(SECRET, webhook.webhook_id, stamp, webhook.body)
-            said = await self.client.post(f"/webhooks/{SOURCE}", content=webhook.body, headers=headers)
-            if said.status_code != 503:
-                break
-        answer = {"http_status": said.status_code, **said.json()}
-        note = json.dumps({"webhook": webhook.webhook_id, "answer": answer}) + "\n"
-        with self.world.diary.open("a") as diary:
-            diary.write(note)
-
-    async def plan(self) -> None:
-        """A planner's run."""
-        await self._write("plan", plan_everything)
-
-    async def move(self) -> None:
-        """C-9 tells us a new language."""
-        await self._write("import", move_c9)
-
-    async def switch(self, *, stopped: bool) -> None:
-        """An operator's emergency stop, or its end."""
-        now = self.world.now()
-        await asyncio.to_thread(set_stopped, self.handrail.database, stopped, by="operator", reason="a test", now=now)
-
-    async def _write(self, name: str, change: Callable[[Connection, datetime], None]) -> None:
-        def write() -> None:
-            with self.handrail.database.write(name) as connection:
-                change(connection, self.world.now())
-
-        await asyncio.to_thread(write)
-
-
-async def the_day(outside: Outside) -> None:
-    """Everything that happens, in its order."""
-    first, second, *others = ANSWERS
-    await outside.plan()
-    await asyncio.gather(outside.deliver(first), outside.deliver(second))
-    for webhook in (AGAIN, *others):
-        await outside.deliver(webhook)
-    await outside.switch(stopped=True)
-    await outside.deliver(MOVES)
-    await outside.move()
-    await outside.switch(stopped=False)
-
-
-async def what_was_not_heard(outside: Outside) -> None:
-    """After a death: the survey tool delivers again what it got no 2xx for, planners run, operators let it go on."""
-    heard = outside.world.heard()
-    await outside.switch(stopped=False)
-    await outside.plan()
-    for webhook in (*ANSWERS, MOVES):
-        if webhook.webhook_id not in heard:
-            await outside.deliver(webhook)
-    await outside.move()
-
-
-async def all_of_it_again(outside: Outside) -> None:
-    """P22: everything is delivered again, twice at once, and planned again."""
-    await outside.plan()
-    for webhook in (*ANSWERS, MOVES):
-        await asyncio.gather(outside.deliver(webhook), outside.deliver(webhook))
-    await outside.move()
-    await outside.plan()
-
-
-EVENTS: Mapping[str, Callable[[Outside], Awaitable[None]]] = {
-    "the day": the_day,
-    "unheard": what_was_not_heard,
-    "again": all_of_it_again,
-}
 
 
 def _handrail(world: World, rules: Policy) -> Handrail:

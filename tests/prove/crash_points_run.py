@@ -12,7 +12,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from crash_points_ground import Databases, Slot
-from crash_points_process import AT_REST, LEASE, POISONED, SWEEP, World, fork, with_people
+from crash_points_outside import World
+from crash_points_process import AT_REST, LEASE, POISONED, SWEEP, fork, with_people
 from crash_points_scenario import ANSWERS, MOVES, PLANNED_KEYS, ROTATIONS
 from ledger_world import check_audit
 from oracle import Effects, judge
@@ -75,22 +76,21 @@ class Outcome:
     violations: list[str] = field(default_factory=list)
 
 
+def world_in(slot: Slot, database: str, job: Job) -> World:
+    """The beginning of a run in this slot: nothing is remembered there yet."""
+    diary, alive, log = (slot.directory / name for name in ("diary", "alive", "log"))
+    for file in (diary, alive, log):
+        file.unlink(missing_ok=True)
+    return World(database, slot.url, job.rotation, time.monotonic(), diary, alive, log, job.poison)
+
+
 def run(job: Job, slot: Slot, databases: Databases, rules: Policy) -> Outcome:
     """Do a job in this slot. The processes' log stays in the slot's directory until the next one."""
     outcome = Outcome()
-    for file in ("diary", "log", "hits"):
-        (slot.directory / file).unlink(missing_ok=True)
+    (slot.directory / "hits").unlink(missing_ok=True)
     with databases.fresh() as address:
         slot.begin()
-        world = World(
-            database=address,
-            sandbox=slot.url,
-            rotation=job.rotation,
-            began=time.monotonic(),
-            diary=slot.directory / "diary",
-            log=slot.directory / "log",
-            poison=job.poison,
-        )
+        world = world_in(slot, address, job)
         deaths = _live_and_die(job, world, slot, rules, outcome)
         if not outcome.violations:
             _repeat(world, slot, rules, outcome)
@@ -99,7 +99,7 @@ def run(job: Job, slot: Slot, databases: Databases, rules: Policy) -> Outcome:
                 outcome.violations.append(_standing(database, world))
             else:
                 _judge(job, world, slot, database, outcome)
-                _look_back(database, deaths, outcome)
+                _look_back(world, database, deaths, outcome)
     outcome.faults = dict(slot.misbehaved())
     return outcome
 
@@ -199,25 +199,27 @@ def _unequal_answers(heard: Mapping[str, Sequence[Mapping[str, Any]]]) -> Iterat
             yield f"P6: {webhook.webhook_id} was called new more than once"
 
 
-def _look_back(database: Database, deaths: Sequence[datetime], outcome: Outcome) -> None:
+def _look_back(world: World, database: Database, deaths: Sequence[datetime], outcome: Outcome) -> None:
     """P16 and P21 by the audit; and what was uncertain, as Handrail admits it."""
     with database.read() as connection:
         moves = connection.execute(select(audit).order_by(audit.c.id)).all()
     before_and_after = Counter((move.before, move.after) for move in moves)
     outcome.opened = sum(count for (_, after), count in before_and_after.items() if after == State.UNCERTAIN)
     outcome.settled = before_and_after[State.UNCERTAIN, State.DONE] + before_and_after[State.UNCERTAIN, State.READY]
+    alive = [datetime.fromisoformat(line) for line in world.alive.read_text().splitlines()]
     for died in deaths:
-        outcome.violations += [f"P16: {what}" for what in _held_too_long(moves, died)]
+        back = min(at for at in alive if at > died)
+        outcome.violations += [f"P16: {what}" for what in _held_too_long(moves, died, back)]
     try:
         check_audit(database)
     except AssertionError as problem:
         outcome.violations.append(f"P21: {problem}")
 
 
-def _held_too_long(moves: Sequence[Any], died: datetime) -> Iterator[str]:
-    """What a dead process held, longer than its lease, a sweep and what a busy machine may add."""
+def _held_too_long(moves: Sequence[Any], died: datetime, back: datetime) -> Iterator[str]:
+    """What a dead process held for longer than its lease and, once another was `back`, a sweep."""
     held = {move.action_id: move.after for move in moves if move.at <= died}
-    freed = died + timedelta(seconds=LEASE + SWEEP + _SLACK)
+    freed = max(died + timedelta(seconds=LEASE), back) + timedelta(seconds=SWEEP + _SLACK)
     for action_id, state in held.items():
         if state in {State.CLAIMED, State.SENDING}:
             later = [move.at for move in moves if move.action_id == action_id and move.at > died]

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -44,8 +44,8 @@ KNOWN = (
 )
 """On file before the day begins."""
 
-MOVED = "pl"
-"""The language that C-9 asks for between the plan and the send."""
+CHANGED = {"ref": "C-9", "language": "pl"}
+"""A line of a file of customers: what C-9 asks for between the plan and the send."""
 
 _PURPOSE = "welcome"
 
@@ -135,14 +135,6 @@ def plan_everything(connection: Connection, now: datetime) -> None:
             facts=frozenset({"customer"}),
         )
         enqueue(connection, [plan], _about(connection, ref), run="planner", now=now)
-
-
-def move_c9(connection: Connection, now: datetime) -> None:
-    """C-9 wants to be written to in another language. Twice is once."""
-    found = customers.locked(connection, "C-9")
-    assert found is not None
-    customer_id, before = found
-    customers.save(connection, customer_id, before, replace(before, language=MOVED), now=now)
 
 
 def _about(connection: Connection, ref: str) -> About:
