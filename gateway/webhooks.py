@@ -12,6 +12,7 @@ from domain.words import did_you_mean
 from gateway.bodies import BODY_CAP, TooLarge, capped_body
 from integrations.errors import SignatureRefused
 from services.intake import UnknownSource, receive_webhook
+from store.crash_points import reached
 from store.database import in_short
 
 router = APIRouter()
@@ -96,6 +97,7 @@ async def deliver(request: Request) -> Response:
     state.urgent.nudge(answer.urgent)
     if answer.urgent:
         await state.handrail.announce_critical_answer(answer.body["event_id"])
+    reached("webhook.answers")
     return JSONResponse(answer.body, status_code=answer.http_status)
 
 

@@ -10,6 +10,7 @@ from integrations.ports import Health
 from integrations.registry import Configured
 from services.wiring import Handrail
 from store import integrations as store
+from store.crash_points import reached
 
 _log = logging.getLogger("services.health")
 
@@ -49,6 +50,7 @@ async def probe_open_breakers(handrail: Handrail) -> None:
 
 async def _check(handrail: Handrail, configured: Configured) -> None:
     health: Health = await configured.port.check()
+    reached("probe.answered")
     before, after = await asyncio.to_thread(
         store.note_check,
         handrail.database,

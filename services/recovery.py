@@ -19,8 +19,8 @@ from store.ledger.sweep import Uncertain
 
 _log = logging.getLogger("services.recovery")
 
-_HOLD = timedelta(seconds=30)
-"""How long one recovery keeps an uncertain row from another; longer than any lookup."""
+_HOLD_LEASES = 1.5
+"""How long one recovery keeps an uncertain row from another, in leases; a lookup takes less than half of one."""
 
 
 @dataclass
@@ -59,13 +59,20 @@ async def sweep(handrail: Handrail, *, run: str, urgent_only: bool = False) -> S
 
 
 def _take_over(handrail: Handrail, run: str, now: datetime) -> list[ledger.Swept]:
+    with handrail.database.read() as connection:  # nobody waits for a sweep that finds nothing
+        if not ledger.has_leftovers(connection):
+            return []
     with handrail.database.write("take-over") as connection:
         return ledger.sweep_leases(connection, run=run, now=now)
 
 
 def _take_uncertain(handrail: Handrail, urgent_only: bool, now: datetime) -> list[Uncertain]:
+    with handrail.database.read() as connection:
+        if not ledger.has_uncertain(connection, now=now):
+            return []
+    hold = timedelta(seconds=_HOLD_LEASES * handrail.settings.lease_seconds)
     with handrail.database.write("take-uncertain") as connection:
-        return ledger.take_uncertain(connection, hold=_HOLD, now=now, urgent_only=urgent_only)
+        return ledger.take_uncertain(connection, hold=hold, now=now, urgent_only=urgent_only)
 
 
 async def _settle(handrail: Handrail, row: Uncertain, run: str) -> str:

@@ -89,7 +89,7 @@ class Handrail:
             await self._prefect.announce(CRITICAL_ANSWER, subject, {})
 
     def _register(self) -> None:
-        with self.database.write() as connection:
+        with self.database.write("register") as connection:
             for configured in self.roster:
                 register(connection, configured.name, configured.capability, configured.vendor, now=self.clock())
 

@@ -21,6 +21,7 @@ from sqlalchemy import (
 from domain.actions import UNSENT, State
 from domain.planning import PlannedAction
 from store.canonical import payload_hash
+from store.crash_points import reached
 from store.ledger.facts import may_be_out
 from store.ledger.rows import actions, cases, customers, evidence
 from store.once import insert_once
@@ -72,6 +73,7 @@ def enqueue_all(
         rows = [_row(it, abouts[it.key], _predecessor(it, known | made), run=run, now=now) for it in wave]
         made |= _insert_new(connection, rows)
         known |= _standing(connection, (awaited & {it.key for it in wave}) - set(made))  # those that were there
+    reached("enqueue.inserted")
     _bind(connection, [(made[it.key], it.facts, about) for it, about in plans if it.key in made])
     return made
 
@@ -105,6 +107,7 @@ def replan(
     )
     if moved.rowcount != 1:
         return False
+    reached("replan.moved")
     connection.execute(delete(evidence).where(evidence.c.action_id == action_id))
     _bind(connection, [(action_id, planned.facts, about)])
     return True

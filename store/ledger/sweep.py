@@ -3,12 +3,17 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Connection, case, insert, literal, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, case, insert, literal, select, text, update
 
 from domain.actions import Basis, Kind, State
 from domain.recovery import DEATHS_ALONE
 from store.ledger.rows import actions, receipts
-from store.types import db_now
+from store.types import Instant, db_now
+
+_ANY = select(literal(1)).select_from(actions).limit(1)
+# The states are literal: bound, they would miss the partial indexes.
+_LEFTOVER = _ANY.where(text("actions.state IN ('claimed', 'sending')"), actions.c.lease_until < db_now())
+_UNCERTAIN = _ANY.where(text("actions.state = 'uncertain'"), actions.c.next_check_at <= bindparam("now", type_=Instant))
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +42,16 @@ class Uncertain:
     lookups: int
     deaths_alone: int
     urgent: bool
+
+
+def has_leftovers(connection: Connection) -> bool:
+    """True when a lease ran out by the database's clock."""
+    return connection.execute(_LEFTOVER).first() is not None
+
+
+def has_uncertain(connection: Connection, *, now: datetime) -> bool:
+    """True when a lost answer is due."""
+    return connection.execute(_UNCERTAIN, {"now": now}).first() is not None
 
 
 def sweep_leases(connection: Connection, *, run: str, now: datetime) -> list[Swept]:

@@ -14,6 +14,7 @@ from integrations.errors import OutcomeUnknown, Unavailable
 from integrations.ports import Receipt
 from services.recovery import SweepReport, sweep
 from services.wiring import Handrail
+from store import crash_points
 from store.ledger.rows import actions, customers
 
 MAIL, TICKETING = Capability.MAIL, Capability.TICKETING
@@ -52,6 +53,32 @@ async def test_where_repeating_is_safe_it_arrives_once(
     assert len(installation.effects()) == 2
     assert {row.resends for row in installation.rows("actions")} == {0}
     check_audit(installation.database)
+
+
+async def test_what_a_dying_recovery_held_is_taken_up_after_one_and_a_half_leases(
+    installation: Any, answered: Answered
+) -> None:
+    class Died(BaseException):
+        """The process, as far as this test goes."""
+
+    def die(place: str) -> None:
+        if place == "take-uncertain.committed":
+            raise Died
+
+    async with installation.handrail(lease_seconds=1) as handrail:
+        ticket, _ = answered()
+        await _lose(handrail, installation, TICKETING, APPLIED)
+        installation.clock.go(seconds=120)
+        crash_points.watch(die)
+        try:
+            with pytest.raises(Died):
+                await sweep(handrail, run="dies")
+        finally:
+            crash_points.watch(None)
+        installation.clock.go(seconds=1.4)
+        assert (await sweep(handrail, run="too early")).lines == []
+        installation.clock.go(seconds=0.2)
+        assert [line["action"] for line in (await sweep(handrail, run="sweeper")).lines] == [ticket]
 
 
 async def test_an_answer_that_is_lost_again_and_again_goes_to_a_person(

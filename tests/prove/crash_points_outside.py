@@ -1,0 +1,130 @@
+"""The people and programs around one run: what they do, and what they remember of it, whatever becomes of us."""
+
+import asyncio
+import base64
+import json
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+from crash_points_scenario import AGAIN, ANSWERS, CHANGED, MOVES, NOON, SOURCE, Webhook, plan_everything
+
+from handrail.signing import signature_headers
+from services.controls import set_stopped
+from services.imports import import_customers
+from services.wiring import Handrail
+
+SECRET = "whsec_" + base64.b64encode(bytes(range(32))).decode()
+
+
+@dataclass(frozen=True)
+class World:
+    """What all processes of one run share."""
+
+    database: str
+    sandbox: str
+    rotation: int
+    began: float  # on the machine's monotonic clock
+    diary: Path  # what senders and planners were told, a line each: the outside's own memory
+    alive: Path  # when each process was there to work, a line each, in business time
+    log: Path
+    poison: str | None = None  # whoever sends this key dies
+
+    def now(self) -> datetime:
+        """Business time: noon when the run began."""
+        return NOON + timedelta(seconds=time.monotonic() - self.began)
+
+    def heard(self) -> dict[str, list[dict[str, Any]]]:
+        """Webhook id → the answers its sender got, in order."""
+        found: dict[str, list[dict[str, Any]]] = {}
+        for line in self.diary.read_text().splitlines() if self.diary.exists() else ():
+            entry = json.loads(line)
+            found.setdefault(entry["webhook"], []).append(entry["answer"])
+        return found
+
+
+@dataclass(frozen=True)
+class Outside:
+    """The people and programs around us: they remember what they were told, whatever becomes of us."""
+
+    world: World
+    handrail: Handrail
+    client: httpx.AsyncClient
+
+    async def deliver(self, webhook: Webhook) -> None:
+        """Deliver as a survey tool does, until it is heard; note the answer."""
+        while True:
+            stamp = int(self.world.now().timestamp())
+            headers = signature_headers(SECRET, webhook.webhook_id, stamp, webhook.body)
+            said = await self.client.post(f"/webhooks/{SOURCE}", content=webhook.body, headers=headers)
+            if said.status_code != 503:
+                break
+        answer = {"http_status": said.status_code, **said.json()}
+        note = json.dumps({"webhook": webhook.webhook_id, "answer": answer}) + "\n"
+        with self.world.diary.open("a") as diary:
+            diary.write(note)
+
+    async def plan(self) -> None:
+        """A planner's run."""
+
+        def write() -> None:
+            with self.handrail.database.write("plan") as connection:
+                plan_everything(connection, self.world.now())
+
+        await asyncio.to_thread(write)
+
+    async def change_c9(self) -> None:
+        """A file of customers says something new of C-9."""
+        file = self.world.diary.with_name("customers.jsonl")
+        file.write_text(json.dumps(CHANGED) + "\n")
+        report = await asyncio.to_thread(import_customers, self.handrail.database, file, clock=self.world.now)
+        assert not report.quarantined, report.bad
+
+    async def switch(self, *, stopped: bool) -> None:
+        """An operator's emergency stop, or its end."""
+        now = self.world.now()
+        await asyncio.to_thread(set_stopped, self.handrail.database, stopped, by="operator", reason="a test", now=now)
+
+
+async def the_day(outside: Outside) -> None:
+    """Everything that happens, in its order."""
+    first, second, *others = ANSWERS
+    await outside.plan()
+    await asyncio.gather(outside.deliver(first), outside.deliver(second))
+    for webhook in (AGAIN, *others):
+        await outside.deliver(webhook)
+    await outside.switch(stopped=True)
+    await outside.deliver(MOVES)
+    await outside.change_c9()
+    await outside.switch(stopped=False)
+
+
+async def what_was_not_heard(outside: Outside) -> None:
+    """After a death: the survey tool delivers again what it got no 2xx for, planners run, operators let it go on."""
+    heard = outside.world.heard()
+    await outside.switch(stopped=False)
+    await outside.plan()
+    for webhook in (*ANSWERS, MOVES):
+        if webhook.webhook_id not in heard:
+            await outside.deliver(webhook)
+    await outside.change_c9()
+
+
+async def all_of_it_again(outside: Outside) -> None:
+    """P22: everything is delivered again, twice at once, and planned again."""
+    await outside.plan()
+    for webhook in (*ANSWERS, MOVES):
+        await asyncio.gather(outside.deliver(webhook), outside.deliver(webhook))
+    await outside.change_c9()
+    await outside.plan()
+
+
+EVENTS: Mapping[str, Callable[[Outside], Awaitable[None]]] = {
+    "the day": the_day,
+    "unheard": what_was_not_heard,
+    "again": all_of_it_again,
+}
