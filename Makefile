@@ -10,7 +10,7 @@ CODE := domain data_contracts integrations store templates services tasks flows 
 export DO_NOT_TRACK := 1
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 
-.PHONY: help setup demo test fast check bench format lock clean
+.PHONY: help setup demo test fast check bench prove soak format lock clean
 
 help:  ## this menu
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | sort | expand -t 10
@@ -47,6 +47,12 @@ format: setup  ## put code into its one form
 
 bench: setup  ## every benchmark, one JSON line each
 	@for bench in benchmarks/[a-z]*.py; do $(BIN)/python $$bench || exit 1; done
+
+prove: setup  ## what is promised, under fire, for an hour at most; writes docs/proof.md
+	$(BIN)/python tests/prove/prove.py
+
+soak: setup  ## random histories of the ledger, MINUTES=30 from SEED=1; a failing seed is kept as a test
+	$(BIN)/python tests/prove/histories.py --minutes $(or $(MINUTES),30) --seed $(or $(SEED),1)
 
 lock: setup  ## pin and hash the requirements anew
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml -o requirements.txt

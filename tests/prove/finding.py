@@ -45,6 +45,15 @@ class Finding:
     """From the death (or the end of the fault) until the last effect it delayed was in the vendor's record."""
     repeats_changed: int = 0
     """P22: effects that a restart and the redelivery of all input added to the vendor's record."""
+    p50_seconds: float = 0.0
+    p99_seconds: float = 0.0
+    """From the first byte of a critical answer until its ticket and its acknowledgement were in the vendor's record."""
+    mutants: dict[str, str] = field(default_factory=dict)
+    """Faults planted in a copy of the code, each with the test that caught it; empty: it survived."""
+    steps: int = 0
+    """What people, vendors, processes and clocks did in all histories together."""
+    did: dict[str, int] = field(default_factory=dict)
+    """By kind of step: how often it changed something, so that none is believed tried that never was."""
     seconds: float = 0.0
     violations: list[str] = field(default_factory=list)
     """What did not hold, in words, with what is needed to see it again. Empty: everything held."""
