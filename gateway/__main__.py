@@ -2,6 +2,7 @@
 
 import gc
 import logging
+import socket
 import sys
 
 import uvicorn
@@ -34,17 +35,31 @@ def main() -> int:
     sys.setswitchinterval(0.001)  # of 5 ms: so long would the event loop stand still while another thread computes
     gc.collect()
     gc.freeze()  # what was imported stays; to look through it for garbage would halt every thread for 0.1 s
-    uvicorn.run(
-        app,
-        host=settings.gateway_host,
-        port=settings.gateway_port,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=10,
-        backlog=4096,
+    config = uvicorn.Config(
+        app, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=10, backlog=4096
     )
-    return 0
+    try:
+        door = _door(settings.gateway_host, settings.gateway_port, is_shared=settings.gateway_processes > 1)
+    except OSError as problem:
+        at = f"{settings.gateway_host}:{settings.gateway_port}"
+        return _cannot_start(f"cannot listen on {at} ({problem.strerror}); free it or set HANDRAIL_GATEWAY_PORT")
+    server = uvicorn.Server(config)
+    server.run(sockets=[door])
+    return 0 if server.started else 1
+
+
+def _door(host: str, port: int, *, is_shared: bool) -> socket.socket:
+    """The socket to listen on. A shared one lets the kernel spread connections over all gateways of the port."""
+    door = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if is_shared:
+        door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    try:
+        door.bind((host, port))
+    except OSError:
+        door.close()
+        raise
+    return door
 
 
 def _cannot_start(problem: str) -> int:

@@ -83,7 +83,8 @@ class Stack:
         # Its directory is ours, so that no path of ours stands on its command line.
         self._start("sandbox", (*_PYTHON, *sandbox_words), directory=self.directory)
         self._prepare_database()
-        self._start("gateway", (*_PYTHON, "gateway"))
+        for number in range(1, load_settings(self.variables)[0].gateway_processes + 1):
+            self._start("gateway" if number == 1 else f"gateway-{number}", (*_PYTHON, "gateway"))
         self._wait("sandbox", lambda: answers(self.addresses.sandbox, "/faults"), seconds=60)
         self._wait("gateway", lambda: answers(self.addresses.gateway, "/readyz"), seconds=60)
         if self.addresses.prefect is not None:

@@ -26,6 +26,9 @@ class Settings(BaseSettings):
     gateway_url: str = Field("http://127.0.0.1:8100", description="Where people and senders reach the gateway.")
     gateway_host: str = Field("127.0.0.1", description="Address the gateway listens on.")
     gateway_port: int = Field(8100, ge=1, le=65535, description="Port the gateway listens on.")
+    gateway_processes: int = Field(
+        1, ge=1, le=16, description="Gateways `handrail up` keeps on the port; more than one is for PostgreSQL."
+    )
     prefect_api_url: str = Field("", description="Prefect's API; empty: work without Prefect.")
     prefect_auth: SecretStr = Field(SecretStr(""), description="Prefect's basic auth, user:password; empty: none.")
     lease_seconds: float = Field(20.0, ge=0.5, le=600, description="How long a worker may be silent.")

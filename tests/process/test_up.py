@@ -161,3 +161,14 @@ def test_what_does_not_come_up_names_its_log(tmp_path: Path) -> None:
     assert failed.returncode == 1
     assert "the gateway did not come up" in failed.stderr
     assert str(tmp_path / "data" / "logs" / "gateway.log") in failed.stderr
+
+
+def test_several_gateways_share_the_port_and_one_serves_while_another_is_away(tmp_path: Path) -> None:
+    with local_stack(tmp_path / "data", environment={"HANDRAIL_GATEWAY_PROCESSES": "2"}) as running:
+        pids = running.standing["pids"]
+        assert set(pids) == {"gateway", "gateway-2", "sandbox"}
+        os.kill(pids["gateway"], signal.SIGKILL)
+        eventually(lambda: answers(running.told["gateway"], "/readyz"), BACK)
+        eventually(lambda: running.standing["pids"].get("gateway", pids["gateway"]) != pids["gateway"], BACK)
+        os.kill(pids["gateway-2"], signal.SIGKILL)
+        eventually(lambda: answers(running.told["gateway"], "/readyz"), BACK)
