@@ -10,6 +10,10 @@ from domain.recovery import DEATHS_ALONE
 from store.ledger.rows import actions, receipts
 from store.types import db_now
 
+_NEXT_LANE = case((actions.c.lane.in_(["apart", "alone"]), literal("alone")), else_=literal("apart"))
+"""Of a row that was only reserved: hundreds are, and few can have killed their worker; so a second death has few
+suspects."""
+
 
 @dataclass(frozen=True, slots=True)
 class Swept:
@@ -42,8 +46,8 @@ class Uncertain:
 def sweep_leases(connection: Connection, *, run: str, now: datetime) -> list[Swept]:
     """Take over rows whose lease ran out by the database's clock.
 
-    Claimed rows surely did not go out: back to `ready`, to run alone; `needs_human` after three deaths alone. Armed
-    rows may have gone out: `uncertain`, whatever their worker believes.
+    Claimed rows surely did not go out: back to `ready`, the first time to run apart, then alone; `needs_human` after
+    three deaths alone. Armed rows may have gone out: `uncertain`, whatever their worker believes, and alone from then.
     """
     died_alone = case((actions.c.lane == "alone", actions.c.deaths_alone + 1), else_=actions.c.deaths_alone)
     too_often = died_alone >= DEATHS_ALONE
@@ -72,7 +76,7 @@ def sweep_leases(connection: Connection, *, run: str, now: datetime) -> list[Swe
                 state=after,
                 reason=words,
                 deaths_alone=died_alone,
-                lane="alone",
+                lane="alone" if before is State.SENDING else _NEXT_LANE,
                 lease_until=None,
                 next_check_at=now if before is State.SENDING else None,
                 updated_at=now,
