@@ -1,7 +1,7 @@
 """What an integration declares about itself, and the settings every integration has."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Generic, TypeVar
 from urllib.parse import urlsplit
 
@@ -40,6 +40,9 @@ class IntegrationConfig(VendorConfig):
         ge=1,
         le=500,
         description="Most connections open at the same time; the gateway keeps four windows of 32 sends in flight.",
+    )
+    batch: int = Field(
+        default=1, ge=1, description="Most items we send in one call, where the vendor takes several; 1 is one by one."
     )
     search_lag_seconds: float = Field(
         default=5.0, ge=0, description="How long the vendor's search may miss what was just written."
@@ -86,6 +89,9 @@ class Integration(Generic[C]):
     """Builds the capability's port (`integrations.ports`). No I/O yet: the first call opens the first connection."""
     write_class: Callable[[C, str], WriteClass] = writes_nothing
     """What the vendor promises for one operation (`integrations.ports.WRITES`) as configured."""
+    batches: Mapping[str, int] = field(default_factory=dict)
+    """Most items one call of an operation may carry. With any, the port is a `ports.Batches`; what is left out takes
+    one."""
     docs_url: str
     """Where the vendor documents what the file relies on."""
 

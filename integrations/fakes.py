@@ -1,11 +1,12 @@
 """A fake of every port that we call, in memory: for tests, held to the same contract as the vendors."""
 
 from collections import deque
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from domain.actions import Capability, WriteClass
 from integrations.declaration import integration_name
-from integrations.errors import Rejected, Unsupported
+from integrations.errors import IntegrationError, Rejected, Unsupported
 from integrations.ports import (
     WRITES,
     Alert,
@@ -26,6 +27,8 @@ from integrations.registry import Configured
 Scripted = Exception | tuple[Literal["after"], Exception] | None
 """How one write goes: well (None), fails with nothing done, or fails after it was done (the answer is lost)."""
 
+LARGEST_BATCH = 100
+
 
 class FakeVendor:
     """Serves one capability and remembers what it did.
@@ -43,13 +46,22 @@ class FakeVendor:
         """What `read_ticket` says of a key; open unless set."""
         self.health = Health(ok=True, latency_ms=0)
         self.is_closed = False
+        self.batches: list[int] = []
+        """The size of each batch call that reached the vendor."""
         self._script: deque[Scripted] = deque()
+        self._batch_script: deque[Scripted] = deque()
 
     def script(self, *outcomes: Scripted) -> None:
         """How the next writes go, one outcome each; after them, well."""
         self._script.extend(outcomes)
 
-    def configured(self, *, rate_per_second: float | None = None, timeout_seconds: float = 8.0) -> Configured:
+    def script_batches(self, *outcomes: Scripted) -> None:
+        """How the next batch calls go as a whole; within one that goes well, each item goes as `script` says."""
+        self._batch_script.extend(outcomes)
+
+    def configured(
+        self, *, rate_per_second: float | None = None, timeout_seconds: float = 8.0, batch: int = 1
+    ) -> Configured:
         """The fake as a roster holds it."""
         return Configured(
             name=integration_name(self.capability, "fake"),
@@ -59,6 +71,7 @@ class FakeVendor:
             class_of=lambda operation: self.vendor_class,
             rate_per_second=rate_per_second,
             timeout_seconds=timeout_seconds,
+            batches=dict.fromkeys(WRITES[self.capability], batch),
         )
 
     async def check(self) -> Health:
@@ -73,6 +86,22 @@ class FakeVendor:
             )
         found = self._places(operation, key)
         return self._receipt(found[0]) if found else None
+
+    async def write_batch(
+        self, operation: str, items: Sequence[tuple[str, Any]]
+    ) -> Sequence[Receipt | IntegrationError]:
+        """One call; an effect for each item that goes well. Unsupported for more than `LARGEST_BATCH` items."""
+        if len(items) > LARGEST_BATCH:
+            name = integration_name(self.capability, "fake")
+            raise Unsupported(name, f"{len(items)} items in one call", f"send at most {LARGEST_BATCH}")
+        self.batches.append(len(items))
+        outcome = self._batch_script.popleft() if self._batch_script else None
+        if isinstance(outcome, Exception):
+            raise outcome
+        ends = [self._ended(operation, key, value) for key, value in items]
+        if outcome is not None:
+            raise outcome[1]
+        return ends
 
     async def aclose(self) -> None:
         """Notes that it was closed."""
@@ -132,6 +161,12 @@ class FakeVendor:
         if outcome is not None:
             raise outcome[1]
         return receipt
+
+    def _ended(self, operation: str, key: str, value: Any) -> Receipt | IntegrationError:
+        try:
+            return self._write(operation, key, value)
+        except IntegrationError as problem:
+            return problem
 
     def _applied(self, operation: str, key: str, value: Any) -> Receipt:
         known = self._places(operation, key) if self.vendor_class in {WriteClass.A, WriteClass.B} else []

@@ -255,6 +255,14 @@ class HttpIntegration:
             )
         return manner.lost(self._name, exchange.problem, manner.remedy)
 
+    def refused_item(self, status: int, said: str, *, sent: Mapping[str, Any]) -> IntegrationError:
+        """What a status other than 2xx means for one item of a batch; `said` and `sent` are about it alone."""
+        return self._refusal(Exchange(status=status, content=said.encode(errors="replace")), _WRITE, sent=sent)
+
+    def lost_item(self) -> IntegrationError:
+        """An item of a batch about which the answer says nothing that we understand."""
+        return OutcomeUnknown(self._name, "an answer about one item that we do not understand", _WRITE.remedy)
+
     def _refusal(self, exchange: Exchange, manner: _Manner, *, sent: Any) -> IntegrationError:
         status = exchange.status or 0
         is_lost = status == 408 or status >= 500  # 408: our request did not arrive whole, or a proxy thought so

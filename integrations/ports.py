@@ -5,7 +5,7 @@ Every write takes our `key`, returns a `Receipt`, and raises only the errors of 
 Every read raises `Unavailable` or `ContractViolation` instead of `OutcomeUnknown`. Instants are aware UTC.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -13,6 +13,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from data_contracts.surveys import SurveyAnswered
 from domain.actions import Capability
+from integrations.errors import IntegrationError
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +168,21 @@ class Port(Protocol):
 
     async def aclose(self) -> None:
         """Closes the connections. The port cannot be used afterwards."""
+
+
+@runtime_checkable
+class Batches(Protocol):
+    """What a port has beside its single writes when its vendor takes several in one call."""
+
+    async def write_batch(
+        self, operation: str, items: Sequence[tuple[str, Any]]
+    ) -> Sequence[Receipt | IntegrationError]:
+        """One call of `operation` for all (key, value) of `items`; how each of them ended, in their order.
+
+        An item the vendor refused is an error, returned beside the receipts of the others. Raises, as a single write
+        does, what holds for all of them: when the answer is lost, each may have been done. Raises `Unsupported` for
+        more items than the integration declares.
+        """
 
 
 @runtime_checkable

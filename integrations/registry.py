@@ -5,7 +5,7 @@ import importlib
 import pkgutil
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any, get_args
 
@@ -40,6 +40,17 @@ class Configured:
     rate_per_second: float | None
     timeout_seconds: float
     search_lag_seconds: float = 5.0
+    batches: Mapping[str, int] = field(default_factory=dict)
+    """Items one call of an operation carries, as configured; what is left out goes one by one."""
+
+    def batch_of(self, operation: str) -> int:
+        """How many items one call of `operation` carries."""
+        return self.batches.get(operation, 1)
+
+    @property
+    def largest_batch(self) -> int:
+        """Of any operation."""
+        return max(self.batches.values(), default=1)
 
     def write_class(self, operation: str) -> WriteClass:
         """What the vendor promises for `operation`. Raises LookupError for one the capability does not have."""
@@ -135,6 +146,7 @@ def _configured(integration: Integration[Any], config: IntegrationConfig) -> Con
         rate_per_second=config.rate_per_second,
         timeout_seconds=config.timeout_seconds,
         search_lag_seconds=config.search_lag_seconds,
+        batches={operation: min(config.batch, most) for operation, most in integration.batches.items()},
     )
 
 
@@ -210,6 +222,7 @@ class _Chosen:
                     self._file.complain((*path, *problem["loc"]), _in_words(problem, fields))
             return None
         self._check_timeout(config, path)
+        self._check_batch(integration, config, path)
         return config
 
     def _check_timeout(self, config: VendorConfig, path: Path) -> None:
@@ -221,6 +234,12 @@ class _Chosen:
                 f"{config.timeout_seconds:g} is too long for a lease of {self._lease_seconds:g} s: "
                 f"set less than {longest:g}",
             )
+
+    def _check_batch(self, integration: Integration[Any], config: VendorConfig, path: Path) -> None:
+        most = max(integration.batches.values(), default=1)
+        if isinstance(config, IntegrationConfig) and config.batch > most:
+            takes = f"at most {most} items in one call" if most > 1 else "one item a call: leave it out"
+            self._file.complain((*path, "batch"), f"{config.batch} is too many: {integration.name} takes {takes}")
 
 
 def _is_secret(annotation: Any) -> bool:

@@ -1,6 +1,6 @@
 """How Handrail speaks to its sandbox: what the sandbox's five adapters share."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any, ClassVar
 
@@ -9,7 +9,7 @@ from pydantic import Field, SecretStr
 from domain.actions import Capability, WriteClass
 from integrations.answers import Answer
 from integrations.declaration import BaseUrl, IntegrationConfig, integration_name
-from integrations.errors import Unsupported
+from integrations.errors import IntegrationError, Unsupported
 from integrations.http import HttpIntegration
 from integrations.ports import Health, Receipt
 
@@ -25,6 +25,9 @@ COLLECTIONS: Mapping[str, str] = {
     "place_call": "calls",
 }
 """Where under /api each operation creates something."""
+
+BATCH = 100
+"""Most items one call to `/api/<collection>/batch` may carry."""
 
 _WRITE_CLASS = "What the sandbox is to promise for a write: A knows our key, B upserts, C can be searched, D nothing."
 
@@ -70,6 +73,35 @@ class SandboxPort:
             f"/api/{COLLECTIONS[operation]}/search", {"key": key}, understand=lambda answer: _found(answer, key)
         )
 
+    async def write_batch(
+        self, operation: str, items: Sequence[tuple[str, Any]]
+    ) -> Sequence[Receipt | IntegrationError]:
+        """The writes of `operation` in one call, each as its write class has it."""
+        if len(items) > BATCH:
+            raise Unsupported(self._name, f"{len(items)} items in one call", f"send at most {BATCH}")
+        once = {"once": True} if self._write_class is WriteClass.A else {}
+        bodies = [{**_body(value), "key": key, **once} for key, value in items]
+        return await self._http.write(
+            "PUT" if self._write_class is WriteClass.B else "POST",
+            f"/api/{COLLECTIONS[operation]}/batch",
+            {"items": bodies},
+            understand=lambda answer: self._each(answer, bodies),
+        )
+
+    def _each(self, answer: Answer, sent: Sequence[Mapping[str, Any]]) -> Sequence[Receipt | IntegrationError]:
+        """Raises ValueError when there are not as many results as items: whose they are cannot be told then."""
+        return [self._end(result, item) for result, item in zip(answer.json["results"], sent, strict=True)]
+
+    def _end(self, result: Any, item: Mapping[str, Any]) -> Receipt | IntegrationError:
+        try:
+            if 200 <= result["status"] < 300:
+                return _receipt(result, item["key"], needs_id=self._write_class is not WriteClass.D)
+            if result["key"] == item["key"] and result["status"] >= 300:
+                return self._http.refused_item(result["status"], str(result["error"]), sent=item)
+        except (LookupError, TypeError, AttributeError, ValueError):
+            pass  # leaving the block drops the cause: it may quote the answer
+        return self._http.lost_item()
+
     async def aclose(self) -> None:
         """Closes the connections."""
         await self._http.aclose()
@@ -97,13 +129,14 @@ def configured_class(config: SandboxConfig, operation: str) -> WriteClass:
 
 def receipt(answer: Answer, key: str, *, needs_id: bool = True) -> Receipt:
     """`{"id", "key", "created"}` as a receipt. Raises ValueError when it answers about another key."""
-    if answer.json["key"] != key:
+    return _receipt(answer.json, key, needs_id=needs_id)
+
+
+def _receipt(said: Mapping[str, Any], key: str, *, needs_id: bool) -> Receipt:
+    if said["key"] != key:
         raise ValueError("the answer is about another key")
-    is_named = needs_id or "id" in answer.json
-    return Receipt(
-        external_id=_identifier(answer.json["id"]) if is_named else "",
-        detail={"created": bool(answer.json["created"])},
-    )
+    is_named = needs_id or "id" in said
+    return Receipt(external_id=_identifier(said["id"]) if is_named else "", detail={"created": bool(said["created"])})
 
 
 def known(answer: Answer, key: str) -> Receipt | None:

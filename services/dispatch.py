@@ -3,34 +3,39 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
-
-from sqlalchemy import Connection
 
 from domain.actions import Capability
 from domain.policy import Policy
-from integrations.errors import AuthFailed, NotSent, OutcomeUnknown, RateLimited, Rejected
 from integrations.registry import Configured, Roster
+from services.calling import Calling
 from services.dispatch_report import DispatchReport
-from services.outcomes import Outcome, as_result, failed_before_sending
-from services.sending import CannotSay, Context, Sender
+from services.recording import Recording, Window
+from services.sending import Context, Sender
 from services.solitude import Solitude
-from store.crash_points import reached
 from store.database import Database
 from store.groupcommit import GroupCommit
-from store.integrations import is_untroubled, note_sends
-from store.ledger.arm import Target, Window, arm
-from store.ledger.record import record
+from store.ledger import arm as arming
 from store.ledger.reserve import is_waiting, renew, reserve
-from store.ledger.rows import Armed, Reserved, Result, Worker
+from store.ledger.rows import Armed, Reserved, Worker
 
 _log = logging.getLogger("services.dispatch")
 
 WINDOW = 32
-"""Sends armed together: the connections in flight of one integration."""
+"""Sends armed together where somebody waits for each of them: the gateway's urgent actions."""
+
+BULK_WINDOW = 64
+WINDOWS = 2
+"""Sends armed together otherwise, unless a vendor batch says how many; and windows in flight of one integration: the
+next is armed while the last is on its way. Their product is what a stop may overshoot."""
+
+RESERVED = 500
+"""Rows reserved at once."""
+
+ALONE_SECONDS = 0.25
+"""How long all others wait at most for rows that run alone, unless one takes longer."""
 
 MOMENT = 0.01
 """Seconds until those whose customers somebody else holds are looked at again."""
@@ -48,6 +53,11 @@ class Timing:
     def latest_start_seconds(self) -> float:
         """A worker that was stopped longer than this after arming must not open the socket any more."""
         return self.lease_seconds / 2
+
+    @property
+    def renewal_seconds(self) -> float:
+        """How often a lease is renewed while its rows wait for their window."""
+        return self.lease_seconds / 4
 
 
 class Dispatcher:
@@ -93,15 +103,13 @@ class Dispatcher:
         if configured is None:
             return report
         worker = Worker(self.worker, run)
-        for lane in ("urgent", "normal"):
-            if lane == "normal" and urgent_only:
-                continue
+        for lane in ("urgent",) if urgent_only else ("urgent", "normal"):
             while report.taken < limit:
-                rows = await self.take(capability, lane, worker, min(WINDOW, limit - report.taken), urgent_only, keys)
+                rows = await self.take(capability, lane, worker, min(RESERVED, limit - report.taken), urgent_only, keys)
                 if not rows:
                     break
                 report.taken += len(rows)
-                await self.perform(rows, configured, worker, report)
+                await self.perform(rows, configured, worker, report, bulk=True)
         report.add(
             await self.run_alone(capability=capability, run=run, limit=limit, urgent_only=urgent_only, keys=keys)
         )
@@ -116,19 +124,30 @@ class Dispatcher:
         limit: int = 500,
         keys: Sequence[str] | None = None,
     ) -> DispatchReport:
-        """Rows retried after a death, one at a time with nothing beside them: a death then has one suspect."""
+        """Rows whose worker died, with nothing beside them.
+
+        What had only been reserved goes in windows; what was being sent, or was in such a window when its worker died
+        again, goes one at a time: a death then has one suspect.
+        """
         configured = self._roster.of(capability)
         report = DispatchReport(capability=capability, vendor=configured.vendor if configured else None)
         if configured is None:
             return report
         worker = Worker(self.worker, run)
-        while report.taken < limit and await asyncio.to_thread(self._is_waiting, capability, "alone"):
-            async with self._solitude.alone():
-                rows = await self.take(capability, "alone", worker, 1, urgent_only, keys)
-                if not rows:
+        for lane, most in (("apart", WINDOW), ("alone", 1)):
+            is_over = False
+            while report.taken < limit and not is_over:
+                if not await asyncio.to_thread(self._is_waiting, capability, lane):
                     break
-                report.taken += 1
-                await self._windows(rows, configured, worker, report)
+                async with self._solitude.alone():
+                    until = time.monotonic() + ALONE_SECONDS
+                    while report.taken < limit and not is_over and time.monotonic() < until:
+                        rows = await self.take(
+                            capability, lane, worker, min(most, limit - report.taken), urgent_only, keys
+                        )
+                        is_over = not rows
+                        report.taken += len(rows)
+                        await self._windows(rows, configured, worker, report, most)
         return report
 
     async def take(
@@ -161,34 +180,79 @@ class Dispatcher:
         return await asyncio.to_thread(claim)
 
     async def perform(
-        self, rows: Sequence[Reserved], configured: Configured, worker: Worker, report: DispatchReport
+        self,
+        rows: Sequence[Reserved],
+        configured: Configured,
+        worker: Worker,
+        report: DispatchReport,
+        *,
+        bulk: bool = False,
     ) -> None:
-        """Arm, send and record reserved rows, window by window."""
+        """Arm, send and record reserved rows, window by window; raises what kept answers from being recorded."""
+        size = BULK_WINDOW if bulk and configured.largest_batch == 1 else max(WINDOW, configured.largest_batch)
         async with self._solitude.together():
-            await self._windows(rows, configured, worker, report)
+            await self._windows(rows, configured, worker, report, size)
 
     async def _windows(
-        self, rows: Sequence[Reserved], configured: Configured, worker: Worker, report: DispatchReport
+        self, rows: Sequence[Reserved], configured: Configured, worker: Worker, report: DispatchReport, size: int
     ) -> None:
-        left = list(rows)
-        while left:
-            begun = time.monotonic()
-            window, contexts = await asyncio.to_thread(self._arm, left, configured, worker)
-            report.count_moved(window.moved)
-            if window.armed:
-                sends = [self._send(action, configured, begun, contexts.get(action.id)) for action in window.armed]
-                await self._send_window(sends, configured, worker, report)
-            if len(window.left) == len(left):  # somebody else holds the rows of all their customers
-                await asyncio.sleep(MOMENT)
-            left = window.left
-            if left:
-                await asyncio.to_thread(self._renew, left, worker)
+        recording = Recording(
+            *(self._database, self._writer, self._policy, configured, worker, report), clock=self._clock
+        )
+        left, kept = list(rows), time.monotonic()
+        in_flight: set[asyncio.Task[None]] = set()
+        trouble: list[Exception] = []
+        try:
+            while left or in_flight:
+                if left and time.monotonic() - kept > self._timing.renewal_seconds:
+                    kept = time.monotonic()
+                    await asyncio.to_thread(self._renew, left, worker)
+                if left and len(in_flight) < WINDOWS:
+                    begun, chosen = time.monotonic(), left[:size]
+                    window, contexts = await asyncio.to_thread(self._arm, chosen, configured, worker)
+                    report.count_moved(window.moved)
+                    left = left[size:] + window.left
+                    if window.armed:
+                        sends = self._send_window(window.armed, contexts, configured, recording, begun, trouble)
+                        in_flight.add(asyncio.create_task(sends))
+                    elif len(window.left) == len(chosen):  # somebody else holds the rows of all their customers
+                        await asyncio.sleep(MOMENT)
+                    continue
+                _, in_flight = await asyncio.wait(
+                    in_flight, timeout=self._timing.renewal_seconds, return_when=asyncio.FIRST_COMPLETED
+                )
+        finally:
+            for sending in in_flight:
+                sending.cancel()
+        if trouble:
+            raise trouble[0]
+
+    async def _send_window(
+        self,
+        armed: Sequence[Armed],
+        contexts: Mapping[int, Context],
+        configured: Configured,
+        recording: Recording,
+        begun: float,
+        trouble: list[Exception],
+    ) -> None:
+        """Send side by side, until each is recorded. Trouble is told in the end: to stop the others would lose their
+        answers too."""
+        window = Window(len(armed), ends=begun + self._timing.lease_seconds)
+        latest = begun + self._timing.latest_start_seconds
+        try:
+            await Calling(self._sender, configured, recording, window, latest_start=latest).send(armed, contexts)
+            await window.over.wait()
+        except Exception as problem:
+            trouble.append(problem)
+        if window.trouble is not None:
+            trouble.append(window.trouble)
 
     def _arm(
         self, rows: Sequence[Reserved], configured: Configured, worker: Worker
-    ) -> tuple[Window, Mapping[int, Context]]:
+    ) -> tuple[arming.Window, Mapping[int, Context]]:
         """Arm a window in its own transaction; and, once that is committed, what its sends should tell."""
-        target = Target(
+        target = arming.Target(
             name=configured.name,
             capability=configured.capability,
             rate_per_second=configured.rate_per_second,
@@ -196,7 +260,7 @@ class Dispatcher:
         )
 
         with self._database.write("arm") as connection:
-            window = arm(
+            window = arming.arm(
                 connection,
                 rows,
                 target,
@@ -211,92 +275,9 @@ class Dispatcher:
             _log.exception("%s: no context for a whole window; each action asks for its own", configured.name)
             return window, {}
 
-    async def _send_window(
-        self,
-        prepared: Sequence[Coroutine[Any, Any, Outcome]],
-        configured: Configured,
-        worker: Worker,
-        report: DispatchReport,
-    ) -> None:
-        """Send side by side; record whatever is back each time the database is free, not only when all are.
-
-        Raises what went wrong with recording only once all are back: to stop the others would lose their answers too.
-        """
-        sends = {asyncio.ensure_future(send) for send in prepared}
-        trouble: Exception | None = None
-        try:
-            while sends:
-                back, sends = await asyncio.wait(sends, return_when=asyncio.FIRST_COMPLETED)
-                try:
-                    await self._record([send.result() for send in back], configured, worker, report)
-                except Exception as problem:
-                    _log.exception("%s: answers could not be recorded; recovery takes them over", configured.name)
-                    trouble = problem
-        finally:
-            for send in sends:
-                send.cancel()
-        if trouble is not None:
-            raise trouble
-
-    async def _send(self, action: Armed, configured: Configured, begun: float, context: Context | None) -> Outcome:
-        try:
-            call = await self._sender.prepare(action, configured, context)
-        except CannotSay as problem:
-            return failed_before_sending(action, str(problem), retry=False)
-        except Exception as problem:  # one bad row must not spoil its window; surely nothing was sent
-            _log.exception("%s: could not be prepared", action.key)
-            return failed_before_sending(action, f"could not be prepared: {type(problem).__name__}", retry=True)
-        if time.monotonic() - begun > self._timing.latest_start_seconds:
-            return failed_before_sending(action, "its worker was stopped between arming and sending", retry=True)
-        reached("send.begins")
-        try:
-            receipt = await call()
-            reached("send.answered")
-            return Outcome(action, receipt=receipt)
-        except Exception as problem:  # sorted by meaning in `as_result`; what we do not know counts as unknown
-            return Outcome(action, problem=problem)
-
-    async def _record(
-        self, outcomes: Sequence[Outcome], configured: Configured, worker: Worker, report: DispatchReport
-    ) -> None:
-        now = self._clock()
-        results = [as_result(outcome, self._policy.retry, now=now) for outcome in outcomes]
-        went_well = all(outcome.problem is None for outcome in outcomes)
-
-        def write(connection: Connection) -> tuple[list[Result], bool]:
-            refused = record(connection, results, integration=configured.name, worker=worker, now=now)
-            reached("record.written")
-            return refused, went_well and is_untroubled(connection, configured.name)
-
-        refused, nothing_to_note = await asyncio.wrap_future(self._writer.submit(write, ahead=True))
-        reached("record.committed")
-        if not nothing_to_note:
-            await asyncio.to_thread(self._note, outcomes, configured, now)
-        for stale in refused:
-            _log.warning("%s: a result came after its lease ran out and was refused", stale.id)
-        report.count_results(outcomes, results, refused)
-
     def _is_waiting(self, capability: Capability, lane: str) -> bool:
         with self._database.read() as connection:
             return is_waiting(connection, capability=capability, lane=lane, now=self._clock())
-
-    def _note(self, outcomes: Sequence[Outcome], configured: Configured, now: datetime) -> None:
-        """Tell the breaker: silence and 5xx count against the vendor, a refusal of one request does not."""
-        problems = [outcome.problem for outcome in outcomes]
-        silent = [str(p) for p in problems if isinstance(p, NotSent | OutcomeUnknown)]
-        limits = [p.retry_after or self._policy.retry.first_seconds for p in problems if isinstance(p, RateLimited)]
-        refused = [str(p) for p in problems if isinstance(p, AuthFailed)]
-        note_sends(
-            self._database,
-            configured.name,
-            successes=sum(p is None or isinstance(p, Rejected) for p in problems),
-            failures=len(silent),
-            reason=silent[-1] if silent else "",
-            refused_credentials=refused[-1] if refused else None,
-            retry_after=max(limits, default=None),
-            rules=self._policy.breaker,
-            now=now,
-        )
 
     def _renew(self, rows: Sequence[Reserved], worker: Worker) -> None:
         with self._database.write("renew") as connection:

@@ -27,6 +27,8 @@ class Outcome:
     action: Armed
     receipt: Receipt | None = None
     problem: Exception | None = None
+    is_shared: bool = False
+    """The problem is that of a whole vendor batch: one and the same for each of its items."""
 
 
 def failed_before_sending(action: Armed, reason: str, *, retry: bool) -> Outcome:

@@ -1,9 +1,10 @@
 """From an armed action to the one call at its integration: words rendered, context gathered, nothing sent yet."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
 from domain.actions import Basis, Capability, Kind
 from domain.customers import Customer
@@ -16,13 +17,28 @@ from store.wordings import content
 from templates.library import Template, TemplateProblem
 from templates.renderer import Rendered, render
 
-Call = Callable[[], Awaitable[Receipt]]
 Context = dict[str, Any]
 """What a colleague should know now (`store.context`)."""
+Value = ports.Ticket | ports.TicketNote | ports.Task | ports.Mail | ports.Sms
 
 
 class CannotSay(Exception):
     """The action cannot be put into words or has nowhere to go. Surely nothing was sent; a person looks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One write of an integration's port, ready to be made: alone by calling it, or with others in a vendor batch."""
+
+    port: Any
+    operation: str
+    value: Any
+    key: str
+
+    async def __call__(self) -> Receipt:
+        """Makes it. Raises what the port's writes raise."""
+        receipt: Receipt = await getattr(self.port, self.operation)(self.value, key=self.key)
+        return receipt
 
 
 class Target(Protocol):
@@ -74,17 +90,21 @@ class Sender:
         """The call, ready to be made; `context` as gathered, or it is gathered here. Raises CannotSay."""
         if action.customer is None:
             raise CannotSay(f"{action.key}: nobody to do it for")
+        value = await self._value(action, action.customer, context)
+        return Call(target.port, operation_of(action.kind, action.capability), value, action.key)
+
+    async def _value(self, action: Armed, customer: Customer, context: Context | None) -> Value:
         if action.kind is Kind.TICKET:
-            return _ticket(action, action.customer, context or await self._context(action), target.port)
+            return _ticket(action, customer, context or await self._context(action))
         if action.kind is Kind.TICKET_NOTE:
-            return _note(action, action.customer, context or await self._context(action), target.port)
+            return _note(action, customer, context or await self._context(action))
         if action.kind is Kind.TASK:
-            return _task(action, action.customer, target.port)
+            return _task(action, customer)
         if action.kind in _WORDED and action.capability in {Capability.MAIL, Capability.SMS}:
-            return await self._message(action, action.customer, target.port)
+            return await self._message(action, customer)
         raise CannotSay(f"{action.key}: no sender for a {action.kind} by {action.capability}")
 
-    async def _message(self, action: Armed, customer: Customer, port: Any) -> Call:
+    async def _message(self, action: Armed, customer: Customer) -> ports.Mail | ports.Sms:
         template = await self._wording(action)
         params = action.payload["params"]
         try:
@@ -92,8 +112,8 @@ class Sender:
         except TemplateProblem as problem:
             raise CannotSay(str(problem)) from problem
         if action.capability is Capability.MAIL:
-            return _mail(action, customer, template, words, cast(ports.MailPort, port))
-        return _sms(action, customer, template, words, cast(ports.SmsPort, port))
+            return _mail(action, customer, template, words)
+        return _sms(action, customer, template, words)
 
     async def _wording(self, action: Armed) -> Template:
         wanted = action.payload["template_hash"]
@@ -112,9 +132,9 @@ class Sender:
         return (await asyncio.to_thread(self.gather, [action]))[action.id]
 
 
-def _ticket(action: Armed, customer: Customer, context: Context, port: ports.Ticketing) -> Call:
+def _ticket(action: Armed, customer: Customer, context: Context) -> ports.Ticket:
     params = action.payload["params"]
-    ticket = ports.Ticket(
+    return ports.Ticket(
         customer_ref=customer.ref,
         subject=f"{params['case']}: {_headline(context)}",
         body=_story(context),
@@ -123,25 +143,23 @@ def _ticket(action: Armed, customer: Customer, context: Context, port: ports.Tic
         language=customer.language or "",
         context=context,
     )
-    return lambda: port.open_ticket(ticket, key=action.key)
 
 
-def _note(action: Armed, customer: Customer, context: Context, port: ports.Ticketing) -> Call:
+def _note(action: Armed, customer: Customer, context: Context) -> ports.TicketNote:
     params = action.payload["params"]
     answer = f"{params['source']}/{params['response']}"
-    note = ports.TicketNote(
+    return ports.TicketNote(
         ticket_key=params["ticket"],
         customer_ref=customer.ref,
         text=f"Another answer in this case.\n{_story(context, only=answer)}",
         priority=params["priority"],
     )
-    return lambda: port.add_note(note, key=action.key)
 
 
-def _task(action: Armed, customer: Customer, port: ports.Crm) -> Call:
+def _task(action: Armed, customer: Customer) -> ports.Task:
     params = action.payload["params"]
     due_at = params.get("due_at")
-    task = ports.Task(
+    return ports.Task(
         customer_ref=customer.ref,
         title=params["title"],
         body=params["body"],
@@ -149,13 +167,12 @@ def _task(action: Armed, customer: Customer, port: ports.Crm) -> Call:
         priority=params["priority"],
         due_at=None if due_at is None else datetime.fromisoformat(due_at),
     )
-    return lambda: port.upsert_task(task, key=action.key)
 
 
-def _mail(action: Armed, customer: Customer, template: Template, words: Rendered, port: ports.MailPort) -> Call:
+def _mail(action: Armed, customer: Customer, template: Template, words: Rendered) -> ports.Mail:
     if customer.email is None:
         raise CannotSay(f"{action.key}: no mail address on file any more")
-    mail = ports.Mail(
+    return ports.Mail(
         customer_ref=customer.ref,
         to=customer.email,
         subject=words.subject,
@@ -165,14 +182,12 @@ def _mail(action: Armed, customer: Customer, template: Template, words: Rendered
         template=template.name,
         headers={"Auto-Submitted": _AUTOMATIC[action.basis]},
     )
-    return lambda: port.send_mail(mail, key=action.key)
 
 
-def _sms(action: Armed, customer: Customer, template: Template, words: Rendered, port: ports.SmsPort) -> Call:
+def _sms(action: Armed, customer: Customer, template: Template, words: Rendered) -> ports.Sms:
     if customer.phone is None:
         raise CannotSay(f"{action.key}: no phone number on file any more")
-    sms = ports.Sms(customer.ref, customer.phone, words.text, template.language, template.name)
-    return lambda: port.send_sms(sms, key=action.key)
+    return ports.Sms(customer.ref, customer.phone, words.text, template.language, template.name)
 
 
 def _headline(context: dict[str, Any]) -> str:

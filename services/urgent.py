@@ -113,15 +113,15 @@ class UrgentDispatch:
         self.nudge(self._bells)
 
     async def _run_alone(self) -> None:
-        """Rows that were in a dead process, one at a time; waits for a quiet moment, so it is a loop of its own.
+        """Rows that were in a dead process, beside nobody; waits for a quiet moment, so it is a loop of its own.
 
-        One of each capability in turn: a hundred tickets must not keep the first acknowledgement waiting.
+        A window's worth of each capability in turn: many tickets must not keep the first acknowledgement waiting.
         """
         waiting = list(self._bells)
         while waiting and not self._stopping.is_set():
             capability = waiting.pop(0)
             report = await self._handrail.dispatcher.run_alone(
-                capability=capability, run=RUN, urgent_only=True, limit=1
+                capability=capability, run=RUN, urgent_only=True, limit=WINDOW
             )
             if report.taken:
                 waiting.append(capability)

@@ -3,7 +3,7 @@
 from domain.actions import Capability, WriteClass
 from integrations.declaration import Integration
 from integrations.ports import Receipt, Task
-from integrations.sandbox_protocol import DOCS_URL, VENDOR, SandboxConfig, SandboxPort, known, receipt
+from integrations.sandbox_protocol import BATCH, DOCS_URL, VENDOR, SandboxConfig, SandboxPort, known, receipt
 
 
 class SandboxCrm(SandboxPort):
@@ -36,5 +36,6 @@ INTEGRATION = Integration(
     config=SandboxConfig,
     connect=SandboxCrm,
     write_class=_write_class,
+    batches={"upsert_task": BATCH},
     docs_url=DOCS_URL,
 )

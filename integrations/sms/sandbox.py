@@ -3,7 +3,7 @@
 from domain.actions import Capability
 from integrations.declaration import Integration
 from integrations.ports import Receipt, Sms
-from integrations.sandbox_protocol import DOCS_URL, VENDOR, OutwardSandboxConfig, SandboxPort, configured_class
+from integrations.sandbox_protocol import BATCH, DOCS_URL, VENDOR, OutwardSandboxConfig, SandboxPort, configured_class
 
 
 class SandboxSms(SandboxPort):
@@ -22,5 +22,6 @@ INTEGRATION = Integration(
     config=OutwardSandboxConfig,
     connect=SandboxSms,
     write_class=configured_class,
+    batches={"send_sms": BATCH},
     docs_url=DOCS_URL,
 )

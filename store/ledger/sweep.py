@@ -15,6 +15,10 @@ _ANY = select(literal(1)).select_from(actions).limit(1)
 _LEFTOVER = _ANY.where(text("actions.state IN ('claimed', 'sending')"), actions.c.lease_until < db_now())
 _UNCERTAIN = _ANY.where(text("actions.state = 'uncertain'"), actions.c.next_check_at <= bindparam("now", type_=Instant))
 
+_NEXT_LANE = case((actions.c.lane.in_(["apart", "alone"]), literal("alone")), else_=literal("apart"))
+"""Of a row that was only reserved: hundreds are, and few can have killed their worker; so a second death has few
+suspects."""
+
 
 @dataclass(frozen=True, slots=True)
 class Swept:
@@ -57,8 +61,8 @@ def has_uncertain(connection: Connection, *, now: datetime) -> bool:
 def sweep_leases(connection: Connection, *, run: str, now: datetime) -> list[Swept]:
     """Take over rows whose lease ran out by the database's clock.
 
-    Claimed rows surely did not go out: back to `ready`, to run alone; `needs_human` after three deaths alone. Armed
-    rows may have gone out: `uncertain`, whatever their worker believes.
+    Claimed rows surely did not go out: back to `ready`, the first time to run apart, then alone; `needs_human` after
+    three deaths alone. Armed rows may have gone out: `uncertain`, whatever their worker believes, and alone from then.
     """
     died_alone = case((actions.c.lane == "alone", actions.c.deaths_alone + 1), else_=actions.c.deaths_alone)
     too_often = died_alone >= DEATHS_ALONE
@@ -87,7 +91,7 @@ def sweep_leases(connection: Connection, *, run: str, now: datetime) -> list[Swe
                 state=after,
                 reason=words,
                 deaths_alone=died_alone,
-                lane="alone",
+                lane="alone" if before is State.SENDING else _NEXT_LANE,
                 lease_until=None,
                 next_check_at=now if before is State.SENDING else None,
                 updated_at=now,

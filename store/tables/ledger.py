@@ -79,7 +79,7 @@ class Action(SQLModel, table=True):
     review_id: int | None = Field(default=None, foreign_key="reviews.id", sa_type=Identity)
 
     state: str
-    lane: str  # urgent | normal | alone (retried after a death: runs by itself)
+    lane: str  # urgent | normal | apart, alone (retried after a death: with few others, or by itself)
     urgent: bool
     reason: str | None = Field(default=None, sa_type=Text)  # why it stands where it stands
     payload: dict[str, Any] = Field(sa_type=JSON)

@@ -128,29 +128,32 @@ async def test_a_row_that_cannot_be_prepared_spoils_nobody(
 
 
 async def test_a_silent_vendor_opens_its_breaker_and_nothing_more_is_sent_until_a_probe(
-    installation: Any, handrail: Handrail, answered: Answered
+    installation: Any, handrail: Handrail, answered: Answered, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(dispatch, "BULK_WINDOW", 8)
     _many(answered, 40)
     installation.ticketing.script(*(OutcomeUnknown(*WHO) for _ in range(99)))
     await _dispatch(handrail)
     sent = len(installation.ticketing.calls)
-    assert sent == dispatch.WINDOW
+    assert sent <= dispatch.WINDOWS * dispatch.BULK_WINDOW
     installation.clock.go(seconds=1)
     assert (await _dispatch(handrail)).taken == 0
     installation.ticketing.health = Health(ok=True, latency_ms=3)
     installation.ticketing._script.clear()
     await check_integrations(handrail, run="probe")
+    installation.clock.go(minutes=2)  # what was reserved already when the breaker opened waits for the next probe
     assert (await _dispatch(handrail)).done == 40 - sent
 
 
 async def test_a_vendor_that_asks_to_wait_is_left_alone(
-    installation: Any, handrail: Handrail, answered: Answered
+    installation: Any, handrail: Handrail, answered: Answered, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(dispatch, "BULK_WINDOW", 8)
     keys = _many(answered, 40)
     installation.ticketing.script(RateLimited(*WHO, retry_after=60))
     await _dispatch(handrail)
     calls = len(installation.ticketing.calls)
-    assert calls == dispatch.WINDOW
+    assert calls <= dispatch.WINDOWS * dispatch.BULK_WINDOW
     installation.clock.go(seconds=59)
     assert (await _dispatch(handrail)).taken == 0
     installation.clock.go(seconds=1)
@@ -253,6 +256,27 @@ async def test_rows_of_the_dead_run_one_by_one_beside_nobody(
     assert sum(report.done for report in done) == 6
 
 
+async def test_what_dead_workers_had_only_reserved_goes_in_windows_beside_nobody(
+    installation: Any, handrail: Handrail, answered: Answered
+) -> None:
+    port = await _watched(installation, handrail)
+    keys = _many(answered, 12)
+    with installation.database.write() as connection:
+        connection.execute(update(actions).where(actions.c.key.in_(keys[:10])).values(lane="apart"))
+    port.gate.clear()
+    together = asyncio.create_task(_dispatch(handrail))
+    while port.inside < 2:
+        await asyncio.sleep(0)
+    apart = asyncio.create_task(handrail.dispatcher.run_alone(capability=TICKETING, run="run-2"))
+    for _ in range(50):
+        await asyncio.sleep(0)
+    assert port.inside == 2  # it waits until nobody else is there
+    port.gate.set()
+    done = [await task for task in (together, apart)]
+    assert sum(report.done for report in done) == 12
+    assert port.most == 10
+
+
 async def test_a_worker_stopped_too_long_after_arming_does_not_open_the_socket(
     installation: Any, handrail: Handrail, answered: Answered, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -290,34 +314,40 @@ async def test_a_result_that_comes_after_its_lease_is_counted_as_stale(
     assert installation.states()[ticket] == "uncertain"
 
 
-async def test_answers_that_cannot_be_recorded_do_not_stop_the_others(
+async def test_the_next_window_is_armed_while_the_last_is_on_its_way_and_no_third(
     installation: Any, handrail: Handrail, answered: Answered, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The database stumbles once: those rows are recovered, the sends under way come back and are written down."""
+    monkeypatch.setattr(dispatch, "BULK_WINDOW", 4)
     port = await _watched(installation, handrail)
-    keys = _many(answered, 6)
-    note, stumbled = handrail.dispatcher._writer.submit, []
+    _many(answered, 20)
+    port.gate.clear()
+    sending = asyncio.create_task(_dispatch(handrail))
+    async with asyncio.timeout(30):
+        while port.inside < 8:
+            await asyncio.sleep(0)
+    waiting = [state for state in installation.states().values() if state == "claimed"]
+    assert (port.inside, len(waiting)) == (8, 12)
+    port.gate.set()
+    assert (await sending).done == 20
+    assert port.most == 8
 
-    def stumbles(job: Any, **how: Any) -> Any:
-        if not stumbled:
-            stumbled.append(job)
-            port.gate.set()
-            raise RuntimeError("the disk is full")
-        return note(job, **how)
 
-    monkeypatch.setattr(handrail.dispatcher._writer, "submit", stumbles)
-    first = asyncio.Event()
-    inner = port.open_ticket
-
-    async def first_comes_back_alone(ticket: Ticket, *, key: str) -> Receipt:
-        if not first.is_set():
-            first.set()
-            port.gate.clear()
-            return Receipt("lost")
-        return await inner(ticket, key=key)
-
-    monkeypatch.setattr(port, "open_ticket", first_comes_back_alone)
-    with pytest.raises(RuntimeError, match="the disk is full"):
-        await _dispatch(handrail)
-    states = [installation.states()[key] for key in keys]
-    assert sorted(states) == ["done"] * 5 + ["sending"]
+async def test_rows_that_wait_for_their_window_keep_their_lease(
+    installation: Any, answered: Answered, monkeypatch: pytest.MonkeyPatch, eventually: Any
+) -> None:
+    """A slow vendor holds the windows in flight; what is reserved behind them must not be taken for a dead worker's."""
+    monkeypatch.setattr(dispatch, "BULK_WINDOW", 1)
+    keys = _many(answered, 4)
+    async with installation.handrail(lease_seconds=4) as handrail:
+        port = await _watched(installation, handrail)
+        port.gate.clear()
+        sending = asyncio.create_task(_dispatch(handrail))
+        async with asyncio.timeout(30):
+            while port.inside < 2:
+                await asyncio.sleep(0)
+        leases = {row.key: row.lease_until for row in installation.rows("actions") if row.state == "claimed"}
+        assert set(leases) <= set(keys)
+        assert len(leases) == 2
+        await eventually(lambda: all(installation.action(key).lease_until > leases[key] for key in leases))
+        port.gate.set()
+        await sending

@@ -48,16 +48,31 @@ def test_a_row_is_not_swept_for_its_age_but_for_its_lease(world: World) -> None:
     assert [row.key for row in world.sweep()] == ["young"]
 
 
-def test_what_a_dead_worker_had_only_reserved_goes_back_to_run_alone(world: World) -> None:
+def test_what_a_dead_worker_had_only_reserved_goes_back_to_run_apart_then_alone(world: World) -> None:
     world.put(a_plan())
     world.reserve()
     world.kill()
     assert world.sweep() == [Swept(world.row("k").id, "k", State.CLAIMED, State.READY)]
     row = world.row("k")
-    assert (row.state, row.lane, row.deaths_alone, row.lease_until) == ("ready", "alone", 0, None)
+    assert (row.state, row.lane, row.deaths_alone, row.lease_until) == ("ready", "apart", 0, None)
     assert row.reason == "its worker died before it was sent"
     assert world.reserve() == []
+    assert len(world.reserve(lane="apart")) == 1
+    world.kill()
+    world.sweep()
+    assert (world.row("k").lane, world.row("k").deaths_alone) == ("alone", 0)
+    assert world.reserve(lane="apart") == []
     assert len(world.reserve(lane="alone")) == 1
+
+
+def test_what_a_dead_worker_was_sending_apart_runs_alone(world: World) -> None:
+    world.put(a_plan())
+    world.change("k", lane="apart")
+    world.take(lane="apart")
+    world.kill()
+    world.sweep()
+    row = world.row("k")
+    assert (row.state, row.lane, row.deaths_alone) == ("uncertain", "alone", 0)
 
 
 def test_what_a_dead_worker_had_armed_is_uncertain(world: World) -> None:
@@ -73,9 +88,10 @@ def test_what_a_dead_worker_had_armed_is_uncertain(world: World) -> None:
 
 def test_after_three_deaths_alone_a_person_looks(world: World) -> None:
     world.put(a_plan())
-    world.reserve()
-    world.kill()
-    world.sweep()
+    for lane in ("normal", "apart"):
+        world.reserve(lane=lane)
+        world.kill()
+        world.sweep()
     for deaths in (1, 2):
         world.reserve(lane="alone")
         world.kill()

@@ -1,0 +1,213 @@
+"""The contract of every integration that declares vendor batches, and of the fake."""
+
+import json
+from typing import Any
+
+import pytest
+from outside_vendor import Outside, answer, endless, gibberish, hang_up, reset, truncated
+from vendor_specimens import ADDRESS, KEY, OUTBOUND, PERSON, PHONE, SECRET, SENT, WORDS, named, recorded, serving
+
+from domain.actions import WriteClass
+from integrations.declaration import Integration
+from integrations.errors import (
+    AuthFailed,
+    ConfigurationError,
+    IntegrationError,
+    NotSent,
+    OutcomeUnknown,
+    RateLimited,
+    Rejected,
+    Unsupported,
+)
+from integrations.fakes import LARGEST_BATCH, FakeVendor
+from integrations.ports import WRITES, Batches, Receipt
+
+BATCHED = [(each, operation) for each in OUTBOUND for operation in each.batches]
+every_batch = pytest.mark.parametrize(("integration", "operation"), BATCHED, ids=named)
+KEYS = ["k/1", "k/2", "k/3"]
+LOST = [reset, hang_up, truncated, gibberish, endless, answer(200, "<html>"), answer(500), answer(503)]
+
+
+async def specimen(operation: str) -> Any:
+    """The value that the kit sends for an operation."""
+    fake = FakeVendor(next(each for each, writes in WRITES.items() if operation in writes))
+    await SENT[operation](fake)
+    return fake.calls[0][2]
+
+
+async def items(operation: str, keys: list[str]) -> list[tuple[str, Any]]:
+    value = await specimen(operation)
+    return [(key, value) for key in keys]
+
+
+def done(key: str, number: int = 1) -> dict[str, Any]:
+    return {"status": 201, "id": f"s-{number}", "key": key, "created": True}
+
+
+@every_batch
+def test_it_implements_what_it_declares(integration: Integration[Any], operation: str, nobody: str) -> None:
+    configured = serving(integration, nobody, batch=integration.batches[operation])
+    assert isinstance(configured.port, Batches)
+    assert operation in WRITES[integration.capability]
+    assert configured.batch_of(operation) == integration.batches[operation]
+    assert serving(integration, nobody).batch_of(operation) == 1  # one by one, unless it is configured
+
+
+@every_batch
+def test_a_batch_larger_than_the_vendor_takes_is_refused_when_it_is_configured(
+    integration: Integration[Any], operation: str, nobody: str
+) -> None:
+    most = integration.batches[operation]
+    with pytest.raises(ConfigurationError, match=f"batch: .*at most {most} items in one call"):
+        serving(integration, nobody, batch=most + 1)
+
+
+@pytest.mark.parametrize("integration", [each for each in OUTBOUND if not each.batches], ids=named)
+def test_who_takes_one_item_a_call_says_so(integration: Integration[Any], nobody: str) -> None:
+    with pytest.raises(ConfigurationError, match="takes one item a call"):
+        serving(integration, nobody, batch=2)
+
+
+@every_batch
+async def test_no_call_carries_more_than_was_declared(
+    integration: Integration[Any], operation: str, outside: Outside
+) -> None:
+    most = integration.batches[operation]
+    port = serving(integration, outside.url).port
+    with pytest.raises(Unsupported, match=f"{most + 1} items"):
+        await port.write_batch(operation, await items(operation, [f"k/{number}" for number in range(most + 1)]))
+    assert not outside.requests
+
+
+@every_batch
+async def test_every_key_is_sent_once_in_order_and_each_has_its_receipt(
+    integration: Integration[Any], operation: str, outside: Outside
+) -> None:
+    outside.answers(200, {"results": [done(key, number) for number, key in enumerate(KEYS)]})
+    port = serving(integration, outside.url).port
+    ends = await port.write_batch(operation, await items(operation, KEYS))
+    await port.aclose()
+    assert [end.external_id for end in ends] == ["s-0", "s-1", "s-2"]
+    places = [outside.seen().index(f'"{key}"') for key in KEYS]
+    assert places == sorted(places)
+    assert len(outside.requests) == 1
+
+
+@every_batch
+async def test_each_item_ends_by_itself(integration: Integration[Any], operation: str, outside: Outside) -> None:
+    keys = [f"k/{number}" for number in range(8)]
+    outside.answers(
+        200,
+        {
+            "results": [
+                done(keys[0]),
+                {"status": 422, "key": keys[1], "error": "bad number"},
+                {"status": 500, "key": keys[2], "error": "we stumbled"},
+                {"status": 429, "key": keys[3], "error": "slow down"},
+                {"status": 401, "key": keys[4], "error": "who are you"},
+                done("somebody else's"),
+                {"status": 200, "key": keys[6]},  # no id
+                "nonsense",
+            ]
+        },
+    )
+    port = serving(integration, outside.url).port
+    ends = await port.write_batch(operation, await items(operation, keys))
+    await port.aclose()
+    kinds = [Receipt, Rejected, OutcomeUnknown, RateLimited, AuthFailed, OutcomeUnknown, OutcomeUnknown, OutcomeUnknown]
+    assert [type(end) for end in ends] == kinds
+    assert ends[1].status == 422
+    assert "bad number" in str(ends[1])
+
+
+@every_batch
+@pytest.mark.parametrize("reply", [*LOST, answer(200, {"results": []}), answer(200, {"results": [done("k/1")] * 4})])
+async def test_a_lost_or_unreadable_answer_leaves_all_open_and_is_not_repeated(
+    integration: Integration[Any], operation: str, reply: Any, outside: Outside
+) -> None:
+    outside.replies(reply)
+    port = serving(integration, outside.url).port
+    with pytest.raises(OutcomeUnknown):
+        await port.write_batch(operation, await items(operation, KEYS))
+    await port.aclose()
+    assert len(outside.requests) == 1
+
+
+@every_batch
+async def test_a_refusal_of_the_whole_call_is_named(
+    integration: Integration[Any], operation: str, outside: Outside, nobody: str
+) -> None:
+    port = serving(integration, outside.url).port
+    for status, kind in ((400, Rejected), (413, Rejected), (401, AuthFailed), (429, RateLimited)):
+        outside.answers(status, "", {"Retry-After": "17"})
+        with pytest.raises(kind):
+            await port.write_batch(operation, await items(operation, KEYS))
+    await port.aclose()
+    absent = serving(integration, nobody).port
+    with pytest.raises(NotSent):
+        await absent.write_batch(operation, await items(operation, KEYS))
+    await absent.aclose()
+
+
+@every_batch
+async def test_no_items_error_carries_a_secret_or_a_customer(
+    integration: Integration[Any], operation: str, outside: Outside
+) -> None:
+    async def echo(request: Any) -> Any:
+        said = f"{request.headers} {outside.bodies[-1].decode()} {PERSON} {ADDRESS} {PHONE} {WORDS}"
+        results = [{"status": status, "key": KEY, "error": said} for status in (400, 401, 500)]
+        return await answer(200, {"results": results})(request)
+
+    outside.replies(echo)
+    port = serving(integration, outside.url).port
+    ends = await port.write_batch(operation, await items(operation, [KEY] * 3))
+    await port.aclose()
+    assert all(isinstance(end, IntegrationError) for end in ends)
+    shown = "".join(f"{end} {end!r} {vars(end)}" for end in ends)
+    for hidden in (SECRET, PERSON, ADDRESS, PHONE, *WORDS.split()):
+        assert hidden not in shown
+
+
+@pytest.mark.parametrize("write_class", list(WriteClass))
+@pytest.mark.parametrize(
+    ("integration", "operation"), [pair for pair in BATCHED if pair[0].vendor == "sandbox"], ids=named
+)
+async def test_the_sandbox_is_asked_in_the_way_of_the_write_class(
+    integration: Integration[Any], operation: str, write_class: WriteClass, outside: Outside
+) -> None:
+    outside.answers(200, {"results": [done(key) for key in KEYS]})
+    port = serving(integration, outside.url, write_class=str(write_class)).port
+    await port.write_batch(operation, await items(operation, KEYS))
+    await port.aclose()
+    request, body = outside.requests[0], json.loads(outside.bodies[0])
+    assert request.method == ("PUT" if write_class is WriteClass.B else "POST")
+    assert request.path.endswith("/batch")
+    assert [item["key"] for item in body["items"]] == KEYS
+    assert {item.get("once") for item in body["items"]} == ({True} if write_class is WriteClass.A else {None})
+
+
+async def test_the_fake_takes_batches_too() -> None:
+    for capability, operations in WRITES.items():
+        for operation in operations:
+            if operation == "add_note":
+                continue
+            vendor = FakeVendor(capability)
+            lost, no = OutcomeUnknown("x", "lost", "wait"), Rejected("x", "no", "correct it", 422)
+            vendor.script(None, no)
+            pairs = await items(operation, KEYS)
+            ends = await vendor.write_batch(operation, pairs)
+            assert [type(end) for end in ends] == [Receipt, Rejected, Receipt]
+            assert (len(vendor.effects), vendor.batches) == (2, [3])
+            vendor.script_batches(no, ("after", lost))
+            for problem in (Rejected, OutcomeUnknown):
+                with pytest.raises(problem):
+                    await vendor.write_batch(operation, pairs)
+            assert [effect[1] for effect in vendor.effects] == ["k/1", "k/3", "k/2"]
+            with pytest.raises(Unsupported):
+                await vendor.write_batch(operation, [pairs[0]] * (LARGEST_BATCH + 1))
+
+
+def test_recordings_stay_those_of_single_writes() -> None:
+    """Whoever declares a batch declares single writes too: what is refused together goes one by one."""
+    for integration, operation in BATCHED:
+        assert operation in recorded(integration)["writes"]
