@@ -1,12 +1,19 @@
-"""The floor: a bare handler that answers and makes the same two calls, and records nothing; a process of its own."""
+"""The floor: a bare handler that answers and makes the same two calls; a process of its own.
+
+It records nothing, or (`--commit URL`) one committed row an answer, before it answers.
+"""
 
 import argparse
 import asyncio
 import json
 import os
+import sqlite3
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import aiohttp
+import psycopg
 from aiohttp import web
 
 _PADDING = "x" * 1500
@@ -16,8 +23,10 @@ _PADDING = "x" * 1500
 class Floor:
     """Takes any delivery for a good one."""
 
-    def __init__(self, sandbox: str, token: str) -> None:
+    def __init__(self, sandbox: str, token: str, commit: Callable[[bytes], None] | None) -> None:
         self._sandbox = sandbox
+        self._commit = commit
+        self._disk = ThreadPoolExecutor(max_workers=1)  # one connection, as one answer after the other is committed
         self._headers = {"Authorization": f"Bearer {token}"}
         self._calls: set[asyncio.Task[None]] = set()
         self._session: aiohttp.ClientSession
@@ -33,7 +42,10 @@ class Floor:
 
     async def deliver(self, request: web.Request) -> web.Response:
         """Answer; the calls go on."""
-        data = json.loads(await request.read())["data"]
+        body = await request.read()
+        if self._commit is not None:
+            await asyncio.get_running_loop().run_in_executor(self._disk, self._commit, body)
+        data = json.loads(body)["data"]
         ref = data["customer"]["ref"]
         for call in (self._ticket(ref, data), self._mail(ref, data)):
             task = asyncio.create_task(call)
@@ -73,13 +85,28 @@ class Floor:
             response.raise_for_status()
 
 
+def committer(url: str) -> Callable[[bytes], None]:
+    """What commits one row, durably, in the database of this address (`sqlite:///FILE` or PostgreSQL's)."""
+    if url.startswith("sqlite:///"):
+        file = sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None, check_same_thread=False)
+        file.execute("PRAGMA journal_mode = WAL")
+        file.execute("PRAGMA synchronous = FULL")
+        file.execute("CREATE TABLE IF NOT EXISTS floor (id INTEGER PRIMARY KEY, body BLOB)")
+        return lambda body: file.execute("INSERT INTO floor (body) VALUES (?)", (body,)) and None
+    server = psycopg.connect(url, autocommit=True)
+    server.execute("CREATE TABLE IF NOT EXISTS floor (id bigserial PRIMARY KEY, body bytea)")
+    return lambda body: server.execute("INSERT INTO floor (body) VALUES (%s)", (body,)) and None
+
+
 def main() -> None:
     """Serve until SIGTERM."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--sandbox", required=True)
+    parser.add_argument("--commit", metavar="URL", help="commit a row an answer in this database")
     options = parser.parse_args()
-    floor = Floor(options.sandbox, os.environ["HANDRAIL_SANDBOX_TOKEN"])
+    commit = committer(options.commit) if options.commit else None
+    floor = Floor(options.sandbox, os.environ["HANDRAIL_SANDBOX_TOKEN"], commit)
     app = web.Application()
     app.on_startup.append(floor.open)
     app.on_cleanup.append(floor.close)

@@ -32,12 +32,13 @@ class Stack:
 
 
 @contextmanager
-def running_stack(*, with_prefect: bool, database: str, base: int | None) -> Iterator[Stack]:
+def running_stack(*, with_prefect: bool, database: str, base: int | None, gateways: int = 1) -> Iterator[Stack]:
     """`handrail up` in a temporary directory, with nothing of this shell's own Handrail settings."""
     with tempfile.TemporaryDirectory(prefix="handrail-bench-") as data:
         environment = {
             name: value for name, value in os.environ.items() if not name.startswith(("HANDRAIL_", "PREFECT_"))
         }
+        environment["HANDRAIL_GATEWAY_PROCESSES"] = str(gateways)
         if database:
             environment["HANDRAIL_DATABASE_URL"] = database
         command = [sys.executable, "-m", "handrail.cli", "up", "--data", data, "--json"]
@@ -56,10 +57,11 @@ def running_stack(*, with_prefect: bool, database: str, base: int | None) -> Ite
 
 
 @contextmanager
-def running_floor(stack: Stack) -> Iterator[str]:
-    """The bare handler beside a stack, sending to the same sandbox; its address."""
+def running_floor(stack: Stack, *, commit: str = "") -> Iterator[str]:
+    """The bare handler beside a stack, sending to the same sandbox; its address. `commit`: see `_floor.py`."""
     port = free_port()
     command = [sys.executable, str(HERE / "_floor.py"), "--port", str(port), "--sandbox", stack.sandbox]
+    command += ["--commit", commit] if commit else []
     with _running(command, {**os.environ, "HANDRAIL_SANDBOX_TOKEN": stack.sandbox_token}) as process:
         address = f"http://127.0.0.1:{port}"
         deadline = time.monotonic() + _START_SECONDS

@@ -24,3 +24,18 @@ def test_survey_latency_measures_the_floor_and_the_whole_stack() -> None:
         assert (line["answers"], line["lost"], line["doubled"], line["not_accepted"]) == (5, 0, 0, 0)
         assert 0 < line["both_effects_p50_ms"] <= line["both_effects_p99_ms"] <= line["both_effects_max_ms"]
         assert line["prefect"] is False
+
+
+@pytest.mark.process
+@pytest.mark.slow
+def test_survey_rate_searches_and_measures_half_beside_the_floors() -> None:
+    asked = ["--seconds", "1", "--start", "10", "--most", "15", "--databases", "sqlite", "--skip-prefect"]
+    done = subprocess.run(
+        [sys.executable, str(BENCHMARKS / "survey_rate.py"), *asked], capture_output=True, text=True, timeout=115
+    )
+    assert done.returncode == 0, done.stderr
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [line["system"] for line in lines[-3:]] == ["floor", "floor with one committed row", "handrail"]
+    assert [line["rate_per_second"] for line in lines] == [10, 15, 7.5, 7.5, 7.5]
+    assert all(line["lost"] == line["doubled"] == 0 for line in lines)
+    assert lines[-1]["highest_sustained_per_second"] == 15

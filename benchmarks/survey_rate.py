@@ -1,0 +1,99 @@
+"""The highest rate of critical answers that is sustained with Prefect up, and how long an answer takes at half of it.
+
+A rate is sustained when, over its time, nothing is refused, lost or doubled, ticket and mail of 99 in 100 answers are
+received within the promised second, and the last of them within a second of the last answer. Beside the half rate, in
+the same run: a bare handler that makes the same two calls, and one that commits one row first. One JSON line each.
+"""
+
+import argparse
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from _databases import embedded_postgresql
+from _latency import QUIET_SECONDS, WARM_UP, effects_of, line_of, print_line, run_rate, say
+from _stack import Stack, running_floor, running_stack
+
+PROMISED_MS = 1000.0
+_FINER = 1.12
+"""The search ends when the lowest rate that failed is at most so many times the highest that was sustained."""
+
+
+def main() -> None:
+    """Measure what the options ask for."""
+    options = _options()
+    for database in options.databases:
+        for gateways in options.gateways:
+            with (
+                _address(database) as address,
+                running_stack(
+                    with_prefect=not options.skip_prefect, database=address, base=None, gateways=gateways
+                ) as stack,
+            ):
+                said = {"prefect": not options.skip_prefect, "database": database, "gateways": gateways}
+                _search(stack, options.start, options.most, options.seconds, said)
+
+
+def _search(stack: Stack, start: float, most: float, seconds: float, said: dict[str, Any]) -> None:
+    run_rate(stack, "handrail", stack.gateway, rate=WARM_UP, seconds=1)
+    best, failed, rate = 0.0, None, start
+    while best < most and (failed is None or failed > best * _FINER):
+        line = _measured(stack, "handrail", stack.gateway, rate, seconds)
+        print_line({"benchmark": "survey_rate", "step": "search", **said, **line})
+        if _is_sustained(line):
+            best = rate
+            rate = min(most, best * 1.5) if failed is None else (best + failed) / 2
+        else:
+            failed = rate
+            rate = (best + failed) / 2 if best else failed / 2
+        if rate < 1:
+            break
+    half = max(1.0, best / 2)
+    with tempfile.TemporaryDirectory(prefix="handrail-floor-") as directory, _address(said["database"]) as address:
+        commit = address or f"sqlite:///{Path(directory) / 'floor.db'}"
+        for system, row in (("floor", ""), ("floor with one committed row", commit)):
+            with running_floor(stack, commit=row) as floor:
+                line = _measured(stack, system, floor, half, seconds)
+            print_line({"benchmark": "survey_rate", "step": "half", **said, **line})
+    line = _measured(stack, "handrail", stack.gateway, half, 2 * seconds)
+    print_line({"benchmark": "survey_rate", "step": "half", **said, **line, "highest_sustained_per_second": best})
+
+
+def _measured(stack: Stack, system: str, door: str, rate: float, seconds: float) -> dict[str, Any]:
+    say(f"survey_rate: {system}: {rate:.0f} a second for {seconds:g} s")
+    run = run_rate(stack, system.partition(" ")[0], door, rate=rate, seconds=seconds)
+    time.sleep(QUIET_SECONDS)
+    return {**line_of(run, effects_of(stack)), "system": system}
+
+
+def _is_sustained(line: dict[str, Any]) -> bool:
+    is_whole = line["lost"] == line["doubled"] == line["not_accepted"] == 0
+    return bool(is_whole and line["both_effects_p99_ms"] <= PROMISED_MS and line["drained_after_seconds"] <= 1.0)
+
+
+@contextmanager
+def _address(database: str) -> Iterator[str]:
+    """Empty for SQLite: a new file of the stack's own."""
+    if database == "sqlite":
+        yield ""
+        return
+    with embedded_postgresql() as address:
+        yield address
+
+
+def _options(words: Sequence[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=float, default=10.0, help="how long each rate lasts (10)")
+    parser.add_argument("--start", type=float, default=100.0, help="answers a second to begin with (100)")
+    parser.add_argument("--most", type=float, default=2000.0, help="no more than so many (2000)")
+    parser.add_argument("--databases", nargs="+", choices=("sqlite", "postgresql"), default=["sqlite", "postgresql"])
+    parser.add_argument("--gateways", type=int, nargs="+", default=[1], help="gateway processes on the port (1)")
+    parser.add_argument("--skip-prefect", action="store_true", help="without Prefect")
+    return parser.parse_args(words)
+
+
+if __name__ == "__main__":
+    main()
