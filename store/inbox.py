@@ -1,7 +1,7 @@
 """The inbox and the quarantine: what came in is stored before it is answered, and nothing is lost."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -47,7 +47,18 @@ class Delivery:
 def receive(connection: Connection, arrivals: Sequence[Arrival]) -> list[Delivery]:
     """Put deliveries into the inbox, or find those with the same (source, webhook id); in order, no two alike."""
     made: dict[tuple[str, str], int] = {}
-    rows = [{**asdict(arrival), "http_status": 202, "status": "accepted", "problems": []} for arrival in arrivals]
+    rows = [
+        {
+            "source": it.source,
+            "webhook_id": it.webhook_id,
+            "body_hash": it.body_hash,
+            "received_at": it.received_at,
+            "http_status": 202,
+            "status": "accepted",
+            "problems": [],
+        }
+        for it in arrivals
+    ]
     for row in connection.execute(_ARRIVE, rows):
         made[row.source, row.webhook_id] = row.id
     return [
