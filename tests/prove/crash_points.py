@@ -9,6 +9,7 @@ import json
 import multiprocessing
 import random
 import re
+import signal
 import sys
 import time
 from collections import Counter, defaultdict
@@ -41,7 +42,10 @@ _CAMPAIGNS = {
 }
 _FORK = multiprocessing.get_context("fork")
 _TRIES = 3  # a place may be reached less often in one run than in another: what waits for what is not always the same
-_RARE = 4
+_RARE = 2
+_TELLING = frozenset(
+    {"send.answered", "group.written", "record.written"}
+)  # a sample has these: there most may go wrong
 _POISONS = (TASKS[1], ANSWERS[1].due[1], ANSWERS[1].due[0])
 
 
@@ -58,7 +62,7 @@ class Size:
 
 
 FULL = Size(
-    side_by_side=12,
+    side_by_side=8,
     rotations=range(len(ROTATIONS)),
     places=None,
     pairs=40,
@@ -71,7 +75,7 @@ def quick(seed: int) -> Size:
     """A sample, for every day."""
     turn = seed % len(ROTATIONS)
     poison = (turn % 2 * 3, TASKS[1])  # in a rotation whose vendor of tasks may be asked again and again
-    return Size(side_by_side=12, rotations=[turn], places=5, pairs=1, poisons=[poison], seconds=90)
+    return Size(side_by_side=8, rotations=[turn], places=5, pairs=1, poisons=[poison], seconds=90)
 
 
 class Crew:
@@ -111,6 +115,7 @@ class Crew:
 
 
 def _member(jobs: Any, done: Any, slot: Slot, made: Mapping[str, Databases], rules: Policy) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     while (told := jobs.get()) is not None:
         job = Job(**json.loads(told))
         try:
@@ -150,7 +155,11 @@ class Proof:
         for (campaign, kind), finding in self._found.items():
             if campaign == "once":
                 finding.what += f" ({len(self._names[kind])} names)"
-            if campaign == "twice" and (never := sorted(places_in_the_code() - self._names[kind])):
+            if (
+                campaign == "twice"
+                and self.size is FULL
+                and (never := sorted(places_in_the_code() - self._names[kind]))
+            ):
                 finding.not_covered.append(f"names at which nothing died: {', '.join(never)}")
             if missing := finding.points_known - finding.points_covered:
                 finding.not_covered.append(f"{missing} places: not reached again, or no time was left")
@@ -193,7 +202,10 @@ class Proof:
             if turns == 1 or count <= _RARE or number % turns == clean.rotation
         ]
         self._chance.shuffle(jobs)
-        return jobs if self.size.places is None else self._sample(jobs, self.size.places, lambda job: job.place)
+        if self.size.places is None:
+            return jobs
+        jobs.sort(key=lambda job: _name(str(job.place)) not in _TELLING)
+        return self._sample(jobs, self.size.places, lambda job: job.place)
 
     def _pairs(self) -> list[Job]:
         """Places that a recovering process got to."""
@@ -273,6 +285,7 @@ def main() -> int:
     parser.add_argument("--only", metavar="ROTATION/NAME:N/NAME:N", help="one run, with its log")
     parser.add_argument("--poison", metavar="KEY", help="with --only: who sends this dies")
     told = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # given up: leave no sandbox and no PostgreSQL behind
     kinds = _KINDS if told.database == "both" else (told.database,)
     size = quick(told.seed) if told.quick else FULL
     with ground(kinds, 1 if told.only else size.side_by_side) as (places, made, rules):

@@ -30,13 +30,18 @@ class World:
     rotation: int
     began: float  # on the machine's monotonic clock
     diary: Path  # what senders and planners were told, a line each: the outside's own memory
-    alive: Path  # when each process was there to work, a line each, in business time
+    sweeps: Path  # when each sweep of each process began and ended, a line each, in business time
     log: Path
     poison: str | None = None  # whoever sends this key dies
 
     def now(self) -> datetime:
         """Business time: noon when the run began."""
         return NOON + timedelta(seconds=time.monotonic() - self.began)
+
+    def swept(self) -> list[tuple[datetime, datetime]]:
+        """When each sweep began and ended."""
+        lines = map(str.split, self.sweeps.read_text().splitlines())
+        return [(datetime.fromisoformat(began), datetime.fromisoformat(ended)) for began, ended in lines]
 
     def heard(self) -> dict[str, list[dict[str, Any]]]:
         """Webhook id → the answers its sender got, in order."""

@@ -11,7 +11,7 @@ import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from threading import Lock
@@ -24,7 +24,7 @@ from ledger_world import hasten
 from sqlalchemy import select
 
 from data_contracts.policy import load_policy
-from domain.actions import FINAL, State
+from domain.actions import FINAL, Capability, State
 from domain.policy import Policy
 from gateway.app import create_app
 from integrations.ports import WRITES
@@ -41,7 +41,7 @@ LEASE, SWEEP, TIMEOUT = 1.0, 0.2, 0.4
 AT_REST, NOT_AT_REST, POISONED = 0, 3, 9
 """How a process ends that is not killed."""
 
-_LONGEST = 40.0  # seconds that one process may need until nothing is left to do
+_LONGEST = 90.0  # seconds that one process may need until nothing is left to do
 _LAST_MOMENT = 0.1
 """Seconds that a process goes on with one of its threads held before a commit: whoever believes too early is heard."""
 _PEOPLE = (State.NEEDS_HUMAN, State.FAILED)
@@ -120,9 +120,7 @@ async def _work(world: World, events: str, rules: Policy) -> int:
     handrail = _handrail(world, rules)
     app = create_app(lambda: handrail)
     async with asyncio.timeout(_LONGEST), app.router.lifespan_context(app):
-        with world.alive.open("a") as alive:
-            alive.write(f"{world.now().isoformat()}\n")
-        flows = asyncio.create_task(_flows(handrail))
+        flows = asyncio.create_task(_flows(world, handrail))
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as client:
             await EVENTS[events](Outside(world, handrail, client))
@@ -132,11 +130,14 @@ async def _work(world: World, events: str, rules: Policy) -> int:
     return AT_REST
 
 
-async def _flows(handrail: Handrail) -> None:
+async def _flows(world: World, handrail: Handrail) -> None:
     """What `recovery-sweep` and `dispatch-actions` do, run after run."""
     while True:
         try:
+            began = world.now()
             await sweep(handrail, run="recovery-sweep")
+            with world.sweeps.open("a") as sweeps:
+                sweeps.write(f"{began.isoformat()} {world.now().isoformat()}\n")
             for capability in CAPABILITIES:
                 await handrail.dispatcher.run_once(capability=capability, run="dispatch-actions")
         except Exception:
@@ -172,10 +173,15 @@ def _handrail(world: World, rules: Policy) -> Handrail:
 def _roster(world: World) -> str:
     sections = [
         f"{capability}: {{vendor: sandbox, url: '{world.sandbox}', token: '${{TOKEN}}', write_class: {write_class}, "
-        f"timeout_seconds: {TIMEOUT}, search_lag_seconds: 0.2, connections: 8}}"
+        f"timeout_seconds: {TIMEOUT}, search_lag_seconds: 0.2, connections: 8, batch: {_batch(capability, world)}}}"
         for capability, write_class in ROTATIONS[world.rotation].items()
     ]
     return "\n".join([*sections, f"survey_intake: {{{SOURCE}: {{vendor: standard, secrets: ['${{SECRET}}']}}}}"])
+
+
+def _batch(capability: Capability, world: World) -> int:
+    """In every other rotation, vendors that take batches get them."""
+    return 10 if world.rotation % 2 and capability is not Capability.TICKETING else 1
 
 
 class _Poisoned:
@@ -186,15 +192,18 @@ class _Poisoned:
 
     def __getattr__(self, name: str) -> Any:
         operation = getattr(self._port, name)
-        if name not in self._writes:
-            return operation
 
         async def write(value: Any, *, key: str) -> Any:
             if key == self._poison:
                 os._exit(POISONED)
             return await operation(value, key=key)
 
-        return write
+        async def write_batch(of: str, items: Sequence[tuple[str, Any]]) -> Any:
+            if any(key == self._poison for key, _ in items):
+                os._exit(POISONED)
+            return await operation(of, items)
+
+        return write_batch if name == "write_batch" else write if name in self._writes else operation
 
 
 def _poisoned(configured: Configured, poison: str) -> Configured:

@@ -13,7 +13,7 @@ from typing import Any
 
 from crash_points_ground import Databases, Slot
 from crash_points_outside import World
-from crash_points_process import AT_REST, LEASE, POISONED, SWEEP, fork, with_people
+from crash_points_process import AT_REST, LEASE, POISONED, fork, with_people
 from crash_points_scenario import ANSWERS, MOVES, PLANNED_KEYS, ROTATIONS
 from ledger_world import check_audit
 from oracle import Effects, judge
@@ -25,10 +25,8 @@ from domain.recovery import DEATHS_ALONE
 from store.database import Database
 from store.ledger.rows import actions, audit
 
-_PATIENCE = 50.0  # seconds for one process; it gives up by itself before
-_SLACK = 3.0  # seconds that a busy machine may add
+_PATIENCE = 100.0  # seconds for one process; it gives up by itself before
 _MOST_DEATHS = 8
-_DEATHS_OF_POISON = 1 + DEATHS_ALONE  # once among others, then by itself
 
 
 @dataclass(frozen=True)
@@ -78,10 +76,10 @@ class Outcome:
 
 def world_in(slot: Slot, database: str, job: Job) -> World:
     """The beginning of a run in this slot: nothing is remembered there yet."""
-    diary, alive, log = (slot.directory / name for name in ("diary", "alive", "log"))
-    for file in (diary, alive, log):
+    diary, sweeps, log = (slot.directory / name for name in ("diary", "sweeps", "log"))
+    for file in (diary, sweeps, log):
         file.unlink(missing_ok=True)
-    return World(database, slot.url, job.rotation, time.monotonic(), diary, alive, log, job.poison)
+    return World(database, slot.url, job.rotation, time.monotonic(), diary, sweeps, log, job.poison)
 
 
 def run(job: Job, slot: Slot, databases: Databases, rules: Policy) -> Outcome:
@@ -99,7 +97,7 @@ def run(job: Job, slot: Slot, databases: Databases, rules: Policy) -> Outcome:
                 outcome.violations.append(_standing(database, world))
             else:
                 _judge(job, world, slot, database, outcome)
-                _look_back(world, database, deaths, outcome)
+                _look_back(job, world, database, deaths, outcome)
     outcome.faults = dict(slot.misbehaved())
     return outcome
 
@@ -180,11 +178,8 @@ def _judge(job: Job, world: World, slot: Slot, database: Database, outcome: Outc
     outcome.violations += [f"doubled: {what}" for what in verdict.doubled]
     outcome.violations += [f"nobody asked for {key}" for key in verdict.unasked]
     outcome.violations += list(_unequal_answers(heard))
-    if job.poison is not None:
-        if job.poison not in left or effects.count(job.poison):
-            outcome.violations.append(f"P18: {job.poison} was not set aside")
-        if not 1 <= outcome.deaths <= _DEATHS_OF_POISON:
-            outcome.violations.append(f"P18: set aside after {outcome.deaths} deaths")
+    if job.poison is not None and (job.poison not in left or effects.count(job.poison)):
+        outcome.violations.append(f"P18: {job.poison} was not set aside")
 
 
 def _unequal_answers(heard: Mapping[str, Sequence[Mapping[str, Any]]]) -> Iterator[str]:
@@ -199,31 +194,42 @@ def _unequal_answers(heard: Mapping[str, Sequence[Mapping[str, Any]]]) -> Iterat
             yield f"P6: {webhook.webhook_id} was called new more than once"
 
 
-def _look_back(world: World, database: Database, deaths: Sequence[datetime], outcome: Outcome) -> None:
+def _look_back(job: Job, world: World, database: Database, deaths: Sequence[datetime], outcome: Outcome) -> None:
     """P16 and P21 by the audit; and what was uncertain, as Handrail admits it."""
     with database.read() as connection:
         moves = connection.execute(select(audit).order_by(audit.c.id)).all()
+    if job.poison is not None:
+        put_back = [move for move in moves if (move.before, move.after) == (State.SENDING, State.READY)]
+        outcome.violations += _dying_on(job, database, outcome.deaths, put_back)
     before_and_after = Counter((move.before, move.after) for move in moves)
     outcome.opened = sum(count for (_, after), count in before_and_after.items() if after == State.UNCERTAIN)
     outcome.settled = before_and_after[State.UNCERTAIN, State.DONE] + before_and_after[State.UNCERTAIN, State.READY]
-    alive = [datetime.fromisoformat(line) for line in world.alive.read_text().splitlines()]
     for died in deaths:
-        back = min(at for at in alive if at > died)
-        outcome.violations += [f"P16: {what}" for what in _held_too_long(moves, died, back)]
+        lapsed = died + timedelta(seconds=LEASE)
+        swept = min((ended for began, ended in world.swept() if began > lapsed), default=world.now())
+        outcome.violations += [f"P16: {what}" for what in _held_too_long(moves, died, swept)]
     try:
         check_audit(database)
     except AssertionError as problem:
         outcome.violations.append(f"P21: {problem}")
 
 
-def _held_too_long(moves: Sequence[Any], died: datetime, back: datetime) -> Iterator[str]:
-    """What a dead process held for longer than its lease and, once another was `back`, a sweep."""
+def _dying_on(job: Job, database: Database, deaths: int, put_back: Sequence[Any]) -> Iterator[str]:
+    """P18: one death among others, three alone; and one more for each time that a living worker put it back."""
+    with database.read() as connection:
+        poison = connection.execute(select(actions.c.id).where(actions.c.key == job.poison)).scalar_one()
+    most = 1 + DEATHS_ALONE + sum(move.action_id == poison for move in put_back)
+    if not 1 <= deaths <= most:
+        yield f"P18: set aside after {deaths} deaths, and not {most}"
+
+
+def _held_too_long(moves: Sequence[Any], died: datetime, swept: datetime) -> Iterator[str]:
+    """What a dead process still held when the first sweep after its leases had `swept`."""
     held = {move.action_id: move.after for move in moves if move.at <= died}
-    freed = max(died + timedelta(seconds=LEASE), back) + timedelta(seconds=SWEEP + _SLACK)
     for action_id, state in held.items():
         if state in {State.CLAIMED, State.SENDING}:
             later = [move.at for move in moves if move.action_id == action_id and move.at > died]
-            if not later or min(later) > freed:
+            if not later or min(later) > swept:
                 yield f"action {action_id} stayed {state} until {min(later, default=None)}; its process died at {died}"
 
 

@@ -25,7 +25,7 @@ ROTATIONS: tuple[Mapping[Capability, WriteClass], ...] = tuple(
     {capability: list(WriteClass)[(place + turn) % 4] for place, capability in enumerate(CAPABILITIES)}
     for turn in range(4)
 )
-"""Which vendor promises what: in four rotations each capability has each write class once."""
+"""Which vendor promises what: in four rotations each capability has each write class once; two of them in batches."""
 
 FAULTS: Mapping[Capability, tuple[tuple[str, float], ...]] = {
     Capability.TICKETING: (("timeout_after", 0.6), ("slow", 0.0), ("status_503", 0.0)),
