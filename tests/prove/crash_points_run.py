@@ -90,14 +90,15 @@ def run(job: Job, slot: Slot, databases: Databases, rules: Policy) -> Outcome:
         slot.begin()
         world = world_in(slot, address, job)
         deaths = _live_and_die(job, world, slot, rules, outcome)
-        if not outcome.violations:
+        has_rested = not outcome.violations
+        if has_rested:
             _repeat(world, slot, rules, outcome)
         with closing(Database(address)) as database:
-            if outcome.violations:
-                outcome.violations.append(_standing(database, world))
-            else:
+            if has_rested:
                 _judge(job, world, slot, database, outcome)
                 _look_back(job, world, database, deaths, outcome)
+            else:
+                outcome.violations.append(_standing(database, world))
     outcome.faults = dict(slot.misbehaved())
     return outcome
 
