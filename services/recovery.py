@@ -2,11 +2,14 @@
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from domain.actions import Capability
+from sqlalchemy import Connection
+
+from domain.actions import Capability, State, WriteClass
 from domain.recovery import LookUp, Lost, SendAgain, ToPerson, after_lost_answer
 from integrations.errors import IntegrationError
 from integrations.registry import Configured
@@ -59,11 +62,35 @@ async def sweep(handrail: Handrail, *, run: str, urgent_only: bool = False) -> S
 
 
 def _take_over(handrail: Handrail, run: str, now: datetime) -> list[ledger.Swept]:
-    with handrail.database.read() as connection:  # nobody waits for a sweep that finds nothing
-        if not ledger.has_leftovers(connection):
-            return []
-    with handrail.database.write("take-over") as connection:
-        return ledger.sweep_leases(connection, run=run, now=now)
+    """What leases that ran out, and processes that are proven dead, have left."""
+    with handrail.lifelines.dead() as dead:
+        with handrail.database.read() as connection:  # nobody waits for a sweep that finds nothing
+            if not dead and not ledger.has_leftovers(connection):
+                return []
+        with handrail.database.write("take-over") as connection:
+            swept = ledger.sweep_leases(connection, run=run, now=now)
+            if dead:
+                early = ledger.sweep_leases(connection, run=run, now=now, dead=dead)
+                _let_arrive(connection, handrail, early, now)
+                swept += early
+            return swept
+
+
+def _let_arrive(connection: Connection, handrail: Handrail, swept: Sequence[ledger.Swept], now: datetime) -> None:
+    """A process died just now: what it had sent may arrive as long as its vendor may take, which a lease waits out.
+
+    Until then nothing is repeated and no search believed; but where neither would tell anything, nobody waits.
+    """
+    for configured in handrail.roster:
+        ids = [
+            row.id
+            for row in swept
+            if row.after is State.UNCERTAIN
+            and row.integration == configured.name
+            and configured.write_class(operation_of(row.kind, configured.capability)) is not WriteClass.D
+        ]
+        if ids:
+            ledger.let_arrive(connection, ids, until=now + timedelta(seconds=configured.timeout_seconds))
 
 
 def _take_uncertain(handrail: Handrail, urgent_only: bool, now: datetime) -> list[Uncertain]:

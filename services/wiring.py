@@ -12,6 +12,7 @@ from domain.policy import Policy
 from integrations.prefect_events import CRITICAL_ANSWER, PrefectEvents
 from integrations.registry import Roster, load_roster
 from services.dispatch import Dispatcher, Timing
+from services.lifelines import Lifelines
 from services.sending import Sender
 from services.settings import Settings, load_settings
 from store.database import Database
@@ -42,6 +43,8 @@ class Handrail:
         self.roster = roster
         self.clock = clock
         self.writer = GroupCommit(database)
+        worker = worker_name()
+        self.lifelines = Lifelines(settings.data / "workers", worker)
         self._prefect: PrefectEvents | None = None
         self.dispatcher = Dispatcher(
             database,
@@ -49,7 +52,7 @@ class Handrail:
             roster,
             policy,
             Sender(database),
-            worker=worker_name(),
+            worker=worker,
             timing=Timing(settings.lease_seconds),
             clock=clock,
         )
@@ -68,6 +71,7 @@ class Handrail:
         return cls(settings, Database(settings.database), policy, roster)
 
     async def __aenter__(self) -> "Handrail":
+        await asyncio.to_thread(self.lifelines.hold)
         await asyncio.to_thread(self._register)
         if self.settings.prefect_api_url:
             auth = self.settings.prefect_auth.get_secret_value()
@@ -82,6 +86,7 @@ class Handrail:
         await self.roster.aclose()
         await asyncio.to_thread(self.writer.close)
         self.database.close()
+        self.lifelines.let_go()
 
     async def announce_critical_answer(self, subject: str) -> None:
         """Hint to Prefect that a run of survey-escalation would find something. Returns at once, never raises."""

@@ -14,6 +14,16 @@ from store.turns import Turns
 _WRITES = "handrail_writes"
 _BUSY_MS = 30_000
 
+_CONNECT_SECONDS = 5
+"""To reach PostgreSQL. Without a bound a host that is away, not refusing, would keep a webhook waiting for minutes."""
+
+_IDLE_SECONDS = 15.0
+"""Between two statements of one transaction. Ours compute for milliseconds; who is silent for longer is stopped, or on
+a machine that is gone, and would hold an integration's row, for which everybody who arms waits, as long as he likes."""
+
+_ALIVE = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 15_000}
+"""When a silent connection counts as lost (seconds; the last in milliseconds), over TCP."""
+
 
 class Database:
     """One database. `write()` and `read()` are the only doors to it.
@@ -23,10 +33,11 @@ class Database:
     statements without their parameters: those are customers' names and words, and errors are logged.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, idle_seconds: float = _IDLE_SECONDS) -> None:
+        """`idle_seconds`: PostgreSQL takes a transaction back that does nothing for so long."""
         self.url = make_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
-        self.engine = _sqlite_engine(url) if self.is_sqlite else _postgresql_engine(url)
+        self.engine = _sqlite_engine(url) if self.is_sqlite else _postgresql_engine(url, idle_seconds)
         self._writer = Turns()
 
     @contextmanager
@@ -69,11 +80,26 @@ def sqlite_url(path: Path) -> str:
     return f"sqlite:///{path}"
 
 
-def _postgresql_engine(url: str) -> Engine:
+def _postgresql_engine(url: str, idle_seconds: float) -> Engine:
     engine_url = make_url(url)
     if engine_url.drivername == "postgresql":
         engine_url = engine_url.set(drivername="postgresql+psycopg")
-    return create_engine(engine_url, pool_size=10, max_overflow=20, pool_pre_ping=True, hide_parameters=True)
+    engine = create_engine(
+        engine_url,
+        pool_size=10,
+        max_overflow=20,
+        pool_pre_ping=True,
+        hide_parameters=True,
+        connect_args={"connect_timeout": _CONNECT_SECONDS, **_ALIVE},
+    )
+
+    @event.listens_for(engine, "connect")
+    def _connected(connection: Any, _record: Any) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(f"SET idle_in_transaction_session_timeout = {round(idle_seconds * 1000)}")
+        connection.commit()
+
+    return engine
 
 
 def _sqlite_engine(url: str) -> Engine:

@@ -1,5 +1,6 @@
 """Recovery: what dead workers held, and what became uncertain (design §4)."""
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -26,8 +27,10 @@ class Swept:
 
     id: int
     key: str
+    kind: Kind
     before: State
     after: State
+    integration: str | None  # whom it was armed for, last
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,21 +61,20 @@ def has_uncertain(connection: Connection, *, now: datetime) -> bool:
     return connection.execute(_UNCERTAIN, {"now": now}).first() is not None
 
 
-def sweep_leases(connection: Connection, *, run: str, now: datetime) -> list[Swept]:
-    """Take over rows whose lease ran out by the database's clock.
+def sweep_leases(
+    connection: Connection, *, run: str, now: datetime, dead: Collection[str] | None = None
+) -> list[Swept]:
+    """Take over rows whose lease ran out by the database's clock; or those of workers proven `dead`, whatever theirs.
 
     Claimed rows surely did not go out: back to `ready`, the first time to run apart, then alone; `needs_human` after
     three deaths alone. Armed rows may have gone out: `uncertain`, whatever their worker believes, and alone from then.
     """
     died_alone = case((actions.c.lane == "alone", actions.c.deaths_alone + 1), else_=actions.c.deaths_alone)
     too_often = died_alone >= DEATHS_ALONE
+    given_up = actions.c.lease_until < db_now() if dead is None else actions.c.claimed_by.in_(sorted(dead))
     swept: list[Swept] = []
     for before in (State.CLAIMED, State.SENDING):
-        expired = (
-            select(actions.c.id)
-            .where(actions.c.state == before, actions.c.lease_until < db_now())
-            .with_for_update(skip_locked=True)
-        )
+        expired = select(actions.c.id).where(actions.c.state == before, given_up).with_for_update(skip_locked=True)
         after = literal(State.UNCERTAIN) if before is State.SENDING else case(
             (too_often, literal(State.NEEDS_HUMAN)), else_=literal(State.READY)
         )  # fmt: skip
@@ -97,10 +99,19 @@ def sweep_leases(connection: Connection, *, run: str, now: datetime) -> list[Swe
                 updated_at=now,
                 updated_by=run,
             )
-            .returning(actions.c.id, actions.c.key, actions.c.state)
+            .returning(actions.c.id, actions.c.key, actions.c.kind, actions.c.state, actions.c.integration)
         )
-        swept += [Swept(row.id, row.key, before, State(row.state)) for row in rows]
+        swept += [Swept(row.id, row.key, Kind(row.kind), before, State(row.state), row.integration) for row in rows]
     return swept
+
+
+def let_arrive(connection: Connection, ids: Sequence[int], *, until: datetime) -> None:
+    """Settle these uncertain rows no earlier than `until`: what their worker sent may still be at work."""
+    connection.execute(
+        update(actions)
+        .where(actions.c.id.in_(ids), actions.c.state == State.UNCERTAIN, actions.c.next_check_at < until)
+        .values(next_check_at=until)
+    )
 
 
 def take_uncertain(

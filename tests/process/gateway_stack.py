@@ -79,7 +79,7 @@ class Program:
     def start(self) -> None:
         """Start it and wait until it is ready."""
         self._process = self._launch()
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while self._ready:
             assert self._process.poll() is None, f"it ended:\n{self._log.read_text()[-2000:]}"
             assert time.monotonic() < deadline, f"not ready:\n{self._log.read_text()[-2000:]}"
@@ -259,6 +259,12 @@ class Sender:
         """No new answers."""
         self._stop.set()
 
+    def may_have_asked_for(self, key: str) -> bool:
+        """True for what an answer may call for that was delivered, whether or not its 2xx was heard."""
+        begun = {int(webhook_id.removeprefix("msg_")) for webhook_id in list(self._bodies)}
+        numbers = {int(part[2:]) for part in key.split("/") if part[:2] in {"r-", "C-"} and part[2:].isdecimal()}
+        return bool(numbers) and numbers <= begun
+
     def repeat_everything(self) -> None:
         """Deliver all that was heard once more, as it was."""
         with self._client() as client, ThreadPoolExecutor(CONNECTIONS) as pool:
@@ -272,7 +278,7 @@ class Sender:
         webhook_id = f"msg_{number}"
         body = self._bodies.setdefault(webhook_id, self._body(number))
         chance = random.Random(self.seed * 100_000 + number)
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 120
         while time.monotonic() < deadline:
             self.attempts += 1
             try:

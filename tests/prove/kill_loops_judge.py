@@ -8,7 +8,7 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -45,16 +45,6 @@ def standing(database: Database) -> tuple[frozenset[str], int, int]:
         newest = connection.execute(select(func.max(audit.c.id))).scalar_one() or 0
     under_way = sum(row.state not in {State.DONE, State.SKIPPED} for row in armed)
     return frozenset(row.key for row in armed), under_way, newest
-
-
-def count_unfinished(database: Database) -> int:
-    """Rows with which machines are not done: all but those over, left to people, or waiting days for the cap."""
-    late = datetime.now(UTC) + timedelta(days=1)
-    busy = actions.c.state.in_([State.CLAIMED, State.SENDING, State.UNCERTAIN, State.PLANNED])
-    with database.read() as connection:
-        return connection.execute(
-            select(func.count()).where(busy | ((actions.c.state == State.READY) & (actions.c.due_at < late)))
-        ).scalar_one()
 
 
 @dataclass

@@ -78,8 +78,9 @@ class Signer:
 class Installation:
     """One database and the outside of it; any number of `Handrail`s may work on them, as processes would."""
 
-    def __init__(self, url: str, policy: Policy, clock: Clock) -> None:
+    def __init__(self, url: str, policy: Policy, clock: Clock, directory: Path) -> None:
         self.url = url
+        self.directory = directory
         self.policy = policy
         self.clock = clock
         self.database = Database(url)
@@ -108,7 +109,9 @@ class Installation:
         """A process's view of it. Leases are by the database's clock, business time by the test's."""
         intake = StandardIntake(StandardConfig(secrets=[SecretStr(secret) for secret in SECRETS]))
         return Handrail(
-            Settings.model_validate({"sweep_seconds": 0.1, "database_url": self.url, **settings}),
+            Settings.model_validate(
+                {"sweep_seconds": 0.1, "data": self.directory, "database_url": self.url, **settings}
+            ),
             Database(self.url),
             self.policy,
             Roster([vendor.configured() for vendor in self.vendors.values()], {"standard": intake}),
@@ -205,7 +208,9 @@ def standing_postgres_url(postgres_server: str, postgres_template: str) -> Itera
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
-def installation(request: pytest.FixtureRequest, policy: Policy, clock: Clock) -> Iterator[Installation]:
+def installation(
+    request: pytest.FixtureRequest, policy: Policy, clock: Clock, tmp_path: Path
+) -> Iterator[Installation]:
     """An installation on each kind of database, its wordings published and approved."""
     if request.param == "sqlite":
         yield request.getfixturevalue("on_sqlite")
@@ -213,7 +218,7 @@ def installation(request: pytest.FixtureRequest, policy: Policy, clock: Clock) -
     url = request.getfixturevalue("standing_postgres_url")
     with closing(Database(url)) as database:
         empty(database)
-    made = Installation(url, policy, clock)
+    made = Installation(url, policy, clock, tmp_path)
     yield made
     made.database.close()
 
@@ -223,18 +228,18 @@ def on_sqlite(sqlite_template: Path, tmp_path: Path, policy: Policy, clock: Cloc
     """An installation on SQLite alone, for what the database has no part in."""
     path = tmp_path / "handrail.db"
     path.write_bytes(sqlite_template.read_bytes())
-    made = Installation(sqlite_url(path), policy, clock)
+    made = Installation(sqlite_url(path), policy, clock, tmp_path)
     yield made
     made.database.close()
 
 
 @pytest.fixture
-def installation_at(policy: Policy, clock: Clock) -> Iterator[Callable[[str], Installation]]:
+def installation_at(policy: Policy, clock: Clock, tmp_path: Path) -> Iterator[Callable[[str], Installation]]:
     """`installation_at(url)`: one on a database of its own."""
     with ExitStack() as stack:
 
         def make(url: str) -> Installation:
-            made = Installation(url, policy, clock)
+            made = Installation(url, policy, clock, tmp_path)
             stack.callback(made.database.close)
             return made
 

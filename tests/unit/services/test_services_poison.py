@@ -60,7 +60,7 @@ def _worker(installation: Any, record: Path, poison: str) -> None:
     """One process: recover, dispatch, recover, dispatch, end."""
 
     async def work() -> None:
-        settings = Settings.model_validate({"database_url": installation.url})
+        settings = Settings.model_validate({"data": installation.directory, "database_url": installation.url})
         roster = Roster([Poisonous(record, poison).configured()])
         database = Database(installation.url)
         async with Handrail(settings, database, installation.policy, roster, clock=installation.clock) as handrail:

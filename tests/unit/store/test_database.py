@@ -1,13 +1,17 @@
 """Transactions: what is not finished is not there, and writers wait for each other instead of failing."""
 
+import socket
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier
+from time import monotonic
 
 import pytest
 from ledger_world import NOON
 from sqlalchemy import func, insert, select, update
+from sqlalchemy.exc import DBAPIError, OperationalError
 
+import store.database
 from store.database import Database, sqlite_url
 from store.ledger.rows import controls
 from store.tables import metadata
@@ -66,6 +70,39 @@ def test_a_reader_does_not_wait_for_a_writer(database: Database) -> None:
         connection.execute(insert(_log).values(stopped=True, reason="r", by="t", at=NOON))
         assert _count(database) == 0
     assert _count(database) == 1
+
+
+@pytest.mark.postgres
+def test_who_falls_silent_in_a_transaction_does_not_hold_his_rows_for_ever(standing_postgres_url: str) -> None:
+    """A stopped process, or one on a machine that is gone: PostgreSQL takes its transaction back."""
+    silent, next_one = Database(standing_postgres_url, idle_seconds=0.3), Database(standing_postgres_url)
+
+    def falls_silent() -> None:
+        with silent.write() as connection:
+            connection.execute(select(controls).with_for_update())
+            with next_one.write() as theirs:
+                assert theirs.execute(select(controls).with_for_update()).one()
+            connection.execute(select(controls))
+
+    with pytest.raises(DBAPIError):
+        falls_silent()
+    with silent.write() as connection:
+        assert connection.execute(select(controls)).one(), "the next transaction has a connection of its own"
+    silent.close()
+    next_one.close()
+
+
+@pytest.mark.slow
+def test_a_database_that_does_not_answer_is_given_up_in_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its host takes the connection and says nothing: without a bound we would wait with it."""
+    monkeypatch.setattr(store.database, "_CONNECT_SECONDS", 2)  # libpq knows nothing shorter
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        database = Database(f"postgresql://nobody@127.0.0.1:{mute.getsockname()[1]}/none")
+        begun = monotonic()
+        with pytest.raises(OperationalError), database.read():
+            pass
+        database.close()
+    assert monotonic() - begun < 20
 
 
 def test_a_sqlite_file_keeps_what_was_committed(tmp_path: Path, sqlite_template: Path) -> None:

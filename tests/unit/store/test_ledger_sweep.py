@@ -9,7 +9,7 @@ from ledger_world import NOON, World, a_plan, check_audit, later
 
 from domain.actions import Basis, Capability, Kind, State
 from store.ledger import sweep as ledger
-from store.ledger.rows import Result
+from store.ledger.rows import Result, Worker
 from store.ledger.sweep import Swept, Uncertain
 
 HOLD = timedelta(seconds=30)
@@ -52,7 +52,7 @@ def test_what_a_dead_worker_had_only_reserved_goes_back_to_run_apart_then_alone(
     world.put(a_plan())
     world.reserve()
     world.kill()
-    assert world.sweep() == [Swept(world.row("k").id, "k", State.CLAIMED, State.READY)]
+    assert world.sweep() == [Swept(world.row("k").id, "k", Kind.TASK, State.CLAIMED, State.READY, None)]
     row = world.row("k")
     assert (row.state, row.lane, row.deaths_alone, row.lease_until) == ("ready", "apart", 0, None)
     assert row.reason == "its worker died before it was sent"
@@ -84,6 +84,26 @@ def test_what_a_dead_worker_had_armed_is_uncertain(world: World) -> None:
     row = world.row("k")
     assert (row.state, row.lane, row.lease_until, row.next_check_at) == ("uncertain", "alone", None, later(minutes=1))
     assert row.reason == "the worker died while sending: it may have gone out"
+
+
+def test_what_a_worker_proven_dead_held_is_taken_at_once_and_nobody_elses(world: World) -> None:
+    """Its lease has not run out; those of the living are left to them."""
+    gone, lives = Worker("gone", "run-1"), Worker("lives", "run-2")
+    world.put(a_plan("a"), a_plan("b"), a_plan("c"), a_plan("d"))
+    world.reserve(limit=1, worker=gone)
+    world.arm(world.reserve(limit=1, worker=gone), worker=gone)
+    world.reserve(limit=1, worker=lives)
+    world.arm(world.reserve(limit=1, worker=lives), worker=lives)
+    assert world.sweep() == []
+    with world.database.write() as connection:
+        swept = ledger.sweep_leases(connection, run="sweeper", now=NOON, dead={"gone"})
+        ledger.let_arrive(connection, [row.id for row in swept], until=later(seconds=8))
+    assert [(row.key, row.after) for row in swept] == [("a", State.READY), ("b", State.UNCERTAIN)]
+    assert world.states() == {"a": State.READY, "b": State.UNCERTAIN, "c": State.CLAIMED, "d": State.SENDING}
+    assert _take_uncertain(world) == []
+    world.now = later(seconds=8)
+    assert [row.key for row in _take_uncertain(world)] == ["b"]
+    check_audit(world.database)
 
 
 def test_after_three_deaths_alone_a_person_looks(world: World) -> None:
