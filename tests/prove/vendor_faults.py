@@ -66,7 +66,7 @@ class Size:
         return [*WRITE_MODES, *searched]
 
 
-FULL, QUICK = Size(singly=8, mixed=40), Size(singly=1, mixed=8, is_quick=True)
+FULL, QUICK = Size(singly=4, mixed=24), Size(singly=1, mixed=8, is_quick=True)
 
 
 async def campaign(stage: Stage, write_class: WriteClass, size: Size, *, seed: int) -> Finding:

@@ -23,9 +23,8 @@ class Meaning(Enum):
     LOST = "may have been done"
 
 
-_NOT_DONE = {mode for mode in Mode if mode.startswith("retry_after_")} | {
-    *(Mode.STATUS_429, Mode.STATUS_401, Mode.STATUS_403, Mode.CONFLICT_BUSY)
-}
+_SAY_429 = {mode for mode in Mode if mode.startswith("retry_after_")} | {Mode.STATUS_429}
+_NOT_DONE = _SAY_429 | {Mode.STATUS_401, Mode.STATUS_403, Mode.CONFLICT_BUSY}
 _DONE = {Mode.SLOW, Mode.WRONG_ID, Mode.CONFLICT_EXISTS}
 APPLIED = _DONE | {
     *(Mode.TIMEOUT_AFTER, Mode.RESET_AFTER, Mode.BAD_JSON, Mode.STATUS_500_AFTER, Mode.RESET_MID_ANSWER),
@@ -105,7 +104,7 @@ class Judge:
             fault = Met(datetime.fromisoformat(entry["at"]), Mode(entry["mode"]), entry["seconds"], entry["capability"])
             for key in entry["keys"]:
                 self.met[key].append(fault)
-        asked = {key: sum(_asks(met) for met in mets) for key, mets in self.met.items()}
+        asked = {key: sum(met.mode in _SAY_429 for met in mets) for key, mets in self.met.items()}
         self.unheard = {key for key, times in asked.items() if heard.get(key, 0) < times}
         """Keys with a refusal that came after our timeout: to us it was a lost answer, and it told us nothing."""
         self._asked = sum(bool(times) for times in asked.values())
