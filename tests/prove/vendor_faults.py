@@ -26,13 +26,19 @@ from oracle import Effects
 from vendor_faults_outside import Sandbox, a_database, a_sandbox
 from vendor_faults_pace import pace
 from vendor_faults_rules import Judge, Judgement
-from vendor_faults_stage import LAG, RETRY, SERVED, TIMEOUT, Due, Stage
+from vendor_faults_stage import BATCHED, LAG, RETRY, SERVED, TIMEOUT, Due, Stage
 
 from domain.actions import WriteClass
 from handrail.sandbox.modes import MODES, Meets, Mode
 
 PART = "vendor faults"
 WRITE_MODES = [mode for mode in Mode if MODES[mode].meets is Meets.WRITES]
+BATCH_MODES = [mode for mode in Mode if MODES[mode].meets is Meets.BATCHES]
+WHOLE_BATCH_MODES = [
+    *(Mode.STATUS_503, Mode.STATUS_429, Mode.STATUS_401, Mode.STATUS_500_AFTER, Mode.TIMEOUT_AFTER, Mode.RESET_BEFORE),
+    *(Mode.RESET_AFTER, Mode.RESET_MID_ANSWER, Mode.TRUNCATED, Mode.HTML_AFTER, Mode.EMPTY, Mode.OTHER_KEY),
+    *(Mode.WRONG_ID, Mode.NO_ID, Mode.CONFLICT_BUSY, Mode.CONFLICT_UNCLEAR),
+]
 
 SECONDS = {
     Mode.STATUS_429: 45.0,
@@ -75,7 +81,7 @@ async def campaign(stage: Stage, write_class: WriteClass, size: Size, *, seed: i
     modes, count, mixed = size.modes(write_class), size.singly, size.mixed
     finding = Finding(
         part=PART,
-        what=f"class {write_class}: tickets, acknowledgements, tasks, messages; {len(modes)} modes alone, and mixed",
+        what=f"class {write_class}: tickets, acknowledgements, tasks, messages; {len(modes)} modes, mixtures, batches",
         promises=["P1", "P2", "P3", "P17", "P19", "P22"],
         seed=seed,
     )
@@ -94,11 +100,27 @@ async def campaign(stage: Stage, write_class: WriteClass, size: Size, *, seed: i
         await stage.work(handrail, due)
         stage.sandbox.heal()
         everything.append(due)
+    everything += await _batches(stage, write_class, size)
     finding.runs = len(everything)
     _hold(finding, stage, write_class, everything)
     finding.repeats_changed = await _again(stage, write_class, everything)
     finding.seconds = round(time.monotonic() - began, 1)
     return finding
+
+
+async def _batches(stage: Stage, write_class: WriteClass, size: Size) -> list[Due]:
+    """Many writes in one request: it succeeds in part, or fails as a whole."""
+    asked = []
+    async with stage.handrail(write_class, batch=50) as handrail:
+        for mode in BATCH_MODES if size.is_quick else (*BATCH_MODES, *WHOLE_BATCH_MODES):
+            stage.clock.next_noon()
+            due = await stage.ask(handrail, f"{write_class}-batch-{mode}".replace("_", "-"), max(4, size.singly))
+            for capability in BATCHED:
+                stage.sandbox.fault(capability, mode, 1, SECONDS.get(mode, 1.0))
+            await stage.work(handrail, due)
+            stage.sandbox.heal()
+            asked.append(due)
+    return asked
 
 
 def _inject(sandbox: Sandbox, mode: Mode, count: int) -> None:
@@ -140,7 +162,7 @@ def _hold(finding: Finding, stage: Stage, write_class: WriteClass, everything: S
     finding.settled, finding.left_to_people = judged.settled, judged.left_to_people
     finding.longest_recovery_seconds = round(judged.longest_recovery, 2)
     finding.violations = [*judged.lost, *judged.doubled, *judged.violations, *judge.rushed(), *judge.deaf()]
-    finding.violations += [f"{mode} was never met" for mode in WRITE_MODES if not finding.faults[mode]]
+    finding.violations += [f"{mode} was never met" for mode in (*WRITE_MODES, *BATCH_MODES) if not finding.faults[mode]]
 
 
 async def _again(stage: Stage, write_class: WriteClass, everything: Sequence[Due]) -> int:
