@@ -18,7 +18,7 @@ RELENTLESS = (
     ("B", [], Mode.CONFLICT_UNCLEAR),
     ("D", [], Mode.STATUS_429),
     ("B", [Mode.STATUS_500_AFTER], Mode.STATUS_429),  # the vendor has it, and never says so
-    ("D", [], Mode.CONFLICT_BUSY),
+    ("A", [], Mode.CONFLICT_BUSY),
 )
 """A write class, what its first attempts meet, and what all the others do."""
 
@@ -67,7 +67,8 @@ async def _never_well(stage: Stage, finding: Finding, write_class: str, modes: S
             finding.violations.append(f"{row.key}: {row.state} at a vendor that never said yes")
         if row.state == State.FAILED and made.count(row.key):
             finding.violations.append(f"{row.key}: called failed, and the vendor has it: {row.reason}")
-        if len(times[row.key]) != RETRY.max_attempts:
+        is_cut_short = len(times[row.key]) < RETRY.max_attempts and "lost" in row.reason  # an answer after our timeout
+        if len(times[row.key]) != RETRY.max_attempts and not is_cut_short:
             finding.violations.append(f"{row.key}: tried {len(times[row.key])} times, not {RETRY.max_attempts}")
     if modes[-1] is Mode.CONFLICT_BUSY:  # nothing else holds these back, so their waits are the backoff itself
         finding.violations += _unspread([[stage.clock.business(at) for at in each] for each in times.values()])
