@@ -15,8 +15,9 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))  # ledger_world, when this runs as a script
@@ -178,21 +179,18 @@ async def _again(stage: Stage, write_class: WriteClass, everything: Sequence[Due
     return after[len(before) :].count(b"\n") if after.startswith(before) else -1
 
 
-async def prove(url: str, *, seed: int, size: Size) -> list[Finding]:
-    """Every campaign on one database."""
-    findings = []
+async def prove(url: str, *, seed: int, size: Size) -> AsyncIterator[Finding]:
+    """Every campaign on one database, as it ends."""
+    database = "sqlite" if url.startswith("sqlite") else "postgresql"
     with tempfile.TemporaryDirectory() as directory, a_sandbox(Path(directory)) as sandbox:
         stage = Stage(url, sandbox)
         try:
             for write_class in WriteClass:
-                findings.append(await campaign(stage, write_class, size, seed=seed))
-            findings.append(await pace(stage, seed=seed, quick=size.is_quick))
-            findings[-1].violations += stage.audited()
+                yield replace(await campaign(stage, write_class, size, seed=seed), database=database)
+            paced = await pace(stage, seed=seed, quick=size.is_quick)
+            yield replace(paced, database=database, violations=[*paced.violations, *stage.audited()])
         finally:
             stage.close()
-    for finding in findings:
-        finding.database = "sqlite" if url.startswith("sqlite") else "postgresql"
-    return findings
 
 
 def main() -> int:
@@ -206,21 +204,29 @@ def main() -> int:
     if options.database == "both":
         return _both(options.seed, quick=options.quick)
     with a_database(options.database) as url:
-        for finding in asyncio.run(prove(url, seed=options.seed, size=QUICK if options.quick else FULL)):
-            finding.say()
+        asyncio.run(_say(prove(url, seed=options.seed, size=QUICK if options.quick else FULL)))
     return 0
+
+
+async def _say(findings: AsyncIterator[Finding]) -> None:
+    async for finding in findings:
+        finding.say()
 
 
 def _both(seed: int, *, quick: bool) -> int:
     """Each in a process of its own, side by side."""
     command = [sys.executable, __file__, "--seed", str(seed), *(["--quick"] if quick else [])]
-    running = [
-        subprocess.Popen([*command, "--database", database], stdout=subprocess.PIPE)
-        for database in ("sqlite", "postgresql")
-    ]
-    said = [process.communicate()[0].decode() for process in running]
-    sys.stdout.write("".join(said))
-    return max(abs(process.returncode) for process in running)
+    with ThreadPoolExecutor() as pool:
+        return max(pool.map(_passed_on, ([*command, "--database", each] for each in ("sqlite", "postgresql"))))
+
+
+def _passed_on(command: Sequence[str]) -> int:
+    """Run it and pass its lines on, each as it comes and in one piece; its exit status."""
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, encoding="utf-8") as process:
+        for line in process.stdout or ():
+            sys.stdout.write(line)
+            sys.stdout.flush()
+    return abs(process.returncode)
 
 
 if __name__ == "__main__":
