@@ -86,6 +86,7 @@ class SandboxPort:
             f"/api/{COLLECTIONS[operation]}/batch",
             {"items": bodies},
             understand=lambda answer: self._each(answer, bodies),
+            conflict=_busy,
         )
 
     def _each(self, answer: Answer, sent: Sequence[Mapping[str, Any]]) -> Sequence[Receipt | IntegrationError]:
@@ -96,7 +97,7 @@ class SandboxPort:
         try:
             if 200 <= result["status"] < 300:
                 return _receipt(result, item["key"], needs_id=self._write_class is not WriteClass.D)
-            if result["key"] == item["key"] and result["status"] >= 300:
+            if result["key"] == item["key"] and result["status"] >= 300 and result["status"] != 409:  # which is unclear
                 return self._http.refused_item(result["status"], str(result["error"]), sent=item)
         except (LookupError, TypeError, AttributeError, ValueError):
             pass  # leaving the block drops the cause: it may quote the answer
@@ -146,6 +147,12 @@ def known(answer: Answer, key: str) -> Receipt | None:
     if answer.json["code"] != "exists" or answer.json["key"] != key:
         raise ValueError("a conflict about something else")
     return Receipt(external_id=_identifier(answer.json["id"]), detail={"created": False})
+
+
+def _busy(answer: Answer) -> None:
+    """A 409 to a whole batch: `busy` was not applied. Raises otherwise: nothing else is proven for each item."""
+    if answer.json["code"] != "busy":
+        raise ValueError("a conflict about some of them")
 
 
 def _found(answer: Answer, key: str) -> Receipt | None:

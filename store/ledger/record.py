@@ -1,12 +1,14 @@
 """Write down what came of what was armed, guarded by the fence; and what became of a lost answer."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, case, insert, literal, select, update
 
 from domain.actions import State
+from store.ledger.facts import may_be_out
 from store.ledger.rows import Result, Worker, actions, receipts
 from store.types import Instant, among
 
@@ -38,7 +40,8 @@ def record(
     """`sending → done | failed | uncertain | ready`; the results that were refused.
 
     A result is refused when the row's fence moved on or it is no longer `sending`: its worker was given up for dead
-    and somebody else decides about it now (P15).
+    and somebody else decides about it now (P15). What an earlier try may have brought about is not called `failed`: it
+    is `uncertain`, and recovery asks, repeats or tells a person as its write class has it.
     """
     standing = connection.execute(_STANDING, {"ids": [result.id for result in results]})
     fences = {row.id: row.fence for row in standing}
@@ -48,7 +51,7 @@ def record(
         connection.execute(_DONE, {"ids": [result.id for result in done], "now": now, "run": worker.run})
         received = _RECEIVED if connection.dialect.name == "sqlite" else _RECEIVED_TOGETHER
         connection.execute(received, list(_receipts(done, integration, now)))
-    others = [result for result in valid if result.state is not State.DONE]
+    others = _honest(connection, [result for result in valid if result.state is not State.DONE], now)
     if others:
         connection.execute(
             update(actions)
@@ -66,6 +69,17 @@ def record(
             [_move(result, now) for result in others],
         )
     return [result for result in results if fences.get(result.id) != result.fence]
+
+
+def _honest(connection: Connection, results: Sequence[Result], now: datetime) -> list[Result]:
+    """As they are, but for refusals of what may be out."""
+    out = may_be_out(connection, [result.id for result in results if result.state is State.FAILED])
+    return [
+        replace(result, state=State.UNCERTAIN, next_check_at=now)
+        if result.state is State.FAILED and result.id in out
+        else result
+        for result in results
+    ]
 
 
 def _move(result: Result, now: datetime) -> dict[str, Any]:

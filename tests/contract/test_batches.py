@@ -11,6 +11,7 @@ from domain.actions import WriteClass
 from integrations.declaration import Integration
 from integrations.errors import (
     AuthFailed,
+    Busy,
     ConfigurationError,
     IntegrationError,
     NotSent,
@@ -95,7 +96,7 @@ async def test_every_key_is_sent_once_in_order_and_each_has_its_receipt(
 
 @every_batch
 async def test_each_item_ends_by_itself(integration: Integration[Any], operation: str, outside: Outside) -> None:
-    keys = [f"k/{number}" for number in range(8)]
+    keys = [f"k/{number}" for number in range(9)]
     outside.answers(
         200,
         {
@@ -108,13 +109,14 @@ async def test_each_item_ends_by_itself(integration: Integration[Any], operation
                 done("somebody else's"),
                 {"status": 200, "key": keys[6]},  # no id
                 "nonsense",
+                {"status": 409, "key": keys[8], "error": "conflict"},  # without a reason: it may be there
             ]
         },
     )
     port = serving(integration, outside.url).port
     ends = await port.write_batch(operation, await items(operation, keys))
     await port.aclose()
-    kinds = [Receipt, Rejected, OutcomeUnknown, RateLimited, AuthFailed, OutcomeUnknown, OutcomeUnknown, OutcomeUnknown]
+    kinds = [Receipt, Rejected, OutcomeUnknown, RateLimited, AuthFailed, *[OutcomeUnknown] * 4]
     assert [type(end) for end in ends] == kinds
     assert ends[1].status == 422
     assert "bad number" in str(ends[1])
@@ -138,6 +140,12 @@ async def test_a_refusal_of_the_whole_call_is_named(
     integration: Integration[Any], operation: str, outside: Outside, nobody: str
 ) -> None:
     port = serving(integration, outside.url).port
+    busy = recorded(integration).get("conflicts", {}).get("busy")
+    for said, kind in ((busy, Busy), ({"error": "conflict"}, OutcomeUnknown)):
+        if said is not None:
+            outside.answers(409, said)
+            with pytest.raises(kind):
+                await port.write_batch(operation, await items(operation, KEYS))
     for status, kind in ((400, Rejected), (413, Rejected), (401, AuthFailed), (429, RateLimited)):
         outside.answers(status, "", {"Retry-After": "17"})
         with pytest.raises(kind):

@@ -161,16 +161,19 @@ class House:
         for capability, outcomes in by_capability.items():
             standing = {row.id: (row.state, row.fence) for row in self.world.rows("actions")}
             results = [as_result(outcome, POLICY.retry, now=self.world.now) for outcome in outcomes]
+            may_be_out = {move.action_id for move in self.world.rows("audit") if move.after == State.UNCERTAIN}
+            gave_up = {one.id for one in results if one.state is State.FAILED}
             refused = self.world.record(*results, worker=process.worker, integration=f"{capability} via fake")
             assert refused == [one for one in results if standing[one.id] != (State.SENDING, one.fence)]
-            self._check_losses(outcomes, {one.id for one in refused})
+            self._check_losses(outcomes, {one.id for one in refused}, gave_up & may_be_out)
             self._tell_the_breaker(capability, [outcome.problem for outcome in outcomes])
 
-    def _check_losses(self, outcomes: Sequence[Outcome], refused: set[int]) -> None:
-        """What may have gone out is uncertain, nothing else."""
+    def _check_losses(self, outcomes: Sequence[Outcome], refused: set[int], out_before: set[int]) -> None:
+        """What may have gone out is uncertain, now or in an earlier try that a refusal ends; nothing else is."""
         for outcome in outcomes:
             if outcome.action.id not in refused:
                 is_lost = isinstance(outcome.problem, OutcomeUnknown | ZeroDivisionError)
+                is_lost |= outcome.action.id in out_before
                 assert (self.world.state(outcome.action.key) is State.UNCERTAIN) == is_lost
 
     def _tell_the_breaker(self, capability: Capability, problems: Sequence[Exception | None]) -> None:

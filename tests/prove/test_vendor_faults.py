@@ -8,7 +8,7 @@ from vendor_faults import QUICK, prove
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 async def test_no_fault_of_a_vendor_loses_or_doubles_anything(database_url: str) -> None:
-    findings = await prove(database_url, seed=1, size=QUICK)
+    findings = [finding async for finding in prove(database_url, seed=1, size=QUICK)]
     assert len(findings) == 5
     for finding in findings:
         assert finding.holds, finding.as_line()

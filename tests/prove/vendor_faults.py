@@ -15,8 +15,9 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))  # ledger_world, when this runs as a script
@@ -26,13 +27,19 @@ from oracle import Effects
 from vendor_faults_outside import Sandbox, a_database, a_sandbox
 from vendor_faults_pace import pace
 from vendor_faults_rules import Judge, Judgement
-from vendor_faults_stage import LAG, RETRY, SERVED, TIMEOUT, Due, Stage
+from vendor_faults_stage import BATCHED, LAG, RETRY, SERVED, TIMEOUT, Due, Stage
 
 from domain.actions import WriteClass
 from handrail.sandbox.modes import MODES, Meets, Mode
 
 PART = "vendor faults"
 WRITE_MODES = [mode for mode in Mode if MODES[mode].meets is Meets.WRITES]
+BATCH_MODES = [mode for mode in Mode if MODES[mode].meets is Meets.BATCHES]
+WHOLE_BATCH_MODES = [
+    *(Mode.STATUS_503, Mode.STATUS_429, Mode.STATUS_401, Mode.STATUS_500_AFTER, Mode.TIMEOUT_AFTER, Mode.RESET_BEFORE),
+    *(Mode.RESET_AFTER, Mode.RESET_MID_ANSWER, Mode.TRUNCATED, Mode.HTML_AFTER, Mode.EMPTY, Mode.OTHER_KEY),
+    *(Mode.WRONG_ID, Mode.NO_ID, Mode.CONFLICT_BUSY, Mode.CONFLICT_UNCLEAR),
+]
 
 SECONDS = {
     Mode.STATUS_429: 45.0,
@@ -66,7 +73,7 @@ class Size:
         return [*WRITE_MODES, *searched]
 
 
-FULL, QUICK = Size(singly=8, mixed=40), Size(singly=1, mixed=8, is_quick=True)
+FULL, QUICK = Size(singly=4, mixed=24), Size(singly=1, mixed=8, is_quick=True)
 
 
 async def campaign(stage: Stage, write_class: WriteClass, size: Size, *, seed: int) -> Finding:
@@ -75,7 +82,7 @@ async def campaign(stage: Stage, write_class: WriteClass, size: Size, *, seed: i
     modes, count, mixed = size.modes(write_class), size.singly, size.mixed
     finding = Finding(
         part=PART,
-        what=f"class {write_class}: tickets, acknowledgements, tasks, messages; {len(modes)} modes alone, and mixed",
+        what=f"class {write_class}: tickets, acknowledgements, tasks, messages; {len(modes)} modes, mixtures, batches",
         promises=["P1", "P2", "P3", "P17", "P19", "P22"],
         seed=seed,
     )
@@ -94,11 +101,27 @@ async def campaign(stage: Stage, write_class: WriteClass, size: Size, *, seed: i
         await stage.work(handrail, due)
         stage.sandbox.heal()
         everything.append(due)
+    everything += await _batches(stage, write_class, size)
     finding.runs = len(everything)
     _hold(finding, stage, write_class, everything)
     finding.repeats_changed = await _again(stage, write_class, everything)
     finding.seconds = round(time.monotonic() - began, 1)
     return finding
+
+
+async def _batches(stage: Stage, write_class: WriteClass, size: Size) -> list[Due]:
+    """Many writes in one request: it succeeds in part, or fails as a whole."""
+    asked = []
+    async with stage.handrail(write_class, batch=50) as handrail:
+        for mode in BATCH_MODES if size.is_quick else (*BATCH_MODES, *WHOLE_BATCH_MODES):
+            stage.clock.next_noon()
+            due = await stage.ask(handrail, f"{write_class}-batch-{mode}".replace("_", "-"), max(4, size.singly))
+            for capability in BATCHED:
+                stage.sandbox.fault(capability, mode, 1, SECONDS.get(mode, 1.0))
+            await stage.work(handrail, due)
+            stage.sandbox.heal()
+            asked.append(due)
+    return asked
 
 
 def _inject(sandbox: Sandbox, mode: Mode, count: int) -> None:
@@ -140,7 +163,7 @@ def _hold(finding: Finding, stage: Stage, write_class: WriteClass, everything: S
     finding.settled, finding.left_to_people = judged.settled, judged.left_to_people
     finding.longest_recovery_seconds = round(judged.longest_recovery, 2)
     finding.violations = [*judged.lost, *judged.doubled, *judged.violations, *judge.rushed(), *judge.deaf()]
-    finding.violations += [f"{mode} was never met" for mode in WRITE_MODES if not finding.faults[mode]]
+    finding.violations += [f"{mode} was never met" for mode in (*WRITE_MODES, *BATCH_MODES) if not finding.faults[mode]]
 
 
 async def _again(stage: Stage, write_class: WriteClass, everything: Sequence[Due]) -> int:
@@ -156,21 +179,18 @@ async def _again(stage: Stage, write_class: WriteClass, everything: Sequence[Due
     return after[len(before) :].count(b"\n") if after.startswith(before) else -1
 
 
-async def prove(url: str, *, seed: int, size: Size) -> list[Finding]:
-    """Every campaign on one database."""
-    findings = []
+async def prove(url: str, *, seed: int, size: Size) -> AsyncIterator[Finding]:
+    """Every campaign on one database, as it ends."""
+    database = "sqlite" if url.startswith("sqlite") else "postgresql"
     with tempfile.TemporaryDirectory() as directory, a_sandbox(Path(directory)) as sandbox:
         stage = Stage(url, sandbox)
         try:
             for write_class in WriteClass:
-                findings.append(await campaign(stage, write_class, size, seed=seed))
-            findings.append(await pace(stage, seed=seed, quick=size.is_quick))
-            findings[-1].violations += stage.audited()
+                yield replace(await campaign(stage, write_class, size, seed=seed), database=database)
+            paced = await pace(stage, seed=seed, quick=size.is_quick)
+            yield replace(paced, database=database, violations=[*paced.violations, *stage.audited()])
         finally:
             stage.close()
-    for finding in findings:
-        finding.database = "sqlite" if url.startswith("sqlite") else "postgresql"
-    return findings
 
 
 def main() -> int:
@@ -184,21 +204,29 @@ def main() -> int:
     if options.database == "both":
         return _both(options.seed, quick=options.quick)
     with a_database(options.database) as url:
-        for finding in asyncio.run(prove(url, seed=options.seed, size=QUICK if options.quick else FULL)):
-            finding.say()
+        asyncio.run(_say(prove(url, seed=options.seed, size=QUICK if options.quick else FULL)))
     return 0
+
+
+async def _say(findings: AsyncIterator[Finding]) -> None:
+    async for finding in findings:
+        finding.say()
 
 
 def _both(seed: int, *, quick: bool) -> int:
     """Each in a process of its own, side by side."""
     command = [sys.executable, __file__, "--seed", str(seed), *(["--quick"] if quick else [])]
-    running = [
-        subprocess.Popen([*command, "--database", database], stdout=subprocess.PIPE)
-        for database in ("sqlite", "postgresql")
-    ]
-    said = [process.communicate()[0].decode() for process in running]
-    sys.stdout.write("".join(said))
-    return max(abs(process.returncode) for process in running)
+    with ThreadPoolExecutor() as pool:
+        return max(pool.map(_passed_on, ([*command, "--database", each] for each in ("sqlite", "postgresql"))))
+
+
+def _passed_on(command: Sequence[str]) -> int:
+    """Run it and pass its lines on, each as it comes and in one piece; its exit status."""
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, encoding="utf-8") as process:
+        for line in process.stdout or ():
+            sys.stdout.write(line)
+            sys.stdout.flush()
+    return abs(process.returncode)
 
 
 if __name__ == "__main__":

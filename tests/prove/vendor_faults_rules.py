@@ -21,15 +21,16 @@ class Meaning(Enum):
     NOT_DONE = "surely not done"
     DONE = "surely done"
     LOST = "may have been done"
+    REFUSED = "refused for good"
 
 
-_NOT_DONE = {mode for mode in Mode if mode.startswith("retry_after_")} | {
-    *(Mode.STATUS_429, Mode.STATUS_401, Mode.STATUS_403, Mode.CONFLICT_BUSY)
-}
+_SAY_429 = {mode for mode in Mode if mode.startswith("retry_after_")} | {Mode.STATUS_429}
+_NOT_DONE = _SAY_429 | {Mode.STATUS_401, Mode.STATUS_403, Mode.CONFLICT_BUSY, Mode.BATCH_SOME_LIMITED}
 _DONE = {Mode.SLOW, Mode.WRONG_ID, Mode.CONFLICT_EXISTS}
 APPLIED = _DONE | {
     *(Mode.TIMEOUT_AFTER, Mode.RESET_AFTER, Mode.BAD_JSON, Mode.STATUS_500_AFTER, Mode.RESET_MID_ANSWER),
     *(Mode.TRUNCATED, Mode.HTML_AFTER, Mode.EMPTY, Mode.OTHER_KEY, Mode.NO_ID, Mode.LATE, Mode.CONFLICT_UNCLEAR),
+    *(Mode.BATCH_SOME_FAILED_AFTER, Mode.BATCH_CUT),
 }
 """Modes after which the vendor has the write, whatever it said."""
 
@@ -41,6 +42,8 @@ def meaning(mode: str, write_class: str) -> Meaning:
     """What a fault of this mode leaves us knowing of one write."""
     if mode in _NOT_DONE:
         return Meaning.NOT_DONE
+    if mode == Mode.BATCH_SOME_REFUSED:
+        return Meaning.REFUSED
     if mode in _DONE or (mode == Mode.NO_ID and write_class == "D"):
         return Meaning.DONE
     return Meaning.LOST
@@ -105,7 +108,7 @@ class Judge:
             fault = Met(datetime.fromisoformat(entry["at"]), Mode(entry["mode"]), entry["seconds"], entry["capability"])
             for key in entry["keys"]:
                 self.met[key].append(fault)
-        asked = {key: sum(_asks(met) for met in mets) for key, mets in self.met.items()}
+        asked = {key: sum(met.mode in _SAY_429 for met in mets) for key, mets in self.met.items()}
         self.unheard = {key for key, times in asked.items() if heard.get(key, 0) < times}
         """Keys with a refusal that came after our timeout: to us it was a lost answer, and it told us nothing."""
         self._asked = sum(bool(times) for times in asked.values())
@@ -132,6 +135,8 @@ class Judge:
         if row.state == State.FAILED and made:
             yield f"called failed, and the vendor has it: {row.reason}"
         if row.state == State.DONE or row.attempts >= self._max_attempts:
+            return
+        if any(meaning(met.mode, self._class) is Meaning.REFUSED for met in mets):
             return
         if self._class in {"A", "B"}:
             yield f"left to people after {row.attempts} attempts, though it is safe to repeat: {row.reason}"

@@ -40,6 +40,9 @@ LEASE, TIMEOUT, LAG = 1.0, 0.49, 0.4
 SERVED = (Capability.TICKETING, Capability.MAIL, Capability.CRM, Capability.SMS)
 """One kind of action each: tickets, acknowledgements, tasks, proactive messages."""
 
+BATCHED = (Capability.MAIL, Capability.CRM, Capability.SMS)
+"""Those whose vendor takes many writes in one request."""
+
 AT_REST = FINAL | {State.FAILED, State.NEEDS_HUMAN}
 _SECRET = "whsec_" + base64.b64encode(bytes(range(32))).decode()
 
@@ -86,11 +89,14 @@ class Stage:
             return [f"audit: {problem}"]
         return []
 
-    def handrail(self, write_class: str, *, rate: float = 1000) -> Handrail:
-        """A process's view of it, at a vendor that promises `write_class` for everything."""
+    def handrail(self, write_class: str, *, rate: float = 1000, batch: int = 1) -> Handrail:
+        """A process's view of it, at a vendor that promises `write_class` for everything; `batch` where it can."""
         where = f"vendor: sandbox, url: {self.sandbox.url}, token: '${{TOKEN}}', write_class: {write_class}"
         limits = f"rate_per_second: {rate:g}, timeout_seconds: {TIMEOUT}, search_lag_seconds: {LAG}"
-        sections = [f"{capability}: {{{where}, {limits}, connections: 64}}" for capability in SERVED]
+        sections = [
+            f"{capability}: {{{where}, {limits}, connections: 64, batch: {batch if capability in BATCHED else 1}}}"
+            for capability in SERVED
+        ]
         sections.append("survey_intake: {standard: {vendor: standard, secrets: ['${SECRET}']}}")
         roster = load_roster("\n".join(sections), {"TOKEN": TOKEN, "SECRET": _SECRET}, lease_seconds=LEASE)
         settings = Settings.model_validate({"database_url": self._url, "lease_seconds": LEASE})

@@ -57,6 +57,17 @@ def test_other_ends_are_kept_with_their_reason_and_time(
     assert world.rows("receipts") == []
 
 
+def test_what_may_have_gone_out_is_not_called_failed(world: World) -> None:
+    armed = _armed(world)
+    world.record(Result(armed.id, armed.fence, State.UNCERTAIN, reason="no answer", next_check_at=NOON))
+    world.change("k", state=State.READY)  # as recovery does where repeating is safe
+    (again,) = world.take()
+    assert world.record(Result(again.id, again.fence, State.FAILED, reason="gave up after 2")) == []
+    row = world.row("k")
+    assert (row.state, row.reason, row.next_check_at) == ("uncertain", "gave up after 2", NOON)
+    check_audit(world.database)
+
+
 def test_results_of_one_window_are_written_together(world: World) -> None:
     world.put(*(a_plan(f"k{number}") for number in range(6)))
     ends = (State.DONE, State.DONE, State.FAILED, State.UNCERTAIN, State.READY, State.DONE)
