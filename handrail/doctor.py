@@ -1,22 +1,24 @@
 """What `handrail doctor` looks at: each check is one line, ok, warn or fail, with what to do."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
 import httpx
+import yaml
 from sqlalchemy.exc import DBAPIError
 
 from data_contracts.policy import PolicyProblem, load_policy
 from domain.actions import State
 from handrail.addresses import answers
+from handrail.prefect_server import POOL, TAG
 from integrations.errors import ConfigurationError
 from integrations.registry import Configured, Roster, load_roster
 from services.reporting import Standing, standing
-from services.settings import Settings, load_settings
+from services.settings import ROOT, Settings, load_settings
 from store.database import Database
 from store.schema import current, newest
 from store.wordings import approved
@@ -54,7 +56,7 @@ def examine() -> list[Finding]:
     findings += _database(settings)
     if roster is not None:
         findings += asyncio.run(_integrations(roster))
-    findings += [_gateway(settings), _prefect(settings)]
+    findings += [_gateway(settings), *_prefect(settings)]
     return findings
 
 
@@ -181,17 +183,43 @@ def _reachable(host: str) -> str:
     return "127.0.0.1" if host in {"0.0.0.0", "::", ""} else host  # noqa: S104 - compared with, not bound to
 
 
-def _prefect(settings: Settings) -> Finding:
-    if not settings.prefect_api_url:
-        return Finding("prefect", Verdict.WARN, "not configured", "without it the gateway sends urgent actions only")
+def _prefect(settings: Settings) -> Iterator[Finding]:
+    address = settings.prefect_api_url
+    if not address:
+        yield Finding("prefect", Verdict.WARN, "not configured", "without it the gateway sends urgent actions only")
+        return
+    auth = settings.prefect_auth.get_secret_value()
+    credentials = httpx.BasicAuth(*auth.split(":", 1)) if auth else None
     try:
-        if httpx.get(f"{settings.prefect_api_url.rstrip('/')}/health", timeout=3.0).is_success:
-            return Finding("prefect", Verdict.OK, f"answers at {settings.prefect_api_url}")
-    except httpx.HTTPError:
-        pass  # said below
-    return Finding(
-        "prefect",
-        Verdict.WARN,
-        f"{settings.prefect_api_url} does not answer",
-        "critical answers are still served; start it, or correct HANDRAIL_PREFECT_API_URL",
-    )
+        with httpx.Client(base_url=address, auth=credentials, timeout=5.0, trust_env=False) as client:
+            client.get("/health").raise_for_status()
+            ours = {"deployments": {"tags": {"all_": [TAG]}}}
+            deployed = client.post("/deployments/filter", json=ours).raise_for_status().json()
+            pool = client.get(f"/work_pools/{POOL}")
+    except (httpx.HTTPError, ValueError) as problem:
+        yield Finding(
+            "prefect",
+            Verdict.WARN,
+            f"{address} does not answer ({type(problem).__name__})",
+            "critical answers are still served; start it, or correct HANDRAIL_PREFECT_API_URL and …_AUTH",
+        )
+        return
+    yield Finding("prefect", Verdict.OK, f"answers at {address}")
+    yield _deployments(deployed)
+    if pool.is_success and pool.json()["status"] == "NOT_READY":
+        words = f"no worker of the pool {POOL} is online: runs wait"
+        yield Finding("workers", Verdict.WARN, words, f"`handrail up`, or `prefect worker start --pool {POOL}`")
+
+
+def _deployments(deployed: Sequence[dict[str, Any]]) -> Finding:
+    """What was deleted or paused at Prefect: urgent actions go on without it, everything else waits for it."""
+    declared = yaml.safe_load((ROOT / "prefect.yaml").read_text(encoding="utf-8"))["deployments"]
+    missing = sorted({one["name"] for one in declared} - {one["name"] for one in deployed})
+    if missing:
+        words = f"not deployed, so nothing runs them: {', '.join(missing)}"
+        return Finding("deployments", Verdict.FAIL, words, "run `handrail prefect apply`")
+    idle = sorted(one["name"] for one in deployed if one["paused"] or not any(s["active"] for s in one["schedules"]))
+    if idle:
+        words = f"paused by somebody, so what is due waits: {', '.join(idle)}"
+        return Finding("deployments", Verdict.WARN, words, "switch the schedule on again in Prefect's UI")
+    return Finding("deployments", Verdict.OK, f"{len(declared)} deployed and scheduled")

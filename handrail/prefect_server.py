@@ -11,6 +11,9 @@ from urllib.parse import urlsplit
 
 HOST = "127.0.0.1"
 POOL = "handrail"
+TAG = "handrail"
+"""Which deployments at a server are ours."""
+
 WORKER = "local"
 """One name for all restarts: in the UI the worker comes back, instead of one more that is offline."""
 
@@ -69,24 +72,30 @@ def worker_program(directory: Path, api_url: str) -> Launch:
 def worker_is_online(api_url: str) -> bool:
     """True when a worker of our pool has just said that it is there."""
     since = datetime.now(UTC) - _FRESH
-    beats = [worker["last_heartbeat_time"] for worker in _workers(api_url) if worker["status"] == "ONLINE"]
+    workers = _ask(api_url, f"/work_pools/{POOL}/workers/filter") or []
+    beats = [worker["last_heartbeat_time"] for worker in workers if worker["status"] == "ONLINE"]
     return any(beat is not None and datetime.fromisoformat(beat) >= since for beat in beats)
 
 
-def _workers(api_url: str) -> list[dict[str, Any]]:
-    """What the server knows of our pool's workers; nothing when it does not answer."""
+def knows_nothing(api_url: str) -> bool:
+    """True when the server answers, in a second, and has none of our deployments: its database was lost."""
+    ours = {"deployments": {"tags": {"all_": [TAG]}}}
+    return bool(_ask(api_url, "/deployments/count", ours, seconds=1.0) == 0)
+
+
+def _ask(api_url: str, path: str, body: Any = None, *, seconds: float = 5.0) -> Any:
+    """What the server answers to a POST; None when it does not, or not with 200."""
     server = urlsplit(api_url)
-    connection = http.client.HTTPConnection(server.netloc, timeout=5.0)
+    connection = http.client.HTTPConnection(server.netloc, timeout=seconds)
     try:
-        path = f"{server.path.rstrip('/')}/work_pools/{POOL}/workers/filter"
-        connection.request("POST", path, body="{}", headers={"Content-Type": "application/json"})
+        headers = {"Content-Type": "application/json"}
+        connection.request("POST", server.path.rstrip("/") + path, body=json.dumps(body or {}), headers=headers)
         answer = connection.getresponse()
-        found: list[dict[str, Any]] = json.loads(answer.read()) if answer.status == http.client.OK else []
+        return json.loads(answer.read()) if answer.status == http.client.OK else None
     except (OSError, http.client.HTTPException, ValueError):
-        return []
+        return None
     finally:
         connection.close()
-    return found
 
 
 def _common(directory: Path, api_url: str) -> dict[str, str]:

@@ -6,8 +6,7 @@ from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterTags
 from prefect.client.schemas.responses import DeploymentResponse
 
-TAG = "handrail"
-"""Which deployments at a server are ours."""
+from handrail.prefect_server import TAG
 
 
 @dataclass(frozen=True, slots=True)

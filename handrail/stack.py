@@ -4,7 +4,7 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,9 +12,9 @@ from typing import Any
 
 from handrail.addresses import Addresses, answers
 from handrail.failures import CommandFailed
-from handrail.prefect_server import server_program, worker_is_online, worker_program
+from handrail.prefect_server import knows_nothing, server_program, worker_is_online, worker_program
 from handrail.stack_files import SECRET, Lock, ended_badly, forget_standing, keep_standing, keep_variables, secrets_of
-from handrail.supervisor import Program, Supervisor
+from handrail.supervisor import End, Program, Supervisor
 from services.preparing import prepare
 from services.settings import Settings, load_settings
 from store.database import Database
@@ -26,6 +26,10 @@ _PYTHON = (sys.executable, "-P", "-m")
 
 _BEHIND = 10
 """Nice value of Prefect: it schedules and shows, and must not take the gateway's processor time."""
+
+_APPLY = "prefect-apply"
+_LOOK_SECONDS = 15.0
+"""Between two looks at whether Prefect still knows our jobs: a lost database costs that and an apply."""
 
 _STOP_SECONDS = 10.0
 _PORTS_OF_THE_DEAD = 5.0
@@ -47,6 +51,10 @@ class Stack:
     secret: str
     _supervisor: Supervisor = field(init=False)
     _is_ready: bool = False
+    _look_at: float = 0.0
+    _is_applying: bool = False
+    _is_apply_owed: bool = False
+    """Prefect was seen to know nothing, and no apply has ended well since."""
 
     def __post_init__(self) -> None:
         self._supervisor = Supervisor(changed=self._publish)
@@ -60,7 +68,7 @@ class Stack:
             self._publish()
             ready(self.standing())
             while not self._supervisor.is_stopping:
-                self._supervisor.step(60.0)
+                self._keep_applied(self._supervisor.step(_LOOK_SECONDS))
         except NotStopped:
             _log.info("stopped before everything was up")
         finally:
@@ -95,13 +103,29 @@ class Stack:
         command, variables = server_program(self.directory, self.addresses.base + 2)
         self._start("prefect", command, variables, nice=_BEHIND)
         self._wait("prefect", lambda: answers(address, "/api/health"), seconds=180, every=0.2)
+        self._apply()
+        self._wait_for_end(_APPLY, seconds=180)
         command, variables = worker_program(self.directory, api)
-        apply = (*_PYTHON, "handrail.cli", "prefect", "apply")
-        self._start("prefect-apply", apply, variables, nice=_BEHIND, is_once=True)
-        self._wait_for_end("prefect-apply", seconds=180)
         # Not behind: a run that waits for the processor with SQLite's lock in its hand stops the gateway for seconds.
         self._start("worker", command, variables)
         self._wait("worker", lambda: worker_is_online(api), seconds=120, every=0.5)
+
+    def _apply(self) -> None:
+        _, variables = worker_program(self.directory, self.addresses.prefect_api)
+        self._start(_APPLY, (*_PYTHON, "handrail.cli", "prefect", "apply"), variables, nice=_BEHIND, is_once=True)
+
+    def _keep_applied(self, ends: Sequence[End]) -> None:
+        """Tell Prefect our jobs again when its database was lost: else nothing would be scheduled any more."""
+        for end in ends:
+            if end.name == _APPLY:
+                self._is_applying, self._is_apply_owed = False, end.status != 0
+        if self.addresses.prefect is None or self._is_applying or time.monotonic() < self._look_at:
+            return
+        self._look_at = time.monotonic() + _LOOK_SECONDS
+        if self._is_apply_owed or knows_nothing(self.addresses.prefect_api):
+            _log.warning("prefect does not know our jobs (was its database lost?): applying them again")
+            self._is_applying = self._is_apply_owed = True
+            self._apply()
 
     def _prepare_database(self) -> None:
         settings, _ = load_settings(self.variables)
