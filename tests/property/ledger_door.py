@@ -5,6 +5,7 @@ import base64
 import hashlib
 import hmac
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from itertools import product
 from typing import Any, NamedTuple
@@ -89,26 +90,28 @@ class Door:
         self.kept: set[tuple[str, bytes]] = set()
         """What must be in quarantine: once each, byte for byte."""
 
-    def deliver(self, handrail: Handrail, delivery: Delivery) -> tuple[Answer, bool]:
-        """One delivery; what it was told, and whether it was the first of its id."""
-        answer = self._post(handrail, delivery.webhook_id, delivery.body)
-        first = self.told.get(delivery.webhook_id)
+    def deliver(self, handrail: Handrail, deliveries: Sequence[Delivery]) -> list[tuple[Answer, bool, bool]]:
+        """Deliveries that come in together; what each was told, whether it was the first of its id, and kept."""
+        answers = self._post(handrail, [(one.webhook_id, one.body) for one in deliveries])
+        return [self._told(one, answer) for one, answer in zip(deliveries, answers, strict=True)]
+
+    def _told(self, delivery: Delivery, answer: Answer) -> tuple[Answer, bool, bool]:
+        first, known = self.told.get(delivery.webhook_id), len(self.kept)
         if first is None:
             self.told[delivery.webhook_id] = (delivery.body, answer)
             assert answer.http_status == 202
             assert answer.body["status"] == ("quarantined" if delivery.is_broken else "accepted")
-            if delivery.is_broken:
-                self.kept.add((delivery.webhook_id, delivery.body))
         else:
             self._check_repeat(answer, first[1])
-            if first[0] != delivery.body:
-                self.kept.add((delivery.webhook_id, delivery.body))
-        return answer, first is None
+        if delivery.is_broken if first is None else first[0] != delivery.body:
+            self.kept.add((delivery.webhook_id, delivery.body))
+        return answer, first is None, len(self.kept) > known
 
     def deliver_all_again(self, handrail: Handrail) -> None:
         """Every first delivery once more, byte for byte: each is answered as it was (P22)."""
-        for webhook_id, (body, first) in self.told.items():
-            self._check_repeat(self._post(handrail, webhook_id, body), first)
+        answers = self._post(handrail, [(webhook_id, body) for webhook_id, (body, _) in self.told.items()])
+        for answer, (_, first) in zip(answers, self.told.values(), strict=True):
+            self._check_repeat(answer, first)
 
     def check_quarantine(self, database: Database) -> None:
         """Nothing is lost of what broke its contract, and nothing is there twice."""
@@ -116,15 +119,26 @@ class Door:
             rows = connection.execute(select(_QUARANTINE.c.origin, _QUARANTINE.c.body)).all()
         assert sorted((row.origin, bytes(row.body)) for row in rows) == sorted(self.kept)
 
-    def _post(self, handrail: Handrail, webhook_id: str, body: bytes) -> Answer:
-        stamp = str(int(handrail.clock().timestamp()))
-        signed = b".".join((webhook_id.encode(), stamp.encode(), body))
-        signature = base64.b64encode(hmac.digest(_KEY, signed, hashlib.sha256)).decode()
-        headers = {"webhook-id": webhook_id, "webhook-timestamp": stamp, "webhook-signature": f"v1,{signature}"}
-        return self._loop.run_until_complete(receive_webhook(handrail, SOURCE, headers, body))
+    def _post(self, handrail: Handrail, signed: Sequence[tuple[str, bytes]]) -> list[Answer]:
+        async def all_at_once() -> list[Answer]:
+            return await asyncio.gather(
+                *(
+                    receive_webhook(handrail, SOURCE, _signature(webhook_id, body, handrail.clock()), body)
+                    for webhook_id, body in signed
+                )
+            )
+
+        return self._loop.run_until_complete(all_at_once())
 
     @staticmethod
     def _check_repeat(answer: Answer, first: Answer) -> None:
         """P6: equal answers but for `duplicate`."""
         assert not answer.urgent
         assert (answer.http_status, answer.body) == (first.http_status, {**first.body, "duplicate": True})
+
+
+def _signature(webhook_id: str, body: bytes, now: datetime) -> dict[str, str]:
+    stamp = str(int(now.timestamp()))
+    signed = b".".join((webhook_id.encode(), stamp.encode(), body))
+    signature = base64.b64encode(hmac.digest(_KEY, signed, hashlib.sha256)).decode()
+    return {"webhook-id": webhook_id, "webhook-timestamp": stamp, "webhook-signature": f"v1,{signature}"}

@@ -73,42 +73,52 @@ class LedgerMachine(RuleBasedStateMachine):
         self.house.outside = Outside(dict(zip(SERVED, classes, strict=True)), lambda: self.world.now)
         for process, seconds in zip(self.house.processes, skews, strict=True):
             process.ahead = timedelta(seconds=seconds)
-        for delivery in deliveries:
-            self.deliver(delivery)
+        self.deliver(deliveries)
         for plan in plans:
             self.plan(plan)
 
-    @rule(delivery=DELIVERIES)
-    def deliver(self, delivery: Delivery) -> None:
-        """A survey answer comes in, perhaps again or corrected: a ticket or a note, and an acknowledgement."""
-        before, person, tally = self.world.states(), self.house.people[delivery.ref], self.house.tally
-        known_bodies = len(self.door.kept)
-        answer, is_first = self.door.deliver(self.house.handrail, delivery)
-        planned = [row for row in self.world.rows("actions") if row.key not in before]
+    @rule(deliveries=st.lists(DELIVERIES, min_size=1, max_size=3))
+    def deliver(self, deliveries: list[Delivery]) -> None:
+        """Survey answers come in, perhaps again or corrected: a ticket or a note, and an acknowledgement."""
+        before, house = self.world.states(), self.house
+        whose: dict[str, Delivery] = {}  # which acknowledgement is due now, and the delivery that calls for it
+        for delivery, told in zip(deliveries, self.door.deliver(house.handrail, deliveries), strict=True):
+            answer, is_first, is_kept = told
+            calls = is_first and delivery.calls_for_a_case
+            is_news = calls and delivery.acknowledgement not in {*before, *whose}
+            assert bool(answer.urgent) == is_news
+            if is_news:
+                whose[delivery.acknowledgement] = delivery
+            self._count(is_first, is_kept, is_known=calls and not is_news)
+        self._remember(before, whose)
+
+    def _count(self, is_first: bool, is_kept: bool, *, is_known: bool) -> None:
+        tally = self.house.tally
         tally.did("delivered: again", not is_first)
-        tally.did("delivered: another body under a known id", not is_first and len(self.door.kept) > known_bodies)
-        tally.did("delivered: broken, kept in quarantine", is_first and delivery.is_broken)
-        tally.did("delivered: accepted", is_first and not delivery.is_broken)
-        calls = is_first and delivery.calls_for_a_case
-        is_news = delivery.acknowledgement not in before
-        assert [row.kind for row in planned if row.kind == Kind.ACKNOWLEDGEMENT] == ["acknowledgement"] * (
-            calls and is_news
-        )
-        assert len(planned) == 2 * (calls and is_news)
-        assert bool(answer.urgent) == (calls and is_news)
-        if calls:
-            self.house.due.add(delivery.acknowledgement)
-            tally.did("answer: was known under another id", not is_news)
-        if planned:
-            person.is_locked = True
-            assert self.house.tact_lock(delivery.ref) is not None
-            opened = any(row.kind == Kind.TICKET for row in planned)
-            tally.did("answer: opened a case" if opened else "answer: joined a case")
+        tally.did("delivered: another body under a known id", not is_first and is_kept)
+        tally.did("delivered: broken, kept in quarantine", is_first and is_kept)
+        tally.did("delivered: accepted", is_first and not is_kept)
+        tally.did("answer: was known under another id", is_known)
+
+    def _remember(self, before: dict[str, State], whose: dict[str, Delivery]) -> None:
+        """Two actions for each answer that called for something, nothing else."""
+        house, case_of = self.house, {row.id: row.customer_id for row in self.world.rows("cases")}
+        ref_of = {person.id: ref for ref, person in house.people.items()}
+        planned = [row for row in self.world.rows("actions") if row.key not in before]
+        assert {row.key for row in planned if row.kind == Kind.ACKNOWLEDGEMENT} == set(whose)
+        assert len(planned) == 2 * len(whose)
         for row in planned:
+            ref = ref_of[case_of[row.case_id]]
+            house.people[ref].is_locked = True
+            assert house.tact_lock(ref) is not None
             shape = a_plan(row.key, kind=Kind(row.kind), basis=Basis(row.basis), not_after=row.not_after)
-            self.house.planned[row.key] = replace(shape, purpose=delivery.ref)
+            house.planned[row.key] = replace(shape, purpose=ref)
             if shape.kind is Kind.ACKNOWLEDGEMENT:
-                self.house.rests_on[row.key] = person.moves
+                assert whose[row.key].ref == ref
+                house.due.add(row.key)
+                house.rests_on[row.key] = house.people[ref].moves
+            else:
+                house.tally.did("answer: opened a case" if shape.kind is Kind.TICKET else "answer: joined a case")
 
     @rule(wanted=PLANS)
     def plan(self, wanted: Plan) -> None:
