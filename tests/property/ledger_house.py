@@ -57,7 +57,8 @@ class House:
     def __init__(self, database: Database) -> None:
         self.database = database
         self.world = World(database)
-        self.outside = Outside({}, lambda: self.world.now)
+        self.set_back = timedelta()
+        self.outside = Outside({}, self.true_now)
         with database.write() as connection:
             connection.execute(insert(metadata.tables["templates"]), list(_wordings(self.world.now)))
         self.people = {ref: self._person(ref) for ref in REFS}
@@ -91,6 +92,10 @@ class House:
             clock=lambda: self.world.now,
         )
         return cast(Handrail, parts)
+
+    def true_now(self) -> datetime:
+        """The time outside, which goes on whatever somebody does to our clocks."""
+        return self.world.now + self.set_back
 
     def now(self, process: Process) -> datetime:
         """What the clock of a process shows."""
@@ -189,7 +194,9 @@ class House:
             name = f"{capability} via fake"
             refused = self.world.record(*results, worker=process.worker, integration=name, now=now)
             self.tally.did("recorded", len(results) - len(refused))
-            self.tally.did("recorded too late: refused", len(refused))
+            overtaken = sum(standing[one.id][0] == State.SENDING for one in refused)
+            self.tally.did("recorded too late: refused", len(refused) - overtaken)
+            self.tally.did("recorded too late: another is sending it: refused", overtaken)
             assert refused == [one for one in results if standing[one.id] != (State.SENDING, one.fence)]
             self._check_losses(outcomes, {one.id for one in refused})
             self._tell_the_breaker(name, [outcome.problem for outcome in outcomes], now)

@@ -70,7 +70,7 @@ class LedgerMachine(RuleBasedStateMachine):
         plans: list[Plan],
     ) -> None:
         """Any vendor may have any write class, each process a clock of its own; something is planned already."""
-        self.house.outside = Outside(dict(zip(SERVED, classes, strict=True)), lambda: self.world.now)
+        self.house.outside = Outside(dict(zip(SERVED, classes, strict=True)), self.house.true_now)
         for process, seconds in zip(self.house.processes, skews, strict=True):
             process.ahead = timedelta(seconds=seconds)
         self.deliver(deliveries)
@@ -192,6 +192,22 @@ class LedgerMachine(RuleBasedStateMachine):
         busy = self.house.busy()
         self.house.stop_a_process(busy[who % len(busy)], for_good=for_good)
 
+    @precondition(lambda self: self.house.busy())
+    @rule(who=st.integers(0, 2), ends=SENDS)
+    def overtake(self, who: int, ends: Sequence[str]) -> None:
+        """A process sleeps before it writes down what came of its sends; others take its rows over; it wakes up."""
+        house = self.house
+        sleeper = house.busy()[who % len(house.busy())]
+        house.go_on(sleeper, "3 sent", ends, None)
+        house.stop_a_process(sleeper, for_good=False)
+        self.recover()
+        self.wait(1)
+        other = next(process for process in house.processes if process is not sleeper)
+        for capability, lane in sorted({(row.capability, row.lane) for row in self.world.rows("actions")}):
+            house.reserve(other, Capability(capability), lane, 5)
+            house.arm(other, Capability(capability))
+        house.record(sleeper)
+
     @rule()
     def recover(self) -> None:
         """One round of recovery, by the code that ships. Nothing stays in a dead worker's hands."""
@@ -237,6 +253,7 @@ class LedgerMachine(RuleBasedStateMachine):
     def set_the_clock_back(self) -> None:
         """Everybody's clock was wrong, and somebody puts it right."""
         self.world.now -= timedelta(hours=1)
+        self.house.set_back += timedelta(hours=1)
         self.house.tally.did("clock set back an hour")
 
     @rule(

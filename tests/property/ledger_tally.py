@@ -26,6 +26,7 @@ KINDS = frozenset(
         "sent: not any more, its lease was over",
         "recorded",
         "recorded too late: refused",
+        "recorded too late: another is sending it: refused",
         *(f"recovery: {before} to {after}" for before, after in (
             ("claimed", "ready"), ("sending", "uncertain"), ("planned", "ready"), ("uncertain", "ready"),
             ("uncertain", "done"), ("uncertain", "needs_human"),

@@ -64,7 +64,7 @@ async def test_it_leaves_at_once_however_rare_the_sweep(
             await eventually(lambda: "take-uncertain.committed" in places)  # the end of the sweep it starts with
             await eventually(lambda: not any(bell.is_set() for bell in bells))
             await door.deliver(answer())
-            await on_sqlite.settled(seconds=5)
+            await on_sqlite.settled(seconds=30)
     finally:
         watch(None)
     assert len(on_sqlite.effects()) == 2
@@ -74,7 +74,7 @@ async def test_a_flood_waits_in_the_ledger_not_in_memory(
     on_sqlite: Any, opened: Any, answer: Answer, eventually: Any
 ) -> None:
     """A desk that takes nothing for a while: a few windows are on their way to it, all else waits where it is safe."""
-    released, windows, count = asyncio.Event(), 2, 160
+    released, windows, count = asyncio.Event(), 1, 80
     write = on_sqlite.ticketing.open_ticket
 
     async def slow(ticket: Any, *, key: str) -> Any:
@@ -89,10 +89,10 @@ async def test_a_flood_waits_in_the_ledger_not_in_memory(
         for number in range(count):
             customer = {"ref": f"C-{number}", "email": f"c{number}@example.com"}
             await door.deliver(answer(customer=customer, response_id=f"r-{number}"), f"msg_{number}")
-        await eventually(lambda: len(on_sqlite.mail.effects) == count and held() >= 2)
+        await eventually(lambda: len(on_sqlite.mail.effects) == count and held() >= windows, seconds=60)
         assert held() <= windows * WINDOW
         released.set()
-        await on_sqlite.settled()
+        await on_sqlite.settled(seconds=60)
     assert len(on_sqlite.ticketing.effects) == count
 
 
