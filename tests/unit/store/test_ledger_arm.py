@@ -262,7 +262,7 @@ def test_what_may_have_gone_out_is_never_called_expired_or_skipped(world: World)
 
 
 def test_what_a_person_let_go_again_may_have_gone_out_the_first_time(world: World) -> None:
-    """Found by a history: settling starts the count of attempts anew, and what was lost before must not be forgotten."""
+    """Found by a history: settling counts attempts anew, and what was lost before must not be forgotten."""
     world.put(a_plan(not_after=later(hours=2)))
     (armed,) = world.take()
     world.record(Result(armed.id, armed.fence, State.UNCERTAIN, reason="timeout", next_check_at=NOON))
