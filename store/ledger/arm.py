@@ -117,14 +117,16 @@ def arm(
     if held is not None:
         return _nothing(connection, reserved, worker, held, now)
     chosen, left = _one_per_customer(reserved)
-    people = _lock_customers(connection, [row.customer_id for row in chosen if row.customer_id is not None])
+    locked = _lock_customers(connection, [row.customer_id for row in chosen if row.customer_id is not None])
+    people = {customer_id: who for customer_id, who in locked.items() if isinstance(who, Customer)}
     free: list[Reserved] = []
     held_by_others: list[Reserved] = []
     for one in chosen:
-        (free if one.customer_id is None or one.customer_id in people else held_by_others).append(one)
+        (free if one.customer_id is None or one.customer_id in locked else held_by_others).append(one)
     left = held_by_others + left
     rows = _lock_actions(connection, free, worker)
-    verdicts = _verdicts(connection, rows, people, target, policy, now)
+    verdicts = {row.id: _senseless(who) for row in rows if isinstance(who := locked.get(row.customer_id), ValueError)}
+    verdicts |= _verdicts(connection, [row for row in rows if row.id not in verdicts], people, target, policy, now)
     going = [row for row in rows if isinstance(verdicts[row.id], recheck.Go)]
     pace = pace_of(target.rate_per_second, state.next_free_at, now)
     if pace is not None:
@@ -175,8 +177,15 @@ def _one_per_customer(reserved: Sequence[Reserved]) -> tuple[list[Reserved], lis
     return chosen, left
 
 
-def _lock_customers(connection: Connection, ids: Iterable[int]) -> dict[int, Customer]:
-    return {row.id: as_customer(row) for row in connection.execute(_CUSTOMERS, {"ids": sorted(set(ids))})}
+def _lock_customers(connection: Connection, ids: Iterable[int]) -> dict[int, Customer | ValueError]:
+    """The customers whom nobody else holds; for one whose row makes no sense, why: it must not stop the others."""
+    found: dict[int, Customer | ValueError] = {}
+    for row in connection.execute(_CUSTOMERS, {"ids": sorted(set(ids))}):
+        try:
+            found[row.id] = as_customer(row)
+        except ValueError as problem:
+            found[row.id] = problem
+    return found
 
 
 def _lock_actions(connection: Connection, reserved: Sequence[Reserved], worker: Worker) -> list[Row[Any]]:
@@ -207,9 +216,13 @@ def _verdicts(
         return {row.id: recheck.recheck(facts[row.id], policy, now=now) for row in rows}
     except (ValueError, LookupError) as problem:
         if len(rows) == 1:
-            return {rows[0].id: recheck.ToPerson(f"its facts make no sense: {problem}")}
+            return {rows[0].id: _senseless(problem)}
     each = [_verdicts(connection, [row], people, target, policy, now) for row in rows]
     return {action_id: verdict for one in each for action_id, verdict in one.items()}
+
+
+def _senseless(problem: Exception) -> recheck.Verdict:
+    return recheck.ToPerson(f"its facts make no sense: {problem}")
 
 
 def _send(

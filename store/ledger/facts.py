@@ -58,7 +58,7 @@ def read_facts(
     """The facts of each action by its id; `people` are their customers by id, `address_of` an address here."""
     changed = _changed(connection, [row.id for row in rows])
     approved = _approved(connection, [row.id for row in rows if row.review_id is not None])
-    out = may_be_out(connection, [row.id for row in rows if row.attempts])
+    out = may_be_out(connection, [row.id for row in rows if row.fence > 1])  # the first claim has fence 1
     proactive = [row for row in rows if row.basis == Basis.PROACTIVE]
     granted = _consents(connection, proactive, channel)
     contacts = _contacts(connection, proactive, contacts_since)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+from ledger_door import Door
 from ledger_house import House
 from ledger_outside import SERVED, SHAPES
 from ledger_world import check_audit
@@ -74,6 +75,17 @@ def check_the_end(house: House) -> None:
     assert len(house.world.rows("cap_slots")) == len(house.contacts)
     open_cases = Counter(row.customer_id for row in house.world.rows("cases") if row.state == "open")
     assert max(open_cases.values(), default=0) <= 1
+
+
+def check_that_everything_again_changes_nothing(house: House, door: Door) -> None:
+    """P22: every delivery comes again, every process starts again, and the outside hears nothing new."""
+    door.check_quarantine(house.database)
+    states, effects = house.world.states(), list(house.outside.effects)
+    assert house.due <= set(states), "a bad answer was accepted, and nothing was planned for it"
+    door.deliver_all_again(house.handrail)
+    _work_off(house)
+    assert (house.world.states(), house.outside.effects) == (states, effects)
+    door.check_quarantine(house.database)
 
 
 def _check_effects(house: House, row: Any) -> None:

@@ -8,7 +8,9 @@ from types import SimpleNamespace
 from typing import Any, cast
 from zoneinfo import ZoneInfo
 
+from ledger_door import SOURCE, intake
 from ledger_outside import APPLIED, ENDS, MAIL, REFS, SERVED, Outside, Person
+from ledger_tally import Tally
 from ledger_world import POLICY, World
 from sqlalchemy import insert, select
 
@@ -18,6 +20,7 @@ from integrations.errors import AuthFailed, NotSent, OutcomeUnknown, RateLimited
 from services.outcomes import Outcome, as_result, failed_before_sending
 from services.wiring import Handrail
 from store.database import Database
+from store.groupcommit import GroupCommit
 from store.integrations import note_sends
 from store.ledger.rows import Armed, Reserved, Worker
 from store.tables import metadata
@@ -32,6 +35,7 @@ class Process:
     """One worker: what it reserved, what it armed and has not sent, what came back and is not recorded."""
 
     name: str
+    ahead: timedelta = timedelta()  # of the business clock of everybody else
     reserved: dict[Capability, list[Reserved]] = field(default_factory=lambda: defaultdict(list))
     armed: list[tuple[Armed, bool]] = field(default_factory=list)  # False: its lease is over, it must not be sent
     answers: list[Outcome] = field(default_factory=list)
@@ -53,11 +57,14 @@ class House:
     def __init__(self, database: Database) -> None:
         self.database = database
         self.world = World(database)
-        self.outside = Outside({}, lambda: self.world.now)
+        self.set_back = timedelta()
+        self.outside = Outside({}, self.true_now)
         with database.write() as connection:
             connection.execute(insert(metadata.tables["templates"]), list(_wordings(self.world.now)))
         self.people = {ref: self._person(ref) for ref in REFS}
         self.processes = [Process(f"w{number}") for number in range(3)]
+        self.writer = GroupCommit(database)
+        self.tally, self.steps = Tally(), 0
         self.deaths = 0
         self.is_stopped = False
         self.suppressed: set[tuple[str, str]] = set()
@@ -66,6 +73,8 @@ class House:
         self.contacts: dict[str, tuple[str, datetime]] = {}
         self.sent_again_by_people: Counter[str] = Counter()
         self.done_by_people: set[str] = set()
+        self.due: set[str] = set()
+        """Acknowledgements that somebody who delivered a bad answer may rely on."""
 
     def _person(self, ref: str) -> Person:
         made = self.world.customer(ref, time_zone="Europe/Warsaw", language="en")
@@ -74,11 +83,23 @@ class House:
 
     @property
     def handrail(self) -> Handrail:
-        """As much of an installation as recovery needs."""
+        """As much of an installation as intake and recovery need."""
         parts = SimpleNamespace(
-            database=self.database, roster=self.outside.roster(), policy=POLICY, clock=lambda: self.world.now
+            database=self.database,
+            writer=self.writer,
+            roster=self.outside.roster({SOURCE: intake()}),
+            policy=POLICY,
+            clock=lambda: self.world.now,
         )
         return cast(Handrail, parts)
+
+    def true_now(self) -> datetime:
+        """The time outside, which goes on whatever somebody does to our clocks."""
+        return self.world.now + self.set_back
+
+    def now(self, process: Process) -> datetime:
+        """What the clock of a process shows."""
+        return self.world.now + process.ahead
 
     def tact_lock(self, ref: str) -> str | None:
         """Read, not remembered: whether an answer sets it depends on its words and score."""
@@ -89,7 +110,8 @@ class House:
     def reserve(self, process: Process, capability: Capability, lane: str, limit: int) -> None:
         """Step one of a claim."""
         before = self.world.states()
-        rows = self.world.reserve(capability, lane=lane, limit=limit, worker=process.worker)
+        rows = self.world.reserve(capability, lane=lane, limit=limit, worker=process.worker, now=self.now(process))
+        self.tally.did("reserved", len(rows))
         assert not (rows and self.is_stopped)
         ids = {row.id: row for row in self.world.rows("actions")}
         for row in rows:
@@ -111,15 +133,20 @@ class House:
     def arm(self, process: Process, capability: Capability, rate: float | None = None) -> None:
         """Step two; nothing is armed that somebody or something forbids now."""
         rows = process.reserved.pop(capability, [])
-        window = self.world.arm(rows, capability, worker=process.worker, rate=rate)
+        now = self.now(process)
+        window = self.world.arm(rows, capability, worker=process.worker, rate=rate, now=now)
         process.reserved[capability] = window.left
+        self.tally.did("arming: left to the next window", len(window.left))
+        self.tally.did("arming: go", len(window.armed))
+        for _, verdict in window.moved:
+            self.tally.did(f"arming: {type(verdict).__name__.lower()}")
         assert not (window.armed and self.is_stopped)
         for armed in window.armed:
-            self._check_arming(armed)
+            self._check_arming(armed, now)
             process.armed.append((armed, True))
 
-    def _check_arming(self, armed: Armed) -> None:
-        plan, now = self.planned[armed.key], self.world.now
+    def _check_arming(self, armed: Armed, now: datetime) -> None:
+        plan = self.planned[armed.key]
         person = self.people[str(plan.purpose)]
         assert not person.is_erased
         assert self.rests_on.get(armed.key, person.moves) == person.moves
@@ -147,7 +174,9 @@ class House:
             end = ends[number % len(ends)]
             if not in_time:
                 process.answers.append(failed_before_sending(armed, "stopped before sending", retry=True))
+                self.tally.did("sent: not any more, its lease was over")
                 continue
+            self.tally.did(f"sent: {end}")
             receipt = self.outside.write(armed.capability, armed.key) if end in APPLIED else None
             process.answers.append(Outcome(armed, receipt=receipt if ENDS[end] is None else None, problem=ENDS[end]))
         process.armed = []
@@ -160,13 +189,19 @@ class House:
         process.answers = []
         for capability, outcomes in by_capability.items():
             standing = {row.id: (row.state, row.fence) for row in self.world.rows("actions")}
-            results = [as_result(outcome, POLICY.retry, now=self.world.now) for outcome in outcomes]
+            now = self.now(process)
+            results = [as_result(outcome, POLICY.retry, now=now) for outcome in outcomes]
             may_be_out = {move.action_id for move in self.world.rows("audit") if move.after == State.UNCERTAIN}
             gave_up = {one.id for one in results if one.state is State.FAILED}
-            refused = self.world.record(*results, worker=process.worker, integration=f"{capability} via fake")
+            name = f"{capability} via fake"
+            refused = self.world.record(*results, worker=process.worker, integration=name, now=now)
+            self.tally.did("recorded", len(results) - len(refused))
+            overtaken = sum(standing[one.id][0] == State.SENDING for one in refused)
+            self.tally.did("recorded too late: refused", len(refused) - overtaken)
+            self.tally.did("recorded too late: another is sending it: refused", overtaken)
             assert refused == [one for one in results if standing[one.id] != (State.SENDING, one.fence)]
             self._check_losses(outcomes, {one.id for one in refused}, gave_up & may_be_out)
-            self._tell_the_breaker(capability, [outcome.problem for outcome in outcomes])
+            self._tell_the_breaker(name, [outcome.problem for outcome in outcomes], now)
 
     def _check_losses(self, outcomes: Sequence[Outcome], refused: set[int], out_before: set[int]) -> None:
         """What may have gone out is uncertain, now or in an earlier try that a refusal ends; nothing else is."""
@@ -176,18 +211,24 @@ class House:
                 is_lost |= outcome.action.id in out_before
                 assert (self.world.state(outcome.action.key) is State.UNCERTAIN) == is_lost
 
-    def _tell_the_breaker(self, capability: Capability, problems: Sequence[Exception | None]) -> None:
+    def _tell_the_breaker(self, name: str, problems: Sequence[Exception | None], now: datetime) -> None:
+        before = self.open_breakers()
         note_sends(
             self.database,
-            f"{capability} via fake",
+            name,
             successes=sum(problem is None or isinstance(problem, Rejected) for problem in problems),
             failures=sum(isinstance(problem, NotSent | OutcomeUnknown) for problem in problems),
             reason="silent",
             refused_credentials="renew" if any(isinstance(problem, AuthFailed) for problem in problems) else None,
             retry_after=90 if any(isinstance(problem, RateLimited) for problem in problems) else None,
             rules=POLICY.breaker,
-            now=self.world.now,
+            now=now,
         )
+        self.tally.did("breaker opened", len(self.open_breakers() - before))
+
+    def open_breakers(self) -> set[str]:
+        """Integrations that get nothing for the time being."""
+        return {row.name for row in self.world.rows("integration_state") if row.breaker == "open"}
 
     def stop_a_process(self, process: Process, *, for_good: bool) -> None:
         """Killed, or stopped past its leases, to go on later: what it armed and has not sent, it must not send then."""
@@ -195,10 +236,11 @@ class House:
         if held:
             self.world.kill(*held)
         process.armed = [(armed, False) for armed, _ in process.armed]
+        self.tally.did("died holding something" if for_good else "slept past its lease")
         if for_good:
             self.deaths += 1
             place = self.processes.index(process)
-            self.processes[place] = Process(f"w{place} after {self.deaths} deaths")
+            self.processes[place] = Process(f"w{place} after {self.deaths} deaths", process.ahead)
 
     def busy(self) -> list[Process]:
         """Processes that hold something."""

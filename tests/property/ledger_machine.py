@@ -8,39 +8,35 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import ClassVar
 
+import ledger_people
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from ledger_end import check_the_end, come_to_rest, plan_anew
+from ledger_door import DELIVERIES, Delivery, Door
+from ledger_end import check_that_everything_again_changes_nothing, check_the_end, come_to_rest, plan_anew
 from ledger_house import House
 from ledger_outside import (
-    ANSWERS,
     CHANGES,
     CLASSES,
     JOBS,
     PLANS,
-    REFS,
     SENDS,
     SERVED,
     SHAPES,
+    SKEWS,
     STAGES,
     Job,
     Outside,
     Plan,
 )
+from ledger_tally import KINDS
 from ledger_world import POLICY, a_plan
-from sqlalchemy import select
 
 from domain.actions import Basis, Capability, Kind, State, WriteClass, is_legal
-from domain.surveys import SurveyAnswer, SurveyKind
 from services.recovery import sweep
-from services.surveys import Given, accept_answer, judge_answer
-from store import cases
-from store import customers as people
 from store.database import Database
 from store.integrations import note_check
 from store.ledger.enqueue import send_back_to_planning
 from store.ledger.settle import settle
-from store.tables import metadata
 
 LOOP = asyncio.new_event_loop()
 LONG_AGO = datetime(2001, 1, 1, tzinfo=UTC)
@@ -52,41 +48,77 @@ class LedgerMachine(RuleBasedStateMachine):
     fresh: ClassVar[Callable[[], Database]]
     forget: ClassVar[Callable[[Database], None]]
 
+    def ended(self) -> None:
+        """A history came to its end, and everything held."""
+
     def __init__(self) -> None:
         super().__init__()
-        self.house = House(type(self).fresh())
+        self.house, self.door = House(type(self).fresh()), Door(LOOP)
         self.database, self.world = self.house.database, self.house.world
 
     @initialize(
         classes=CLASSES,
-        answers=st.lists(ANSWERS, max_size=2),
+        skews=SKEWS,
+        deliveries=st.lists(DELIVERIES, max_size=2),
         plans=st.lists(PLANS, min_size=3, max_size=8),
     )
-    def begin(self, classes: tuple[WriteClass, ...], answers: list[tuple[str, int, int]], plans: list[Plan]) -> None:
-        """Any vendor may have any write class; something is planned already."""
-        self.house.outside = Outside(dict(zip(SERVED, classes, strict=True)), lambda: self.world.now)
-        for answer in answers:
-            self.answer(answer)
+    def begin(
+        self,
+        classes: tuple[WriteClass, ...],
+        skews: tuple[int, ...],
+        deliveries: list[Delivery],
+        plans: list[Plan],
+    ) -> None:
+        """Any vendor may have any write class, each process a clock of its own; something is planned already."""
+        self.house.outside = Outside(dict(zip(SERVED, classes, strict=True)), self.house.true_now)
+        for process, seconds in zip(self.house.processes, skews, strict=True):
+            process.ahead = timedelta(seconds=seconds)
+        self.deliver(deliveries)
         for plan in plans:
             self.plan(plan)
 
-    @rule(given=ANSWERS)
-    def answer(self, given: tuple[str, int, int]) -> None:
-        """A survey answer comes in, perhaps again: a ticket or a note, and an acknowledgement."""
-        ref, number, score = given
-        now, known = self.world.now, set(self.world.states())
-        said = SurveyAnswer("s", f"{ref}-{number}", SurveyKind.NPS, score, None, "en", now, now)
-        with self.database.write() as connection:
-            found = people.locked(connection, ref)
-            assert found is not None
-            accept_answer(connection, Given(judge_answer(said, POLICY), found[1]), POLICY, run="gateway", now=now)
-        self.house.people[ref].is_locked = self.house.tact_lock(ref) is not None
-        for row in self.world.rows("actions"):
-            if row.key not in known:
-                shape = a_plan(row.key, kind=Kind(row.kind), basis=Basis(row.basis))
-                self.house.planned[row.key] = replace(shape, purpose=ref)
-                if shape.kind is Kind.ACKNOWLEDGEMENT:
-                    self.house.rests_on[row.key] = self.house.people[ref].moves
+    @rule(deliveries=st.lists(DELIVERIES, min_size=1, max_size=3))
+    def deliver(self, deliveries: list[Delivery]) -> None:
+        """Survey answers come in, perhaps again or corrected: a ticket or a note, and an acknowledgement."""
+        before, house = self.world.states(), self.house
+        whose: dict[str, Delivery] = {}  # which acknowledgement is due now, and the delivery that calls for it
+        for delivery, told in zip(deliveries, self.door.deliver(house.handrail, deliveries), strict=True):
+            answer, is_first, is_kept = told
+            calls = is_first and delivery.calls_for_a_case
+            is_news = calls and delivery.acknowledgement not in {*before, *whose}
+            assert bool(answer.urgent) == is_news
+            if is_news:
+                whose[delivery.acknowledgement] = delivery
+            self._count(is_first, is_kept, is_known=calls and not is_news)
+        self._remember(before, whose)
+
+    def _count(self, is_first: bool, is_kept: bool, *, is_known: bool) -> None:
+        tally = self.house.tally
+        tally.did("delivered: again", not is_first)
+        tally.did("delivered: another body under a known id", not is_first and is_kept)
+        tally.did("delivered: broken, kept in quarantine", is_first and is_kept)
+        tally.did("delivered: accepted", is_first and not is_kept)
+        tally.did("answer: was known under another id", is_known)
+
+    def _remember(self, before: dict[str, State], whose: dict[str, Delivery]) -> None:
+        """Two actions for each answer that called for something, nothing else."""
+        house, case_of = self.house, {row.id: row.customer_id for row in self.world.rows("cases")}
+        ref_of = {person.id: ref for ref, person in house.people.items()}
+        planned = [row for row in self.world.rows("actions") if row.key not in before]
+        assert {row.key for row in planned if row.kind == Kind.ACKNOWLEDGEMENT} == set(whose)
+        assert len(planned) == 2 * len(whose)
+        for row in planned:
+            ref = ref_of[case_of[row.case_id]]
+            house.people[ref].is_locked = True
+            assert house.tact_lock(ref) is not None
+            shape = a_plan(row.key, kind=Kind(row.kind), basis=Basis(row.basis), not_after=row.not_after)
+            house.planned[row.key] = replace(shape, purpose=ref)
+            if shape.kind is Kind.ACKNOWLEDGEMENT:
+                assert whose[row.key].ref == ref
+                house.due.add(row.key)
+                house.rests_on[row.key] = house.people[ref].moves
+            else:
+                house.tally.did("answer: opened a case" if shape.kind is Kind.TICKET else "answer: joined a case")
 
     @rule(wanted=PLANS)
     def plan(self, wanted: Plan) -> None:
@@ -106,6 +138,7 @@ class LedgerMachine(RuleBasedStateMachine):
         made = self.world.put(plan, customer_id=self.house.people[ref].id)
         assert bool(made) == (before is None)
         assert before is None or self.world.row(key) == before
+        self.house.tally.did("planned" if made else "planned again: nothing changed")
         planned.setdefault(key, replace(plan, purpose=ref))
         if before is None and wanted.is_bound:
             self.house.rests_on[key] = self.house.people[ref].moves
@@ -115,9 +148,11 @@ class LedgerMachine(RuleBasedStateMachine):
         """Somebody knows that an unsent action rests on facts that changed; a planner makes a planned one anew."""
         if not back and (key := self.house.one_of([State.PLANNED], pick, SHAPES)):
             plan_anew(self.house, key)
+            self.house.tally.did("planned anew")
         if back and (key := self.house.one_of([State.READY, State.CLAIMED], pick, [*SHAPES, "survey"])):
             with self.database.write() as connection:
                 assert send_back_to_planning(connection, [key], reason="renewed", by="crm", now=self.world.now) == 1
+            self.house.tally.did("sent back to planning")
 
     @rule(jobs=st.lists(JOBS, min_size=1, max_size=6))
     def work(self, jobs: list[Job]) -> None:
@@ -135,10 +170,10 @@ class LedgerMachine(RuleBasedStateMachine):
     def _work(self, jobs: list[Job]) -> None:
         for job in jobs:
             ready = [row for row in self.world.rows("actions") if row.state == State.READY]
-            queues = sorted({(row.capability, row.lane) for row in ready if row.due_at <= self.world.now})
+            process = self.house.processes[job.who]
+            queues = sorted({(row.capability, row.lane) for row in ready if row.due_at <= self.house.now(process)})
             if queues:
                 capability, lane = queues[job.queue % len(queues)]
-                process = self.house.processes[job.who]
                 self.house.reserve(process, Capability(capability), lane, job.limit)
                 self.house.go_on(process, job.until, job.ends, job.rate)
 
@@ -157,50 +192,46 @@ class LedgerMachine(RuleBasedStateMachine):
         busy = self.house.busy()
         self.house.stop_a_process(busy[who % len(busy)], for_good=for_good)
 
+    @precondition(lambda self: self.house.busy())
+    @rule(who=st.integers(0, 2), ends=SENDS)
+    def overtake(self, who: int, ends: Sequence[str]) -> None:
+        """A process sleeps before it writes down what came of its sends; others take its rows over; it wakes up."""
+        house = self.house
+        sleeper = house.busy()[who % len(house.busy())]
+        house.go_on(sleeper, "3 sent", ends, None)
+        house.stop_a_process(sleeper, for_good=False)
+        self.recover()
+        self.wait(1)
+        other = next(process for process in house.processes if process is not sleeper)
+        for capability, lane in sorted({(row.capability, row.lane) for row in self.world.rows("actions")}):
+            house.reserve(other, Capability(capability), lane, 5)
+            house.arm(other, Capability(capability))
+        house.record(sleeper)
+
     @rule()
     def recover(self) -> None:
         """One round of recovery, by the code that ships. Nothing stays in a dead worker's hands."""
-        before = {row.key: row.revision for row in self.world.rows("actions")}
+        before = {row.key: row for row in self.world.rows("actions")}
         LOOP.run_until_complete(sweep(self.house.handrail, run="sweeper"))
         for row in self.world.rows("actions"):
-            if row.revision != before[row.key]:
+            was = before[row.key]
+            if row.revision != was.revision:
                 self.house.rests_on[row.key] = self.house.people[str(self.house.planned[row.key].purpose)].moves
+            if row.state != was.state and (kind := f"recovery: {was.state} to {row.state}") in KINDS:
+                self.house.tally.did(kind)
+            self.house.tally.did("recovery: searched and not found", row.lookups > was.lookups)
             assert not (row.state in {State.CLAIMED, State.SENDING} and row.lease_until < LONG_AGO)
 
     @rule(change=CHANGES)
     def customer(self, change: tuple[str, str, Capability]) -> None:
         """Something becomes true of a customer."""
         ref, what, channel = change
-        person, now = self.house.people[ref], self.world.now
-        with self.database.write() as connection:
-            if what in {"withdraw", "allow"}:
-                person.consent[channel.value] = what == "allow"
-                people.set_consent(connection, person.id, "reminders", channel, granted=what == "allow", now=now)
-            elif what == "suppress":
-                people.suppress(connection, channel, person.address(channel), "bounce", now=now)
-                self.house.suppressed.add((channel.value, person.address(channel)))
-            elif what == "lock":
-                people.set_tact_lock(connection, person.id, "words", now=now)
-                person.is_locked = True
-            elif what == "lift":
-                people.lift_tact_lock(connection, person.id, now=now)
-                person.is_locked = False
-            elif what == "move" and not person.is_erased:
-                found = people.locked(connection, ref)
-                assert found is not None
-                person.email, person.moves = f"new-{person.email}", person.moves + 1
-                people.save(connection, person.id, found[1], replace(found[1], email=person.email), now=now)
-            elif what == "solve":
-                standing = metadata.tables["cases"]
-                for row in connection.execute(select(standing).where(standing.c.customer_id == person.id)).all():
-                    cases.solve(connection, row.id, now=now)
-            elif what == "erase" and ref == REFS[-1]:
-                people.erase(connection, person.id, now=now)
-                person.is_erased = True
+        ledger_people.change(self.house, ref, what, channel)
 
     @rule(stopped=st.sampled_from([False, False, True]))
     def switch(self, stopped: bool) -> None:
         """The kill switch."""
+        self.house.tally.did("stopped" if stopped else "started", stopped != self.house.is_stopped)
         self.world.stop(stopped)
         self.house.is_stopped = stopped
 
@@ -208,12 +239,22 @@ class LedgerMachine(RuleBasedStateMachine):
     def probe(self, capability: Capability, ok: bool) -> None:
         """A check of an integration."""
         found = {"latency_ms": 1, "problem": "" if ok else "silent", "rules": POLICY.breaker, "now": self.world.now}
-        note_check(self.database, f"{capability} via fake", ok=ok, **found)  # type: ignore[arg-type]
+        before, after = note_check(self.database, f"{capability} via fake", ok=ok, **found)  # type: ignore[arg-type]
+        if before.is_open != after.is_open:
+            self.house.tally.did("breaker opened" if after.is_open else "breaker closed")
 
     @rule(seconds=st.sampled_from([1, 5, 40, 120, 3600, 8 * 3600, 30 * 3600]))
     def wait(self, seconds: int) -> None:
         """Business time passes."""
         self.world.now += timedelta(seconds=seconds)
+        self.house.tally.did("clock went on", seconds > 0)
+
+    @rule()
+    def set_the_clock_back(self) -> None:
+        """Everybody's clock was wrong, and somebody puts it right."""
+        self.world.now -= timedelta(hours=1)
+        self.house.set_back += timedelta(hours=1)
+        self.house.tally.did("clock set back an hour")
 
     @rule(
         pick=st.integers(0, 99),
@@ -226,6 +267,7 @@ class LedgerMachine(RuleBasedStateMachine):
             return
         with self.database.write() as connection:
             settle(connection, key, to, by="anna", reason="asked them", now=self.world.now)
+        self.house.tally.did(f"decided: {to}")
         self.house.sent_again_by_people[key] += to is State.READY
         if to is State.DONE:
             self.house.done_by_people.add(key)
@@ -233,6 +275,7 @@ class LedgerMachine(RuleBasedStateMachine):
     @invariant()
     def nothing_is_doubled_but_by_a_person_or_the_one_acknowledgement(self) -> None:
         """By the outside's own list; that the one repeat is counted in the ledger is checked at the end."""
+        self.house.steps += 1
         for key, count in Counter(key for key, _ in self.house.outside.effects).items():
             is_acknowledgement = self.house.planned[key].kind is Kind.ACKNOWLEDGEMENT
             assert count <= 1 + is_acknowledgement + self.house.sent_again_by_people[key], key
@@ -245,5 +288,8 @@ class LedgerMachine(RuleBasedStateMachine):
                 self.switch(False)
                 come_to_rest(self.house, recover=self.recover, check=lambda capability: self.probe(capability, True))
                 check_the_end(self.house)
+                check_that_everything_again_changes_nothing(self.house, self.door)
+                self.ended()
         finally:
+            self.house.writer.close()
             type(self).forget(self.database)

@@ -1,6 +1,6 @@
 """What is outside the ledger: vendors that count their own effects, how sends end, what is asked for."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import product
@@ -11,7 +11,7 @@ from ledger_world import SERVED, a_plan
 
 from domain.actions import Basis, Capability, Kind, WriteClass
 from integrations.errors import AuthFailed, NotSent, OutcomeUnknown, RateLimited, Rejected
-from integrations.ports import Receipt
+from integrations.ports import Receipt, SurveyIntake
 from integrations.registry import Configured, Roster
 
 CRM, TICKETING, MAIL, SMS, VOICE = SERVED
@@ -86,7 +86,8 @@ CHANGES = st.sampled_from(
         )
     )
 )
-ANSWERS = st.sampled_from(list(product(REFS, range(4), (2, 9))))
+SKEWS = st.sampled_from([(0, 0, 0), (0, 0, 0), (0, 3600, -3600), (-90, 0, 90), (0, 0, 26 * 3600)])
+"""Seconds by which each process's clock is ahead."""
 SENDS = st.sampled_from(_SENDS)
 # One choice each, however many fields: Hypothesis has only so many choices for a whole history.
 PLANS = st.sampled_from([Plan(*one) for one in product(SHAPES, REFS, range(3), _BOTH, _BOTH, (None, 1, 30), _BOTH)])
@@ -138,11 +139,14 @@ class Outside:
     async def aclose(self) -> None:
         """Nothing to close."""
 
-    def roster(self) -> Roster:
+    def roster(self, intakes: Mapping[str, SurveyIntake]) -> Roster:
         """Everyone, as configured."""
         return Roster(
-            Configured(f"{capability} via fake", capability, "fake", self, _always(write_class), None, 8.0, LAG)
-            for capability, write_class in self.classes.items()
+            (
+                Configured(f"{capability} via fake", capability, "fake", self, _always(write_class), None, 8.0, LAG)
+                for capability, write_class in self.classes.items()
+            ),
+            intakes,
         )
 
 

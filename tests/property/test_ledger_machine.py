@@ -1,71 +1,34 @@
 """The ledger as a Hypothesis state machine, on both databases."""
 
-import uuid
-from collections.abc import Callable, Iterator
-from itertools import count
+from collections.abc import Iterator
 from pathlib import Path
 
-import psycopg
 import pytest
-from hypothesis import HealthCheck, Phase, settings
-from hypothesis.stateful import run_state_machine_as_test
-from ledger_machine import LedgerMachine
-from ledger_world import empty, hasten
-from sqlalchemy.engine import make_url
-
-from store.database import Database, sqlite_url
-
-QUIETLY = {
-    "deadline": None,
-    "suppress_health_check": list(HealthCheck),
-    "phases": [Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink],
-}
-
-
-@pytest.fixture
-def on_sqlite(sqlite_template: Path, tmp_path: Path) -> Callable[[], Database]:
-    """A new file each time."""
-    numbers = count()
-
-    def make() -> Database:
-        path = tmp_path / f"{next(numbers)}.db"
-        path.write_bytes(sqlite_template.read_bytes())
-        return hasten(Database(sqlite_url(path)))
-
-    return make
+from ledger_runs import Place, on_postgresql, on_sqlite, run_histories
+from ledger_tally import KINDS, Tally
 
 
 @pytest.mark.slow
-def test_any_history_keeps_the_promises_on_sqlite(on_sqlite: Callable[[], Database]) -> None:
-    class OnSqlite(LedgerMachine):
-        fresh = staticmethod(on_sqlite)
-        forget = staticmethod(Database.close)
-
-    run_state_machine_as_test(OnSqlite, settings=settings(max_examples=30, stateful_step_count=40, **QUIETLY))
+@pytest.mark.timeout(400)
+def test_any_history_keeps_the_promises_on_sqlite(sqlite_template: Path, tmp_path: Path) -> None:
+    ran = run_histories(on_sqlite(sqlite_template, tmp_path), examples=20, steps=40)
+    assert ran.histories >= 20
+    assert len(ran.tally) > len(KINDS) / 2, f"most of it never happened: {ran.tally.never()}"
 
 
 @pytest.fixture
-def standing(postgres_server: str, postgres_template: str) -> Iterator[Database]:
-    """One PostgreSQL database, emptied before each history."""
-    name = f"machine_{uuid.uuid4().hex[:12]}"
-    with psycopg.connect(postgres_server, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE {postgres_template}")
-    database = Database(make_url(postgres_server).set(database=name).render_as_string(hide_password=False))
-    yield database
-    database.close()
-    with psycopg.connect(postgres_server, autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+def standing(postgres_server: str, postgres_template: str) -> Iterator[Place]:
+    with on_postgresql(postgres_server, postgres_template) as place:
+        yield place
 
 
 @pytest.mark.slow
 @pytest.mark.postgres
-def test_any_history_keeps_the_promises_on_postgresql(standing: Database) -> None:
-    def emptied() -> Database:
-        empty(standing)
-        return standing
+@pytest.mark.timeout(400)
+def test_any_history_keeps_the_promises_on_postgresql(standing: Place) -> None:
+    assert run_histories(standing, examples=8, steps=30).histories >= 8
 
-    class OnPostgresql(LedgerMachine):
-        fresh = staticmethod(emptied)
-        forget = staticmethod(lambda database: None)
 
-    run_state_machine_as_test(OnPostgresql, settings=settings(max_examples=8, stateful_step_count=30, **QUIETLY))
+def test_a_kind_of_step_that_nobody_listed_is_refused() -> None:
+    with pytest.raises(KeyError):
+        Tally().did("something else")

@@ -12,6 +12,7 @@ from sqlalchemy import update
 
 from integrations.errors import NotSent, OutcomeUnknown
 from services.controls import set_stopped
+from services.dispatch import WINDOW
 from store import customers
 from store.tables import metadata
 
@@ -48,6 +49,42 @@ async def test_without_prefect_it_is_the_same(on_sqlite: Any, opened: Any, answe
         assert (await door.deliver(answer())).status_code == 202
         await on_sqlite.settled()
     assert len(on_sqlite.effects()) == 2
+
+
+async def test_it_leaves_at_once_however_rare_the_sweep(on_sqlite: Any, opened: Any, answer: Answer) -> None:
+    """P8: the commit itself wakes dispatch. The sweep a gateway starts with may find the first, the next one is far."""
+    async with opened(on_sqlite, sweep_seconds=60) as door:
+        for number in (1, 2):
+            customer = {"ref": f"C-{number}", "email": f"c{number}@example.com"}
+            await door.deliver(answer(customer=customer, response_id=f"r-{number}"), f"msg_{number}")
+            await on_sqlite.settled(seconds=30)
+    assert len(on_sqlite.effects()) == 4
+
+
+async def test_a_flood_waits_in_the_ledger_not_in_memory(
+    on_sqlite: Any, opened: Any, answer: Answer, eventually: Any
+) -> None:
+    """A desk that takes nothing for a while: a few windows are on their way to it, all else waits where it is safe."""
+    released, windows, count = asyncio.Event(), 1, 80
+    write = on_sqlite.ticketing.open_ticket
+
+    async def slow(ticket: Any, *, key: str) -> Any:
+        await released.wait()
+        return await write(ticket, key=key)
+
+    def held() -> int:
+        return sum(row.state in {"claimed", "sending"} for row in on_sqlite.rows("actions"))
+
+    on_sqlite.ticketing.open_ticket = slow
+    async with opened(on_sqlite, urgent_windows=windows) as door:
+        for number in range(count):
+            customer = {"ref": f"C-{number}", "email": f"c{number}@example.com"}
+            await door.deliver(answer(customer=customer, response_id=f"r-{number}"), f"msg_{number}")
+        await eventually(lambda: len(on_sqlite.mail.effects) == count and held() >= windows, seconds=60)
+        assert held() <= windows * WINDOW
+        released.set()
+        await on_sqlite.settled(seconds=60)
+    assert len(on_sqlite.ticketing.effects) == count
 
 
 # -- a second bad answer ------------------------------------------------------------------------------------------

@@ -246,9 +246,10 @@ async def test_rows_of_the_dead_run_one_by_one_beside_nobody(
     while port.inside < 2:
         await asyncio.sleep(0)
     alone = asyncio.create_task(handrail.dispatcher.run_alone(capability=TICKETING, run="run-2"))
-    for _ in range(50):
-        await asyncio.sleep(0)
-    assert port.inside == 2
+    async with asyncio.timeout(30):
+        while not handrail.dispatcher._solitude._waiting:
+            assert port.inside == 2
+            await asyncio.sleep(0.001)
     port.most = 0
     port.gate.set()
     done = [await task for task in (together, alone)]

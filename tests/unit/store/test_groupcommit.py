@@ -9,6 +9,7 @@ from ledger_world import NOON
 from sqlalchemy import Connection, func, insert, select
 from sqlalchemy.exc import IntegrityError
 
+from store.crash_points import watch
 from store.database import Database
 from store.groupcommit import GroupCommit
 from store.tables import metadata
@@ -57,6 +58,22 @@ class _Held:
 def test_a_job_is_answered_once_it_is_committed(database: Database, writer: GroupCommit) -> None:
     assert writer.submit(_note("a")).result(timeout=30) == "a"
     assert _noted(database) == ["a"]
+
+
+def test_nobody_is_answered_while_the_group_is_still_being_written(database: Database, writer: GroupCommit) -> None:
+    """P5: whoever is told so may rely on it."""
+    held = _Held(writer)
+    futures = [writer.submit(_note(reason)) for reason in "abc"]
+    told: list[bool] = []
+    watch(lambda place: told.extend(one.done() for one in futures) if place == "group.written" else None)
+    try:
+        held.release()
+        wait(futures, timeout=30)
+    finally:
+        watch(None)
+    assert told
+    assert not any(told)
+    assert _noted(database) == ["a", "b", "c"]
 
 
 def test_a_job_that_raises_takes_back_only_itself(database: Database, writer: GroupCommit) -> None:

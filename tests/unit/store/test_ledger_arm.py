@@ -14,6 +14,7 @@ from domain.planning import Payload
 from domain.recheck import Defer
 from store.ledger.enqueue import About, replan
 from store.ledger.rows import Result, Worker
+from store.ledger.settle import settle
 from store.tables import metadata
 
 MAIL = Capability.MAIL
@@ -47,7 +48,7 @@ def test_a_row_that_is_not_ours_any_more_is_left_alone(world: World, taken_by: s
         world.kill("k")
         world.sweep()
     if taken_by == "a later claim":
-        assert world.reserve(lane="alone")  # by the same worker, even
+        assert world.reserve(lane="apart")  # by the same worker, even
     before = world.row("k")
     window = world.arm(rows)
     assert (window.armed, window.moved, window.left) == ([], [], [])
@@ -258,6 +259,22 @@ def test_what_may_have_gone_out_is_never_called_expired_or_skipped(world: World)
     window = world.arm(world.reserve(MAIL, now=later(hours=1)), MAIL, now=later(hours=1))
     assert (window.armed, world.state("m")) == ([], State.NEEDS_HUMAN)
     assert world.row("m").reason == "it may have gone out already, and now: pointless after 2026-03-04 12:00 UTC"
+
+
+def test_what_a_person_let_go_again_may_have_gone_out_the_first_time(world: World) -> None:
+    """Found by a history: settling counts attempts anew, and what was lost before must not be forgotten."""
+    world.put(a_plan(not_after=later(hours=2)))
+    (armed,) = world.take()
+    world.record(Result(armed.id, armed.fence, State.UNCERTAIN, reason="timeout", next_check_at=NOON))
+    world.change("k", state=State.NEEDS_HUMAN, next_check_at=None)
+    with world.database.write() as connection:
+        settle(connection, "k", State.READY, by="anna", reason="again", now=NOON)
+    assert world.take(now=later(hours=3)) == []
+    row = world.row("k")
+    assert (row.state, row.reason) == (
+        State.NEEDS_HUMAN,
+        "it may have gone out already, and now: pointless after 2026-03-04 13:00 UTC",
+    )
 
 
 def test_what_was_surely_not_sent_may_expire(world: World) -> None:

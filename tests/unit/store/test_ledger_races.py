@@ -11,14 +11,14 @@ from threading import Barrier, Event
 
 import pytest
 from ledger_world import NOON, POLICY, World, a_message, check_audit
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, select, update
 
 from domain.actions import Basis, Capability, State
 from domain.contact import FrequencyCap
 from services.controls import set_stopped
 from store import customers as people
 from store.ledger.arm import Target, arm
-from store.ledger.rows import Reserved, Worker, actions, audit
+from store.ledger.rows import Reserved, Worker, actions, audit, integration_state
 
 MAIL, SMS = Capability.MAIL, Capability.SMS
 UNCAPPED = replace(POLICY, contact=replace(POLICY.contact, cap=FrequencyCap(contacts=999, days=7)))
@@ -163,6 +163,26 @@ def test_arming_never_waits_for_a_customer_somebody_holds(standing_world: World)
         window = world.arm(rows, MAIL)
     assert ([armed.key for armed in window.armed], [row.key for row in window.left]) == (["free"], ["held"])
     assert [armed.key for armed in world.arm(window.left, MAIL).armed] == ["held"]
+
+
+@pytest.mark.postgres
+@silences
+def test_what_was_silenced_while_arming_waited_is_seen(
+    standing_world: World, silence: Change, forbidden: tuple[Basis, ...]
+) -> None:
+    """Arming waits for its integration while the customer is silenced: it reads under its locks, not before."""
+    world = standing_world
+    (customer,) = _customers(world, 1)
+    world.put(*(a_message(basis, basis=basis) for basis in forbidden[-1:]), customer_id=customer)
+    rows = world.reserve(MAIL)
+    with ThreadPoolExecutor(1) as pool:
+        with world.database.write() as connection:
+            connection.execute(update(integration_state).values(latency_ms=1))
+            arming = pool.submit(world.arm, rows, MAIL)
+            assert _waits(arming)  # type: ignore[arg-type]
+            with world.database.write() as other:
+                silence(other, customer)
+        assert arming.result(timeout=30).armed == []
 
 
 @silences
