@@ -47,7 +47,7 @@ def test_a_row_that_is_not_ours_any_more_is_left_alone(world: World, taken_by: s
         world.kill("k")
         world.sweep()
     if taken_by == "a later claim":
-        assert world.reserve(lane="alone")  # by the same worker, even
+        assert world.reserve(lane="apart")  # by the same worker, even
     before = world.row("k")
     window = world.arm(rows)
     assert (window.armed, window.moved, window.left) == ([], [], [])
