@@ -39,6 +39,7 @@ class Database:
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self.engine = _sqlite_engine(url) if self.is_sqlite else _postgresql_engine(url, idle_seconds)
         self._writer = Turns()
+        self._writing: Connection | None = None
 
     @contextmanager
     def write(self, name: str = "write") -> Iterator[Connection]:
@@ -47,8 +48,8 @@ class Database:
         `name` says what it does ("arm"); its crash points are `name.written`, before the commit, and `name.committed`.
         """
         if self.is_sqlite:
-            with self._writer, self.engine.connect() as connection:
-                connection.execution_options(**{_WRITES: True})
+            with self._writer:
+                connection = self._connection_that_writes()
                 with connection.begin():
                     yield connection
                     reached(f"{name}.written")
@@ -66,7 +67,16 @@ class Database:
 
     def close(self) -> None:
         """Return every connection."""
+        if self._writing is not None:
+            self._writing.close()
+            self._writing = None
         self.engine.dispose()
+
+    def _connection_that_writes(self) -> Connection:
+        """Always the same on SQLite: a connection forgets the pages it has read as soon as another one writes."""
+        if self._writing is None or self._writing.closed:
+            self._writing = self.engine.connect().execution_options(**{_WRITES: True})
+        return self._writing
 
 
 def in_short(problem: Exception) -> str:

@@ -133,15 +133,16 @@ def _wrapped(words: str) -> str:
     What no-break spaces join stays together, and so does a one-letter word with the next ("u nás", "w ankiecie").
     """
     lines: list[str] = []
-    for paragraph in words.strip().split("\n"):
-        line = ""
-        for word in _ONE_LETTER.sub("\\1\N{NO-BREAK SPACE}", paragraph).strip(" ").split(" "):
-            if line and len(line) + 1 + len(word) > _WIDTH:
-                lines.append(line)
-                line = word
-            else:
-                line = f"{line} {word}" if line else word
-        lines.append(line)
+    for paragraph in _ONE_LETTER.sub("\\1\N{NO-BREAK SPACE}", words.strip()).split("\n"):
+        left = paragraph.strip(" ")
+        while len(left) > _WIDTH:
+            end = left.rfind(" ", 0, _WIDTH + 1)
+            end = end if end > 0 else left.find(" ", _WIDTH)
+            if end < 0:
+                break
+            lines.append(left[:end])
+            left = left[end + 1 :].lstrip(" ")
+        lines.append(left)
     return "\n".join(lines).replace("\N{NO-BREAK SPACE}", " ") + "\n"
 
 

@@ -1,11 +1,12 @@
 """Write down what came of what was armed, guarded by the fence; and what became of a lost answer."""
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, case, insert, literal, select, update
+from sqlalchemy import Connection, bindparam, case, insert, literal, select, text, update
 
 from domain.actions import State
 from store.ledger.facts import may_be_out
@@ -30,8 +31,14 @@ _DONE = (
     )
 )
 _RECEIVED = insert(receipts)
-_RECEIVED_TOGETHER = insert(receipts).returning(receipts.c.id)
-"""Returning something makes it one statement for many rows, where a driver would send one after the other."""
+_RECEIVED_TOGETHER = text(
+    "INSERT INTO receipts (action_id, integration, external_id, adopted, detail, at) "
+    "SELECT action_id, :integration, external_id, false, CAST(detail AS json), :at FROM unnest("
+    "CAST(:action_ids AS bigint[]), CAST(:external_ids AS text[]), CAST(:details AS text[])"
+    ") AS done (action_id, external_id, detail)"
+)
+"""One statement, always the same: PostgreSQL's driver would send a row after the other, or read a long list of values
+anew each time."""
 
 
 def record(
@@ -49,8 +56,7 @@ def record(
     done = [result for result in valid if result.state is State.DONE]
     if done:
         connection.execute(_DONE, {"ids": [result.id for result in done], "now": now, "run": worker.run})
-        received = _RECEIVED if connection.dialect.name == "sqlite" else _RECEIVED_TOGETHER
-        connection.execute(received, list(_receipts(done, integration, now)))
+        _receive(connection, done, integration, now)
     others = _honest(connection, [result for result in valid if result.state is not State.DONE], now)
     if others:
         connection.execute(
@@ -90,6 +96,20 @@ def _move(result: Result, now: datetime) -> dict[str, Any]:
         "new_due_at": result.due_at or now,
         "new_check_at": result.next_check_at,
     }
+
+
+def _receive(connection: Connection, done: Sequence[Result], integration: str, now: datetime) -> None:
+    if connection.dialect.name == "sqlite":
+        connection.execute(_RECEIVED, list(_receipts(done, integration, now)))
+        return
+    received = {
+        "integration": integration,
+        "at": now,
+        "action_ids": [result.id for result in done],
+        "external_ids": [result.external_id or "" for result in done],
+        "details": [json.dumps(result.detail or {}) for result in done],
+    }
+    connection.execute(_RECEIVED_TOGETHER, received)
 
 
 def _receipts(done: Iterable[Result], integration: str, now: datetime) -> Iterable[dict[str, Any]]:
