@@ -1,5 +1,6 @@
 """Engines and transactions: one way to read, one way to write, on SQLite and PostgreSQL."""
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
+from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from store.crash_points import reached
 from store.turns import Turns
@@ -123,8 +125,8 @@ def _sqlite_engine(url: str) -> Engine:
     @event.listens_for(engine, "connect")
     def _connected(connection: Any, _record: Any) -> None:
         connection.isolation_level = None  # transactions begin as we say, not as the driver guesses
+        _into_wal(connection)
         for pragma in (
-            "journal_mode = WAL",
             "synchronous = FULL",  # a 2xx is a promise: it survives a power cut, not only a killed process
             "foreign_keys = ON",
             f"busy_timeout = {_BUSY_MS}",
@@ -139,3 +141,14 @@ def _sqlite_engine(url: str) -> Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
     return engine
+
+
+@retry(
+    retry=retry_if_exception_type(sqlite3.OperationalError),
+    stop=stop_after_delay(_BUSY_MS / 1000),
+    wait=wait_fixed(0.01),
+    reraise=True,
+)
+def _into_wal(connection: sqlite3.Connection) -> None:
+    """Two processes that open a new file at once: SQLite refuses the second one outright, without its busy handler."""
+    connection.execute("PRAGMA journal_mode = WAL")

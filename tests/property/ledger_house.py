@@ -4,6 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 from zoneinfo import ZoneInfo
@@ -17,7 +18,9 @@ from sqlalchemy import insert, select
 from domain.actions import FINAL, Basis, Capability, State
 from domain.planning import PlannedAction
 from integrations.errors import AuthFailed, NotSent, OutcomeUnknown, RateLimited, Rejected
+from services.lifelines import Lifelines
 from services.outcomes import Outcome, as_result, failed_before_sending
+from services.settings import Settings
 from services.wiring import Handrail
 from store.database import Database
 from store.groupcommit import GroupCommit
@@ -90,6 +93,8 @@ class House:
             roster=self.outside.roster({SOURCE: intake()}),
             policy=POLICY,
             clock=lambda: self.world.now,
+            settings=Settings(),
+            lifelines=Lifelines(Path("no such directory"), "sweeper"),  # whoever dies here is known by their leases
         )
         return cast(Handrail, parts)
 
