@@ -71,6 +71,8 @@ def test_applied_again_it_changes_nothing_but_what_is_not_declared(applied: Serv
     assert [each["active"] for each in applied.named("deployments", "survey-escalation")["schedules"]] == [True]
     applied.patch("/work_pools/handrail", {"is_paused": False})
     applied.post(f"/deployments/{after['dispatch-actions']}/resume_deployment")
+    applied.patch(f"/automations/{late['id']}", {"enabled": True})
+    applied.patch(f"/deployments/{sweep['id']}/schedules/{sweep['schedules'][0]['id']}", {"active": True})
 
 
 def test_nobody_there_is_said_with_what_to_do() -> None:

@@ -1,28 +1,15 @@
-"""A quick cut of the proof of vendor faults: every mode and write class, few of each, two classes a database."""
-
-from collections.abc import Sequence
+"""A quick cut of the proof of vendor faults: every mode, every write class, both databases, few of each."""
 
 import pytest
 from vendor_faults import QUICK, prove
-
-from domain.actions import WriteClass
 
 
 @pytest.mark.process
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize(
-    ("database_url", "classes"),
-    [
-        ("sqlite", (WriteClass.A, WriteClass.C)),
-        pytest.param("postgresql", (WriteClass.B, WriteClass.D), marks=pytest.mark.postgres),
-    ],
-    indirect=["database_url"],
-)
-async def test_no_fault_of_a_vendor_loses_or_doubles_anything(database_url: str, classes: Sequence[WriteClass]) -> None:
-    is_paced = WriteClass.A in classes  # once is enough: waits and rates are the same on both
-    findings = [each async for each in prove(database_url, seed=1, size=QUICK, classes=classes, paced=is_paced)]
-    assert len(findings) == len(classes) + is_paced
+async def test_no_fault_of_a_vendor_loses_or_doubles_anything(database_url: str) -> None:
+    findings = [finding async for finding in prove(database_url, seed=1, size=QUICK)]
+    assert len(findings) == 5
     for finding in findings:
         assert finding.holds, finding.as_line()
-        assert finding.faults.total() > 60
+    assert sum(finding.faults.total() for finding in findings) > 300
