@@ -72,6 +72,7 @@ def test_applied_again_it_changes_nothing_but_what_is_not_declared(applied: Serv
     applied.patch("/work_pools/handrail", {"is_paused": False})
     applied.post(f"/deployments/{after['dispatch-actions']}/resume_deployment")
     applied.patch(f"/automations/{late['id']}", {"enabled": True})
+    sweep = applied.named("deployments", "recovery-sweep")  # its schedule has another id now
     applied.patch(f"/deployments/{sweep['id']}/schedules/{sweep['schedules'][0]['id']}", {"active": True})
 
 
