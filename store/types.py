@@ -22,6 +22,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.sql.operators import OperatorType
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -111,6 +112,10 @@ class among(FunctionElement[bool]):
     def __init__(self, column: ColumnElement[Any], parameter: str) -> None:
         of = BigInteger if isinstance(column.type, Integer) else String
         super().__init__(column, bindparam(parameter, type_=_Listed(of)))
+
+    def self_group(self, against: OperatorType | None = None) -> "among":
+        """As it stands: SQLAlchemy would write `… = 1` for SQLite, which then reads the whole table."""
+        return self
 
 
 @compiles(among, "sqlite")
