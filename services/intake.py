@@ -5,7 +5,6 @@ import hashlib
 import logging
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, select
@@ -16,7 +15,7 @@ from domain.actions import Capability
 from domain.policy import Policy
 from domain.surveys import SurveyAnswer
 from integrations.ports import Headers, SurveyIntake
-from services.rounds import rounds
+from services.rounds import in_rounds
 from services.surveys import Accepted, Fate, Given, Judged, UnknownCustomer, accept_answers, judge_answer
 from services.wiring import Handrail
 from store import inbox
@@ -68,7 +67,8 @@ async def receive_webhook(handrail: Handrail, source: str, headers: Headers, bod
         problems = broken.problems
 
     given = Given(judged, event.customer.as_customer()) if event is not None and judged is not None else None
-    delivered = _Delivered(source, verified.webhook_id, body, given, problems, http_status, handrail.policy, now)
+    arrival = inbox.Arrival(source, verified.webhook_id, hashlib.sha256(body).hexdigest(), now)
+    delivered = _Delivered(arrival, body, given, problems, http_status, handrail.policy)
     answer = await asyncio.wrap_future(handrail.writer.submit_to(_store, delivered))
     reached("intake.durable")
     return answer
@@ -83,37 +83,28 @@ async def _judged(answer: SurveyAnswer, policy: Policy) -> Judged:
 
 @dataclass(frozen=True, slots=True)
 class _Delivered:
-    """One verified delivery, read and judged before the transaction."""
+    """One verified delivery: read, judged and hashed before the transaction."""
 
-    source: str
-    webhook_id: str
+    arrival: inbox.Arrival
     body: bytes
     given: Given | None
     problems: Sequence[Problem]
     http_status: int
     policy: Policy
-    now: datetime
 
 
 def _store(connection: Connection, delivered: Sequence[_Delivered]) -> list[Answer]:
     """Everything that came in while the database was busy, set by set; how each is answered."""
-    answers: dict[int, Answer] = {}
-    for together in rounds(range(len(delivered)), lambda place: _door(delivered[place])):
-        stored = _store_together(connection, [delivered[place] for place in together])
-        answers |= zip(together, stored, strict=True)
-    return [answers[place] for place in range(len(delivered))]
+    return in_rounds(delivered, _door, lambda together: _store_together(connection, together))
 
 
 def _door(it: _Delivered) -> frozenset[Hashable]:
     """A repeat is answered from what the first one came to."""
-    return frozenset({(it.source, it.webhook_id)})
+    return frozenset({(it.arrival.source, it.arrival.webhook_id)})
 
 
 def _store_together(connection: Connection, delivered: Sequence[_Delivered]) -> list[Answer]:
-    arrivals = [
-        inbox.Arrival(it.source, it.webhook_id, hashlib.sha256(it.body).hexdigest(), it.now) for it in delivered
-    ]
-    deliveries = inbox.receive(connection, arrivals)
+    deliveries = inbox.receive(connection, [it.arrival for it in delivered])
     reached("intake.received")
     told = [
         (it, it.given)
@@ -131,7 +122,8 @@ def _accepted(connection: Connection, told: Sequence[tuple[_Delivered, Given]]) 
     if not told:
         return {}
     latest = told[-1][0]
-    fates = accept_answers(connection, [given for _, given in told], latest.policy, run="gateway", now=latest.now)
+    now = latest.arrival.received_at
+    fates = accept_answers(connection, [given for _, given in told], latest.policy, run="gateway", now=now)
     return {_door(it): fate for (it, _), fate in zip(told, fates, strict=True)}
 
 
@@ -145,8 +137,16 @@ def _answered(connection: Connection, it: _Delivered, delivery: inbox.Delivery, 
         problems = fate.problems
     if problems:
         rows = [problem.as_json() for problem in problems]
+        at = it.arrival
         delivery = inbox.refuse(
-            connection, delivery, it.source, it.webhook_id, it.body, rows, http_status=it.http_status, now=it.now
+            connection,
+            delivery,
+            at.source,
+            at.webhook_id,
+            it.body,
+            rows,
+            http_status=it.http_status,
+            now=at.received_at,
         )
     urgent = fate.urgent if isinstance(fate, Accepted) else frozenset()
     return _answer(delivery, duplicate=False, urgent=urgent)
@@ -154,10 +154,11 @@ def _answered(connection: Connection, it: _Delivered, delivery: inbox.Delivery, 
 
 def _repeated(connection: Connection, delivery: inbox.Delivery, it: _Delivered) -> Answer:
     """Answer as the first time. Another body under a known id is not answered otherwise, but it is kept."""
-    if hashlib.sha256(it.body).hexdigest() != delivery.body_hash and not _is_kept(connection, delivery, it.body):
-        _log.warning("%s: %s came again with another body; it is in quarantine", it.source, delivery.event_id)
+    at = it.arrival
+    if at.body_hash != delivery.body_hash and not _is_kept(connection, delivery, it.body):
+        _log.warning("%s: %s came again with another body; it is in quarantine", at.source, delivery.event_id)
         problem = REUSED_ID.as_json()
-        inbox.keep(connection, it.source, it.webhook_id, it.body, [problem], inbox_id=delivery.id, now=it.now)
+        inbox.keep(connection, at.source, at.webhook_id, it.body, [problem], inbox_id=delivery.id, now=at.received_at)
     return _answer(delivery, duplicate=True, urgent=frozenset())
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Hashable, Iterator, Sequence
 from typing import TypeVar
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 
 def rounds(items: Sequence[T], subjects: Callable[[T], frozenset[Hashable]]) -> Iterator[list[T]]:
@@ -23,3 +24,13 @@ def rounds(items: Sequence[T], subjects: Callable[[T], frozenset[Hashable]]) -> 
             taken |= its
         yield now
         left = later
+
+
+def in_rounds(
+    items: Sequence[T], subjects: Callable[[T], frozenset[Hashable]], work: Callable[[list[T]], Sequence[R]]
+) -> list[R]:
+    """What `work` makes of the items, round by round: one result an item, in the order they came."""
+    results: dict[int, R] = {}
+    for places in rounds(range(len(items)), lambda place: subjects(items[place])):
+        results |= zip(places, work([items[place] for place in places]), strict=True)
+    return [results[place] for place in range(len(items))]

@@ -14,7 +14,7 @@ from domain.escalation import calls_for_case
 from domain.policy import Policy
 from domain.surveys import Judgement, SurveyAnswer, judge
 from services.escalating import Escalation, escalate
-from services.rounds import rounds
+from services.rounds import in_rounds
 from store import customers, surveys
 
 OTHER_CUSTOMER = Problem(
@@ -99,14 +99,15 @@ def accept_answers(
 
     Answers of one customer follow one another: the second joins the case that the first opened.
     """
-    fates: dict[int, Fate] = {}
-    for together in rounds(range(len(given)), lambda place: _subjects(given[place])):
-        left = together
-        while left:  # what another process inserted at this very moment is seen the next time
-            told = _accept(connection, {place: given[place] for place in left}, policy, run=run, now=now)
-            fates |= told
-            left = [place for place in left if place not in told]
-    return [fates[place] for place in range(len(given))]
+
+    def accept(together: list[Given]) -> list[Fate]:
+        fates: dict[int, Fate] = {}
+        while left := {place: it for place, it in enumerate(together) if place not in fates}:
+            # What another process inserted at this very moment is seen the next time.
+            fates |= _accept(connection, left, policy, run=run, now=now)
+        return [fates[place] for place in range(len(together))]
+
+    return in_rounds(given, _subjects, accept)
 
 
 def _subjects(given: Given) -> frozenset[Hashable]:

