@@ -8,6 +8,9 @@ import httpx
 
 OVER = frozenset({"COMPLETED", "FAILED", "CRASHED", "CANCELLED"})
 
+_STAYS_OVER = 3.0
+"""Seconds after which a run that is over, and was asked to run again, will not."""
+
 
 class Prefect:
     """One server. Each request is repeated while the server is away or busy, for a minute at most."""
@@ -84,13 +87,15 @@ class Prefect:
         return str(found["state_type"]) if found else "gone"
 
     def wait(self, run: str, seconds: float = 180, *, times: int = 1) -> str:
-        """Until it has run `times` times and is over; the last state seen, over or not."""
-        deadline = time.monotonic() + seconds
+        """Until it is over and has run `times` times, or has been over for some seconds; the last state seen."""
+        deadline, over_since = time.monotonic() + seconds, None
         while True:
             found = self.run(run)
             state = str(found["state_type"]) if found else "gone"
-            is_over = state in OVER and (found is None or found["run_count"] >= times or state == "CANCELLED")
-            if is_over or state == "gone" or time.monotonic() > deadline:
+            if found is None or (state in OVER and found["run_count"] >= times):
+                return state
+            over_since = (over_since or time.monotonic()) if state in OVER else None
+            if time.monotonic() > min(deadline, (over_since or deadline) + _STAYS_OVER):
                 return state
             time.sleep(0.3)
 

@@ -16,7 +16,7 @@ from local_stack import LocalStack, local_stack
 from oracle import Effects
 from prefect_chaos_api import Prefect
 from prefect_chaos_work import Answers, a_message, a_task, due_of, where_it_is_noon
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
 from domain.customers import Customer
 from store import customers
@@ -24,6 +24,9 @@ from store.database import Database, sqlite_url
 from store.ledger.enqueue import About, enqueue
 from store.tables import metadata
 from store.wordings import approved
+
+_TOGETHER = 10
+"""Actions enqueued in one transaction: none holds SQLite's lock for long."""
 
 LEASE, TIMEOUT = 6.0, 2.5
 ROSTER = (
@@ -62,18 +65,23 @@ class Stage:
     def put(self, tasks: int = 0, messages: int = 0) -> list[str]:
         """Enqueue tasks and service messages that are due now; their keys."""
         first, now = len(self.work), datetime.now(UTC)
-        keys = []
-        for n in range(first, first + tasks + messages):
-            ref = f"chaos-{self.seed}-{n}"
-            with self.database.write() as connection:  # one by one: none holds SQLite's lock for long
-                someone = Customer(ref, email=f"{ref}@example.com", language="en", time_zone=where_it_is_noon(now))
-                customer_id = customers.create(connection, someone, now=now)
-                wording = approved(connection)["acknowledgement", "en"]
-                planned = a_task(ref, now) if n < first + tasks else a_message(ref, wording, now)
-                enqueue(connection, [planned], About(customer_id), run="chaos", now=now)
-            self.work[planned.key] = time.time()
-            keys.append(planned.key)
+        numbers = range(first, first + tasks + messages)
+        keys: list[str] = []
+        for some in (numbers[n : n + _TOGETHER] for n in range(0, len(numbers), _TOGETHER)):
+            with self.database.write() as connection:
+                made = [self._put_one(connection, n, now, is_task=n < first + tasks) for n in some]
+            self.work.update((key, time.time()) for key in made)  # due from the commit on
+            keys += made
         return keys
+
+    def _put_one(self, connection: Connection, number: int, now: datetime, *, is_task: bool) -> str:
+        ref = f"chaos-{self.seed}-{number}"
+        someone = Customer(ref, email=f"{ref}@example.com", language="en", time_zone=where_it_is_noon(now))
+        customer_id = customers.create(connection, someone, now=now)
+        wording = approved(connection)["acknowledgement", "en"]
+        planned = a_task(ref, now) if is_task else a_message(ref, wording, now)
+        enqueue(connection, [planned], About(customer_id), run="chaos", now=now)
+        return planned.key
 
     def put_again(self) -> None:
         """Plan everything once more under the same keys, as a planner that ran twice."""
