@@ -1,10 +1,10 @@
 """The house around the ledger: what was planned, who works, and each step of a worker held to what is true."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 from zoneinfo import ZoneInfo
@@ -18,9 +18,7 @@ from sqlalchemy import insert, select
 from domain.actions import FINAL, Basis, Capability, State
 from domain.planning import PlannedAction
 from integrations.errors import AuthFailed, NotSent, OutcomeUnknown, RateLimited, Rejected
-from services.lifelines import Lifelines
 from services.outcomes import Outcome, as_result, failed_before_sending
-from services.settings import Settings
 from services.wiring import Handrail
 from store.database import Database
 from store.groupcommit import GroupCommit
@@ -54,6 +52,19 @@ class Process:
         return Worker(self.name, f"run of {self.name}")
 
 
+class Proofs:
+    """Whose death is proven, as the locks of an installation's processes tell it."""
+
+    def __init__(self) -> None:
+        self.names: set[str] = set()
+
+    @contextmanager
+    def dead(self) -> Iterator[frozenset[str]]:
+        """For the one who takes over what they held."""
+        yield frozenset(self.names)
+        self.names.clear()
+
+
 class House:
     """One history's database, people and processes. What is true is remembered here, never read from the ledger."""
 
@@ -68,7 +79,7 @@ class House:
         self.processes = [Process(f"w{number}") for number in range(3)]
         self.writer = GroupCommit(database)
         self.tally, self.steps = Tally(), 0
-        self.deaths = 0
+        self.deaths, self.proofs = 0, Proofs()
         self.is_stopped = False
         self.suppressed: set[tuple[str, str]] = set()
         self.planned: dict[str, PlannedAction] = {}  # whose `purpose` is the customer's ref here
@@ -92,9 +103,9 @@ class House:
             writer=self.writer,
             roster=self.outside.roster({SOURCE: intake()}),
             policy=POLICY,
+            settings=SimpleNamespace(lease_seconds=20.0),
+            lifelines=self.proofs,
             clock=lambda: self.world.now,
-            settings=Settings(),
-            lifelines=Lifelines(Path("no such directory"), "sweeper"),  # whoever dies here is known by their leases
         )
         return cast(Handrail, parts)
 
@@ -235,10 +246,16 @@ class House:
         """Integrations that get nothing for the time being."""
         return {row.name for row in self.world.rows("integration_state") if row.breaker == "open"}
 
-    def stop_a_process(self, process: Process, *, for_good: bool) -> None:
-        """Killed, or stopped past its leases, to go on later: what it armed and has not sent, it must not send then."""
+    def stop_a_process(self, process: Process, *, for_good: bool, is_proven: bool = False) -> None:
+        """Killed, or stopped past its leases, to go on later: what it armed and has not sent, it must not send then.
+
+        A death that `is_proven` is known before any lease is over.
+        """
         held = {row.key for row in self.world.rows("actions") if row.claimed_by == process.name and row.lease_until}
-        if held:
+        if for_good and is_proven:
+            self.proofs.names.add(process.name)
+            self.tally.did("died holding something: proven")
+        elif held:
             self.world.kill(*held)
         process.armed = [(armed, False) for armed, _ in process.armed]
         self.tally.did("died holding something" if for_good else "slept past its lease")

@@ -186,11 +186,11 @@ class LedgerMachine(RuleBasedStateMachine):
         self.house.go_on(busy[who % len(busy)], until, ends, None)
 
     @precondition(lambda self: self.house.busy())
-    @rule(who=st.integers(0, 2), for_good=st.booleans())
-    def stop_a_process(self, who: int, for_good: bool) -> None:
-        """A process is killed, or sleeps past its leases."""
+    @rule(who=st.integers(0, 2), for_good=st.booleans(), is_proven=st.booleans())
+    def stop_a_process(self, who: int, for_good: bool, is_proven: bool) -> None:
+        """A process is killed, proven dead or not, or sleeps past its leases."""
         busy = self.house.busy()
-        self.house.stop_a_process(busy[who % len(busy)], for_good=for_good)
+        self.house.stop_a_process(busy[who % len(busy)], for_good=for_good, is_proven=is_proven)
 
     @precondition(lambda self: self.house.busy())
     @rule(who=st.integers(0, 2), ends=SENDS)
@@ -212,6 +212,7 @@ class LedgerMachine(RuleBasedStateMachine):
     def recover(self) -> None:
         """One round of recovery, by the code that ships. Nothing stays in a dead worker's hands."""
         before = {row.key: row for row in self.world.rows("actions")}
+        dead = set(self.house.proofs.names)
         LOOP.run_until_complete(sweep(self.house.handrail, run="sweeper"))
         for row in self.world.rows("actions"):
             was = before[row.key]
@@ -220,7 +221,8 @@ class LedgerMachine(RuleBasedStateMachine):
             if row.state != was.state and (kind := f"recovery: {was.state} to {row.state}") in KINDS:
                 self.house.tally.did(kind)
             self.house.tally.did("recovery: searched and not found", row.lookups > was.lookups)
-            assert not (row.state in {State.CLAIMED, State.SENDING} and row.lease_until < LONG_AGO)
+            is_held = row.state in {State.CLAIMED, State.SENDING}
+            assert not (is_held and (row.lease_until < LONG_AGO or row.claimed_by in dead))
 
     @rule(change=CHANGES)
     def customer(self, change: tuple[str, str, Capability]) -> None:

@@ -33,6 +33,7 @@ KINDS = frozenset(
         )),
         "recovery: searched and not found",
         "died holding something",
+        "died holding something: proven",
         "slept past its lease",
         *(f"customer: {what}" for what in ("move", "withdraw", "allow", "suppress", "lock", "lift", "erase")),
         "case solved",
