@@ -32,6 +32,7 @@ class World:
     diary: Path  # what senders and planners were told, a line each: the outside's own memory
     sweeps: Path  # when each sweep of each process began and ended, a line each, in business time
     log: Path
+    data: Path
     poison: str | None = None  # whoever sends this key dies
 
     def now(self) -> datetime:

@@ -162,7 +162,13 @@ def with_people(rows: Iterable[Any]) -> set[int]:
 
 def _handrail(world: World, rules: Policy) -> Handrail:
     settings = Settings.model_validate(
-        {"database_url": world.database, "lease_seconds": LEASE, "sweep_seconds": SWEEP, "urgent_windows": 2}
+        {
+            "data": _data(world),
+            "database_url": world.database,
+            "lease_seconds": LEASE,
+            "sweep_seconds": SWEEP,
+            "urgent_windows": 2,
+        }
     )
     roster = load_roster(_roster(world), {"TOKEN": "sandbox", "SECRET": SECRET}, lease_seconds=LEASE)
     if world.poison is not None:
@@ -177,6 +183,11 @@ def _roster(world: World) -> str:
         for capability, write_class in ROTATIONS[world.rotation].items()
     ]
     return "\n".join([*sections, f"survey_intake: {{{SOURCE}: {{vendor: standard, secrets: ['${{SECRET}}']}}}}"])
+
+
+def _data(world: World) -> Path:
+    """Where deaths are proven; in half of the rotations as on machines that share none, and the lease must run out."""
+    return world.data if world.rotation < len(ROTATIONS) // 2 else world.data / str(os.getpid())
 
 
 def _batch(capability: Capability, world: World) -> int:

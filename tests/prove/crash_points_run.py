@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import time
 from collections import Counter
@@ -79,7 +80,9 @@ def world_in(slot: Slot, database: str, job: Job) -> World:
     diary, sweeps, log = (slot.directory / name for name in ("diary", "sweeps", "log"))
     for file in (diary, sweeps, log):
         file.unlink(missing_ok=True)
-    return World(database, slot.url, job.rotation, time.monotonic(), diary, sweeps, log, job.poison)
+    data = slot.directory / "data"
+    shutil.rmtree(data, ignore_errors=True)
+    return World(database, slot.url, job.rotation, time.monotonic(), diary, sweeps, log, data, job.poison)
 
 
 def run(job: Job, slot: Slot, databases: Databases, rules: Policy) -> Outcome:
