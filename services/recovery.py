@@ -2,14 +2,13 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import product
 from typing import Any
 
-from sqlalchemy import Connection
-
-from domain.actions import Capability, State, WriteClass
+from domain.actions import Capability, Kind, WriteClass
 from domain.recovery import LookUp, Lost, SendAgain, ToPerson, after_lost_answer
 from integrations.errors import IntegrationError
 from integrations.registry import Configured
@@ -70,27 +69,21 @@ def _take_over(handrail: Handrail, run: str, now: datetime) -> list[ledger.Swept
         with handrail.database.write("take-over") as connection:
             swept = ledger.sweep_leases(connection, run=run, now=now)
             if dead:
-                early = ledger.sweep_leases(connection, run=run, now=now, dead=dead)
-                _let_arrive(connection, handrail, early, now)
-                swept += early
+                swept += ledger.sweep_leases(connection, run=run, now=now, dead=dead, arrives=_arrives(handrail, now))
             return swept
 
 
-def _let_arrive(connection: Connection, handrail: Handrail, swept: Sequence[ledger.Swept], now: datetime) -> None:
+def _arrives(handrail: Handrail, now: datetime) -> dict[tuple[str, Kind], datetime]:
     """A process died just now: what it had sent may arrive as long as its vendor may take, which a lease waits out.
 
     Until then nothing is repeated and no search believed; but where neither would tell anything, nobody waits.
     """
-    for configured in handrail.roster:
-        ids = [
-            row.id
-            for row in swept
-            if row.after is State.UNCERTAIN
-            and row.integration == configured.name
-            and configured.write_class(operation_of(row.kind, configured.capability)) is not WriteClass.D
-        ]
-        if ids:
-            ledger.let_arrive(connection, ids, until=now + timedelta(seconds=configured.timeout_seconds))
+    found = {}
+    for configured, kind in product(handrail.roster, Kind):
+        with suppress(LookupError):  # it does nothing of this kind
+            if configured.write_class(operation_of(kind, configured.capability)) is not WriteClass.D:
+                found[configured.name, kind] = now + timedelta(seconds=configured.timeout_seconds)
+    return found
 
 
 def _take_uncertain(handrail: Handrail, urgent_only: bool, now: datetime) -> list[Uncertain]:

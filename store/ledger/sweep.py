@@ -1,6 +1,6 @@
 """Recovery: what dead workers held, and what became uncertain (design §4)."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -27,10 +27,8 @@ class Swept:
 
     id: int
     key: str
-    kind: Kind
     before: State
     after: State
-    integration: str | None  # whom it was armed for, last
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +60,21 @@ def has_uncertain(connection: Connection, *, now: datetime) -> bool:
 
 
 def sweep_leases(
-    connection: Connection, *, run: str, now: datetime, dead: Collection[str] | None = None
+    connection: Connection,
+    *,
+    run: str,
+    now: datetime,
+    dead: Collection[str] | None = None,
+    arrives: Mapping[tuple[str, Kind], datetime] | None = None,
 ) -> list[Swept]:
     """Take over rows whose lease ran out by the database's clock; or those of workers proven `dead`, whatever theirs.
 
     Claimed rows surely did not go out: back to `ready`, the first time to run apart, then alone; `needs_human` after
     three deaths alone. Armed rows may have gone out: `uncertain`, whatever their worker believes, and alone from then.
+
+    `arrives`: until when what was sent may still be at work, by integration and kind; it is settled no earlier. Each
+    row is changed once: PostgreSQL checks the foreign keys of a row changed twice in a transaction, and so waits for
+    its customer, whose holder may wait for the row.
     """
     died_alone = case((actions.c.lane == "alone", actions.c.deaths_alone + 1), else_=actions.c.deaths_alone)
     too_often = died_alone >= DEATHS_ALONE
@@ -95,23 +102,23 @@ def sweep_leases(
                 deaths_alone=died_alone,
                 lane="alone" if before is State.SENDING else _NEXT_LANE,
                 lease_until=None,
-                next_check_at=now if before is State.SENDING else None,
+                next_check_at=_settled_from(now, arrives) if before is State.SENDING else None,
                 updated_at=now,
                 updated_by=run,
             )
-            .returning(actions.c.id, actions.c.key, actions.c.kind, actions.c.state, actions.c.integration)
+            .returning(actions.c.id, actions.c.key, actions.c.state)
         )
-        swept += [Swept(row.id, row.key, Kind(row.kind), before, State(row.state), row.integration) for row in rows]
+        swept += [Swept(row.id, row.key, before, State(row.state)) for row in rows]
     return swept
 
 
-def let_arrive(connection: Connection, ids: Sequence[int], *, until: datetime) -> None:
-    """Settle these uncertain rows no earlier than `until`: what their worker sent may still be at work."""
-    connection.execute(
-        update(actions)
-        .where(actions.c.id.in_(ids), actions.c.state == State.UNCERTAIN, actions.c.next_check_at < until)
-        .values(next_check_at=until)
-    )
+def _settled_from(now: datetime, arrives: Mapping[tuple[str, Kind], datetime] | None) -> ColumnElement[datetime]:
+    at_once = literal(now, Instant())
+    known = [
+        ((actions.c.integration == name) & (actions.c.kind == kind), literal(at, Instant()))
+        for (name, kind), at in (arrives or {}).items()
+    ]
+    return case(*known, else_=at_once) if known else at_once
 
 
 def take_uncertain(

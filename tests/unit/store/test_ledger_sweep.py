@@ -8,6 +8,7 @@ import pytest
 from ledger_world import NOON, World, a_plan, check_audit, later
 
 from domain.actions import Basis, Capability, Kind, State
+from store import customers
 from store.ledger import sweep as ledger
 from store.ledger.rows import Result, Worker
 from store.ledger.sweep import Swept, Uncertain
@@ -52,7 +53,7 @@ def test_what_a_dead_worker_had_only_reserved_goes_back_to_run_apart_then_alone(
     world.put(a_plan())
     world.reserve()
     world.kill()
-    assert world.sweep() == [Swept(world.row("k").id, "k", Kind.TASK, State.CLAIMED, State.READY, None)]
+    assert world.sweep() == [Swept(world.row("k").id, "k", State.CLAIMED, State.READY)]
     row = world.row("k")
     assert (row.state, row.lane, row.deaths_alone, row.lease_until) == ("ready", "apart", 0, None)
     assert row.reason == "its worker died before it was sent"
@@ -96,14 +97,30 @@ def test_what_a_worker_proven_dead_held_is_taken_at_once_and_nobody_elses(world:
     world.arm(world.reserve(limit=1, worker=lives), worker=lives)
     assert world.sweep() == []
     with world.database.write() as connection:
-        swept = ledger.sweep_leases(connection, run="sweeper", now=NOON, dead={"gone"})
-        ledger.let_arrive(connection, [row.id for row in swept], until=later(seconds=8))
+        arrives = {("crm via fake", Kind.TASK): later(seconds=8), ("mail via fake", Kind.MESSAGE): later(seconds=9)}
+        swept = ledger.sweep_leases(connection, run="sweeper", now=NOON, dead={"gone"}, arrives=arrives)
     assert [(row.key, row.after) for row in swept] == [("a", State.READY), ("b", State.UNCERTAIN)]
     assert world.states() == {"a": State.READY, "b": State.UNCERTAIN, "c": State.CLAIMED, "d": State.SENDING}
     assert _take_uncertain(world) == []
     world.now = later(seconds=8)
     assert [row.key for row in _take_uncertain(world)] == ["b"]
     check_audit(world.database)
+
+
+def test_taking_over_from_the_dead_waits_for_nobody_who_holds_a_customer(world: World) -> None:
+    """Whoever holds a customer may be waiting for the row: recovery changed it twice, and the two met in a deadlock."""
+    if world.database.is_sqlite:
+        pytest.skip("one writer at a time")
+    customer_id = world.customer()
+    world.put(a_plan("a"), customer_id=customer_id)
+    world.take(worker=Worker("gone", "run-1"))
+    arrives = {("crm via fake", Kind.TASK): later(seconds=8)}
+    with world.database.write() as holder, world.database.write() as connection:
+        assert customers.locked(holder, "C-1") is not None
+        connection.exec_driver_sql("SET LOCAL lock_timeout = '2s'")
+        swept = ledger.sweep_leases(connection, run="sweeper", now=NOON, dead={"gone"}, arrives=arrives)
+    assert [row.after for row in swept] == [State.UNCERTAIN]
+    assert world.row("a").next_check_at == later(seconds=8)
 
 
 def test_after_three_deaths_alone_a_person_looks(world: World) -> None:
