@@ -11,7 +11,7 @@ from oracle import Effects, judge
 from sqlalchemy import Row
 
 from domain.actions import Basis, Kind, State
-from handrail.sandbox.modes import Mode
+from handrail.sandbox.modes import MODES, Meets, Mode
 from integrations.retry_after import LONGEST
 
 
@@ -105,6 +105,8 @@ class Judge:
         self._business = business
         self.met: dict[str, list[Met]] = defaultdict(list)
         for entry in log:
+            if MODES[Mode(entry["mode"])].meets is Meets.SEARCHES:
+                continue  # nothing was asked to be done
             fault = Met(datetime.fromisoformat(entry["at"]), Mode(entry["mode"]), entry["seconds"], entry["capability"])
             for key in entry["keys"]:
                 self.met[key].append(fault)

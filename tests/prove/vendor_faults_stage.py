@@ -34,8 +34,10 @@ from store.database import Database
 from store.ledger.enqueue import About, enqueue
 from store.ledger.rows import actions, audit, integration_state
 
-LEASE, TIMEOUT, LAG = 1.0, 0.49, 0.4
-"""Seconds: of a worker, of a vendor's answer (less than half a lease), of what a search may miss."""
+LEASE, TIMEOUT, LAG = 1.0, 0.49, 1.5
+"""Seconds: of a worker, of a vendor's answer (less than half a lease), of what a search may miss.
+
+The last is longer than the wait before the first search, so that a search that lags is really blind."""
 
 SERVED = (Capability.TICKETING, Capability.MAIL, Capability.CRM, Capability.SMS)
 """One kind of action each: tickets, acknowledgements, tasks, proactive messages."""
