@@ -39,3 +39,34 @@ def test_survey_rate_searches_and_measures_half_beside_the_floors() -> None:
     assert [line["rate_per_second"] for line in lines] == [10, 15, 7.5, 7.5, 7.5]
     assert all(line["lost"] == line["doubled"] == 0 for line in lines)
     assert lines[-1]["highest_sustained_per_second"] == 15
+
+
+@pytest.mark.process
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+def test_dispatch_is_measured_beside_bare_clients_and_one_task_per_customer() -> None:
+    asked = ["--messages", "150", "--bare", "200", "--tasks", "10", "--databases", "sqlite", "--workers", "1"]
+    done = subprocess.run(
+        [sys.executable, str(BENCHMARKS / "dispatch.py"), *asked, "--ready", "300", "--memory-sent", "50"],
+        capture_output=True,
+        text=True,
+        timeout=390,
+    )
+    assert done.returncode == 0, done.stderr
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    bare = ["bare_port", "bare_aiohttp"]
+    assert [line["benchmark"] for line in lines] == [
+        *(bare * 2),
+        "task_per_customer",
+        "dispatch",
+        "dispatch",
+        "dispatch_memory",
+    ]
+    assert [line["messages"] for line in lines] == [200, 200, 2000, 2000, 10, 150, 150, 50]
+    assert all(line["messages_per_second"] > 0 for line in lines)
+    assert all(line["cpu_seconds_per_1000"] > 0 for line in lines)
+    assert all(line["memory_peak_mb"] > 10 for line in lines)
+    sent = [line for line in lines if line["benchmark"] == "dispatch"]
+    assert [(line["batch"], line["lost"], line["doubled"]) for line in sent] == [(1, 0, 0), (100, 0, 0)]
+    assert all(line["times_a_task_per_customer"] > 1 for line in sent)
+    assert all(0 < line["of_the_bare_client"] < 1 for line in sent)
