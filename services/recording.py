@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -23,6 +24,10 @@ from store.ledger.rows import Result, Worker
 
 _log = logging.getLogger("services.dispatch")
 
+_GATHER_SECONDS = 0.025
+"""How long an answer waits at most for the others of its window, to be written down with them: a commit costs as much
+for one as for all."""
+
 _PAUSE_SECONDS = 0.05
 _LONGEST_PAUSE_SECONDS = 1.0
 """Between two tries to record; the second is the longest, after doubling."""
@@ -35,8 +40,13 @@ class Window:
     left: int
     ends: float
     """When their lease is over (`time.monotonic()`): what is not written down by then is recovery's."""
+    out: int = field(init=False)
+    """Sends that are not back."""
     over: asyncio.Event = field(default_factory=asyncio.Event)
     trouble: Exception | None = None
+
+    def __post_init__(self) -> None:
+        self.out = self.left
 
     def finished(self, count: int, trouble: Exception | None = None) -> None:
         """`count` of its rows need nothing more here."""
@@ -69,15 +79,22 @@ class Recording:
         self._clock = clock
         self._back: list[tuple[Outcome, Window]] = []
         self._task: asyncio.Task[None] | None = None
+        self._is_whole = asyncio.Event()  # some window is back, all of it
 
     def note(self, outcomes: Sequence[Outcome], window: Window) -> None:
         """These are back. Returns at once; `window` is over when all of its rows are written down."""
         self._back += [(outcome, window) for outcome in outcomes]
+        window.out -= len(outcomes)
+        if not window.out:
+            self._is_whole.set()
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._run())
 
     async def _run(self) -> None:
         while self._back:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._is_whole.wait(), _GATHER_SECONDS)
+            self._is_whole.clear()
             back, self._back = self._back, []
             try:
                 await self._write([outcome for outcome, _ in back])
