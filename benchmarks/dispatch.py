@@ -28,7 +28,10 @@ from store.database import Database, sqlite_url
 
 BATCH = 100
 IN_FLIGHT = 64
-"""Connections of the bare clients, and of each worker."""
+"""Connections of the bare clients."""
+
+CONNECTIONS = 128
+"""Most connections of a worker: as an integration has them, unless told."""
 
 _START_SECONDS = 120
 
@@ -48,7 +51,7 @@ def main() -> None:
             with _databases(kind) as new:
                 for batch in asked.batches:
                     for workers in asked.workers:
-                        measured = _dispatch(sink, new(), kind, batch, workers, asked.messages)
+                        measured = _dispatch(sink, new(), kind, batch, workers, asked)
                         ceiling = bare["port", batch, workers]["messages_per_second"]
                         measured["of_the_bare_client"] = round(measured["messages_per_second"] / ceiling, 3)
                         if per_customer is not None:
@@ -58,19 +61,30 @@ def main() -> None:
                 _memory(sink, new(), kind, asked.ready, asked.memory_sent)
 
 
-def _dispatch(sink: str, url: str, kind: str, batch: int, workers: int, messages: int) -> dict[str, Any]:
-    """Fill a new database, then let the workers empty it; everything must have gone out exactly once."""
+def _dispatch(sink: str, url: str, kind: str, batch: int, workers: int, asked: argparse.Namespace) -> dict[str, Any]:
+    """Fill a new database, then let the workers send from it; what they sent must have gone out exactly once.
+
+    One by one they send a part of what is ready, which is enough to know the pace; in batches all of it.
+    """
+    messages = asked.messages if batch > 1 else min(asked.sent, asked.messages)
     database = Database(url)
     prepare(database)
-    fill(database, uuid.uuid4().hex[:12], 1, messages)
+    fill(database, uuid.uuid4().hex[:12], 1, asked.messages)
     database.close()
     before = _count(sink)
-    orders = {"database": url, "sink": sink, "batch": batch, "connections": IN_FLIGHT, "most": messages}
+    orders = {"database": url, "sink": sink, "batch": batch, "connections": CONNECTIONS, "most": messages // workers}
     figures = _run("_worker.py", [orders] * workers)
     after = _count(sink)
-    lost = messages - (after["keys"] - before["keys"])
+    lost = sum(each["sent"] for each in figures) - (after["keys"] - before["keys"])
     doubled = (after["writes"] - before["writes"]) - (after["keys"] - before["keys"])
-    return {**_line("dispatch", figures), "database": kind, "batch": batch, "lost": lost, "doubled": doubled}
+    return {
+        **_line("dispatch", figures),
+        "database": kind,
+        "batch": batch,
+        "ready": asked.messages,
+        "lost": lost,
+        "doubled": doubled,
+    }
 
 
 def _memory(sink: str, url: str, kind: str, ready: Sequence[int], sent: int) -> None:
@@ -82,7 +96,7 @@ def _memory(sink: str, url: str, kind: str, ready: Sequence[int], sent: int) -> 
         fill(database, name, there + 1, rows + gone)
         there = rows + gone
         most = min(sent, rows)
-        orders = {"database": url, "sink": sink, "batch": 1, "connections": IN_FLIGHT, "most": most}
+        orders = {"database": url, "sink": sink, "batch": 1, "connections": CONNECTIONS, "most": most}
         figures = _run("_worker.py", [orders])
         gone += most
         line = _line("dispatch_memory", figures)
@@ -214,7 +228,8 @@ def _say(line: dict[str, Any]) -> dict[str, Any]:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--messages", type=int, default=100_000, help="how many are sent in each run (100000)")
+    parser.add_argument("--messages", type=int, default=100_000, help="how many are ready in each run (100000)")
+    parser.add_argument("--sent", type=int, default=30_000, help="how many of them are sent one by one (30000)")
     parser.add_argument("--databases", nargs="+", choices=("sqlite", "postgresql"), default=["sqlite", "postgresql"])
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2], help="worker processes (1 2)")
     parser.add_argument("--batches", type=int, nargs="+", default=[1, BATCH], help="items a request (1 100)")
@@ -229,7 +244,8 @@ def _options() -> argparse.Namespace:
     )
     asked = parser.parse_args()
     if asked.quick:
-        asked.messages, asked.bare, asked.tasks = asked.messages // 10, asked.bare // 10, asked.tasks // 10
+        asked.messages, asked.sent = asked.messages // 10, asked.sent // 10
+        asked.bare, asked.tasks = asked.bare // 10, asked.tasks // 10
         asked.ready, asked.memory_sent = [rows // 100 for rows in asked.ready], asked.memory_sent // 100
     return asked
 
