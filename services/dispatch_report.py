@@ -3,12 +3,11 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from domain import recheck
 from domain.actions import Capability, State
-from services.outcomes import Outcome
-from store.ledger.rows import Result
+from store.ledger.record import Recorded
 
 _MOVED = {
     recheck.Skip: "skipped",
@@ -33,15 +32,14 @@ class DispatchReport:
         """Rows that arming did not let go."""
         self.counts.update(_MOVED[type(verdict)] for _, verdict in moved)
 
-    def count_results(self, outcomes: Sequence[Outcome], results: Sequence[Result], refused: Sequence[Result]) -> None:
+    def count_results(self, recorded: Recorded, *, now: datetime) -> None:
         """Rows that were sent, or tried to be."""
-        stale = {result.id for result in refused}
-        for result in results:
-            if result.id in stale:
-                self.counts["stale"] += 1
-                continue
+        self.counts += Counter(stale=len(recorded.refused))
+        for result in recorded.written:
             self.counts["retried" if result.state is State.READY else str(result.state)] += 1
-            later = result.due_at or result.next_check_at
+            later = result.due_at
+            if result.check_in_seconds is not None:
+                later = now + timedelta(seconds=result.check_in_seconds)
             if later is not None and (self.next_try is None or later < self.next_try):
                 self.next_try = later
 

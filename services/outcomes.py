@@ -50,20 +50,18 @@ def as_result(outcome: Outcome, retry: RetryRules, *, now: datetime) -> Result:
     reason = str(problem)
     if isinstance(problem, Rejected | Unsupported | CannotBeSaid):
         return Result(action.id, action.fence, State.FAILED, reason=reason)
-    wait = timedelta(
-        seconds=backoff_seconds(
-            action.attempts,
-            first=retry.first_seconds,
-            longest=retry.longest_seconds,
-            jitter=random.random(),  # noqa: S311 - spreads retries, guards nothing
-        )
+    wait = backoff_seconds(
+        action.attempts,
+        first=retry.first_seconds,
+        longest=retry.longest_seconds,
+        jitter=random.random(),  # noqa: S311 - spreads retries, guards nothing
     )
     if isinstance(problem, NotSent | RateLimited | Busy | AuthFailed | StoppedBeforeSending):
         if action.attempts >= retry.max_attempts:
             return Result(action.id, action.fence, State.FAILED, reason=f"gave up after {action.attempts}: {reason}")
         if isinstance(problem, RateLimited) and problem.retry_after is not None:
-            wait = max(wait, timedelta(seconds=problem.retry_after))
-        return Result(action.id, action.fence, State.READY, reason=reason, due_at=now + wait)
+            wait = max(wait, problem.retry_after)
+        return Result(action.id, action.fence, State.READY, reason=reason, due_at=now + timedelta(seconds=wait))
     if not isinstance(problem, IntegrationError):
         reason = f"{type(problem).__name__} inside the integration: {reason}"
-    return Result(action.id, action.fence, State.UNCERTAIN, reason=reason, next_check_at=now + wait)
+    return Result(action.id, action.fence, State.UNCERTAIN, reason=reason, check_in_seconds=wait)

@@ -19,8 +19,8 @@ from store.crash_points import reached
 from store.database import Database, in_short
 from store.groupcommit import GroupCommit
 from store.integrations import is_untroubled, note_sends
-from store.ledger.record import record
-from store.ledger.rows import Result, Worker
+from store.ledger.record import Recorded, record
+from store.ledger.rows import Worker
 
 _log = logging.getLogger("services.dispatch")
 
@@ -131,16 +131,16 @@ class Recording:
         results = [as_result(outcome, self._policy.retry, now=now) for outcome in outcomes]
         went_well = all(outcome.problem is None for outcome in outcomes)
 
-        def write(connection: Connection) -> tuple[list[Result], bool]:
-            refused = record(connection, results, integration=name, worker=self._worker, now=now)
+        def write(connection: Connection) -> tuple[Recorded, bool]:
+            recorded = record(connection, results, integration=name, worker=self._worker, now=now)
             reached("record.written")
-            return refused, went_well and is_untroubled(connection, name)
+            return recorded, went_well and is_untroubled(connection, name)
 
-        refused, nothing_to_note = await asyncio.wrap_future(self._writer.submit(write, ahead=True))
+        recorded, nothing_to_note = await asyncio.wrap_future(self._writer.submit(write, ahead=True))
         reached("record.committed")
-        for stale in refused:
+        for stale in recorded.refused:
             _log.warning("%s: a result came after its lease ran out and was refused", stale.id)
-        self._report.count_results(outcomes, results, refused)
+        self._report.count_results(recorded, now=now)
         if not nothing_to_note:
             try:
                 await asyncio.to_thread(self._tell_breaker, outcomes, now)

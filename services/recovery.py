@@ -4,7 +4,7 @@ import asyncio
 import logging
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import product
 from typing import Any
 
@@ -50,7 +50,7 @@ async def sweep(handrail: Handrail, *, run: str, urgent_only: bool = False) -> S
         report.add(row.key, f"{row.before} → {row.after}: its worker died")
     for key in await asyncio.to_thread(replan_changed, handrail.database, handrail.policy, run=run, now=now):
         report.add(key, "planned anew: its facts had changed")
-    taken = await asyncio.to_thread(_take_uncertain, handrail, urgent_only, now)
+    taken = await asyncio.to_thread(_take_uncertain, handrail, urgent_only)
     for uncertain in taken:
         try:
             report.add(uncertain.key, await _settle(handrail, uncertain, run))
@@ -69,11 +69,11 @@ def _take_over(handrail: Handrail, run: str, now: datetime) -> list[ledger.Swept
         with handrail.database.write("take-over") as connection:
             swept = ledger.sweep_leases(connection, run=run, now=now)
             if dead:
-                swept += ledger.sweep_leases(connection, run=run, now=now, dead=dead, arrives=_arrives(handrail, now))
+                swept += ledger.sweep_leases(connection, run=run, now=now, dead=dead, arrives=_arrives(handrail))
             return swept
 
 
-def _arrives(handrail: Handrail, now: datetime) -> dict[tuple[str, Kind], datetime]:
+def _arrives(handrail: Handrail) -> dict[tuple[str, Kind], float]:
     """A process died just now: what it had sent may arrive as long as its vendor may take, which a lease waits out.
 
     Until then nothing is repeated and no search believed; but where neither would tell anything, nobody waits.
@@ -82,17 +82,17 @@ def _arrives(handrail: Handrail, now: datetime) -> dict[tuple[str, Kind], dateti
     for configured, kind in product(handrail.roster, Kind):
         with suppress(LookupError):  # it does nothing of this kind
             if configured.write_class(operation_of(kind, configured.capability)) is not WriteClass.D:
-                found[configured.name, kind] = now + timedelta(seconds=configured.timeout_seconds)
+                found[configured.name, kind] = configured.timeout_seconds
     return found
 
 
-def _take_uncertain(handrail: Handrail, urgent_only: bool, now: datetime) -> list[Uncertain]:
+def _take_uncertain(handrail: Handrail, urgent_only: bool) -> list[Uncertain]:
     with handrail.database.read() as connection:
-        if not ledger.has_uncertain(connection, now=now):
+        if not ledger.has_uncertain(connection):
             return []
-    hold = timedelta(seconds=_HOLD_LEASES * handrail.settings.lease_seconds)
+    hold_seconds = _HOLD_LEASES * handrail.settings.lease_seconds
     with handrail.database.write("take-uncertain") as connection:
-        return ledger.take_uncertain(connection, hold=hold, now=now, urgent_only=urgent_only)
+        return ledger.take_uncertain(connection, hold_seconds=hold_seconds, urgent_only=urgent_only)
 
 
 async def _settle(handrail: Handrail, row: Uncertain, run: str) -> str:
@@ -140,10 +140,9 @@ def _adopt(handrail: Handrail, row: Uncertain, external_id: str, run: str) -> st
 
 def _not_found(handrail: Handrail, configured: Configured, row: Uncertain) -> str:
     """Wait out what the vendor's search may lag behind its writes, then look once more."""
-    now = handrail.clock()
-    later = now + timedelta(seconds=configured.search_lag_seconds)
+    lag_seconds = configured.search_lag_seconds
     with handrail.database.write("not-found") as connection:
-        ledger.looked_up(connection, row, next_check_at=later, now=now)
+        ledger.looked_up(connection, row, lag_seconds=lag_seconds, now=handrail.clock())
     return f"looked up {row.lookups + 1} times, not found yet"
 
 

@@ -7,7 +7,6 @@ from typing import Any
 
 from sqlalchemy import (
     BigInteger,
-    BindParameter,
     Boolean,
     ColumnElement,
     DateTime,
@@ -58,13 +57,13 @@ class Instant(TypeDecorator[datetime]):
 
 
 class db_now(FunctionElement[datetime]):
-    """The database's own clock, `db_now(seconds)` from now: the only clock leases know."""
+    """The database's own clock, `db_now(seconds)` from now: the only clock leases know. Null seconds: null."""
 
     name = "db_now"
     type = Instant()
     inherit_cache = True
 
-    def __init__(self, ahead_seconds: float | BindParameter[Any] = 0.0) -> None:
+    def __init__(self, ahead_seconds: float | ColumnElement[float] = 0.0) -> None:
         super().__init__(literal(ahead_seconds, Float()) if isinstance(ahead_seconds, float) else ahead_seconds)
 
 

@@ -100,6 +100,15 @@ _WAYS = {
 }
 
 
+def let_pass(database: Database, passed: timedelta) -> None:
+    """Time passes by the database's clock, for rows whose answer was lost; leases end by `World.kill`."""
+    with database.write() as connection:
+        waiting = select(actions.c.id, actions.c.next_check_at).where(actions.c.next_check_at.is_not(None))
+        for row in connection.execute(waiting).all():
+            earlier = update(actions).where(actions.c.id == row.id).values(next_check_at=row.next_check_at - passed)
+            connection.execute(earlier)
+
+
 class World:
     """One database with every integration registered, and short words for what tests do to it."""
 
@@ -184,7 +193,8 @@ class World:
     ) -> list[Result]:
         """Write down results; those refused."""
         with self.database.write() as connection:
-            return record(connection, results, integration=integration, worker=worker, now=now or self.now)
+            refused = record(connection, results, integration=integration, worker=worker, now=now or self.now).refused
+            return list(refused)
 
     def sweep(self, run: str = "sweeper") -> list[Swept]:
         """Take over what the dead held."""
@@ -199,6 +209,16 @@ class World:
                 .where(actions.c.key.in_(keys) if keys else actions.c.lease_until.is_not(None))
                 .values(lease_until=datetime(2000, 1, 1, tzinfo=UTC))
             )
+
+    def wait(self, seconds: float) -> None:
+        """Time passes, by everybody's clock."""
+        self.now += timedelta(seconds=seconds)
+        let_pass(self.database, timedelta(seconds=seconds))
+
+    def checked_in(self, key: str) -> float:
+        """Seconds until recovery looks at a lost answer; the database's clock is this machine's."""
+        at: datetime = self.row(key).next_check_at
+        return (at - datetime.now(UTC)).total_seconds()
 
     def stop(self, stopped: bool = True) -> None:
         """The kill switch, as it stands in the database."""

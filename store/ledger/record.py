@@ -2,16 +2,16 @@
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, case, insert, literal, select, text, update
+from sqlalchemy import Connection, Float, bindparam, case, insert, literal, select, text, update
 
 from domain.actions import State
 from store.ledger.facts import may_be_out
 from store.ledger.rows import Result, Worker, actions, receipts
-from store.types import Instant, among
+from store.types import Instant, among, db_now
 
 _STANDING = (
     select(actions.c.id, actions.c.fence)
@@ -41,10 +41,19 @@ _RECEIVED_TOGETHER = text(
 anew each time."""
 
 
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What became of results."""
+
+    written: Sequence[Result]
+    """As they were written down."""
+    refused: Sequence[Result]
+
+
 def record(
     connection: Connection, results: Sequence[Result], *, integration: str, worker: Worker, now: datetime
-) -> list[Result]:
-    """`sending → done | failed | uncertain | ready`; the results that were refused.
+) -> Recorded:
+    """`sending → done | failed | uncertain | ready`.
 
     A result is refused when the row's fence moved on or it is no longer `sending`: its worker was given up for dead
     and somebody else decides about it now (P15). What an earlier try may have brought about is not called `failed`: it
@@ -57,7 +66,7 @@ def record(
     if done:
         connection.execute(_DONE, {"ids": [result.id for result in done], "now": now, "run": worker.run})
         _receive(connection, done, integration, now)
-    others = _honest(connection, [result for result in valid if result.state is not State.DONE], now)
+    others = _honest(connection, [result for result in valid if result.state is not State.DONE])
     if others:
         connection.execute(
             update(actions)
@@ -66,7 +75,7 @@ def record(
                 state=bindparam("new_state"),
                 reason=bindparam("new_reason"),
                 due_at=bindparam("new_due_at"),
-                next_check_at=bindparam("new_check_at"),
+                next_check_at=db_now(bindparam("check_in_seconds", type_=Float())),
                 lane=case((actions.c.urgent, literal("urgent")), else_=literal("normal")),  # its worker lived
                 lease_until=None,
                 updated_at=now,
@@ -74,14 +83,14 @@ def record(
             ),
             [_move(result, now) for result in others],
         )
-    return [result for result in results if fences.get(result.id) != result.fence]
+    return Recorded(done + others, [result for result in results if fences.get(result.id) != result.fence])
 
 
-def _honest(connection: Connection, results: Sequence[Result], now: datetime) -> list[Result]:
+def _honest(connection: Connection, results: Sequence[Result]) -> list[Result]:
     """As they are, but for refusals of what may be out."""
     out = may_be_out(connection, [result.id for result in results if result.state is State.FAILED])
     return [
-        replace(result, state=State.UNCERTAIN, next_check_at=now)
+        replace(result, state=State.UNCERTAIN, check_in_seconds=0.0)
         if result.state is State.FAILED and result.id in out
         else result
         for result in results
@@ -94,7 +103,7 @@ def _move(result: Result, now: datetime) -> dict[str, Any]:
         "new_state": result.state,
         "new_reason": result.reason,
         "new_due_at": result.due_at or now,
-        "new_check_at": result.next_check_at,
+        "check_in_seconds": result.check_in_seconds,  # None: never
     }
 
 

@@ -71,6 +71,6 @@ class Result:
     state: State
     reason: str | None = None
     due_at: datetime | None = None  # when it goes back to `ready`
-    next_check_at: datetime | None = None  # when it is `uncertain`
+    check_in_seconds: float | None = None  # when it is `uncertain`: until recovery looks, by the database's clock
     external_id: str | None = None
     detail: dict[str, Any] | None = None

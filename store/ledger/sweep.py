@@ -2,19 +2,19 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, bindparam, case, insert, literal, select, text, update
+from sqlalchemy import ColumnElement, Connection, Float, case, insert, literal, select, text, update
 
 from domain.actions import Basis, Kind, State
 from domain.recovery import DEATHS_ALONE
 from store.ledger.rows import actions, receipts
-from store.types import Instant, db_now
+from store.types import db_now
 
 _ANY = select(literal(1)).select_from(actions).limit(1)
 # The states are literal: bound, they would miss the partial indexes.
 _LEFTOVER = _ANY.where(text("actions.state IN ('claimed', 'sending')"), actions.c.lease_until < db_now())
-_UNCERTAIN = _ANY.where(text("actions.state = 'uncertain'"), actions.c.next_check_at <= bindparam("now", type_=Instant))
+_UNCERTAIN = _ANY.where(text("actions.state = 'uncertain'"), actions.c.next_check_at <= db_now())
 
 _NEXT_LANE = case((actions.c.lane.in_(["apart", "alone"]), literal("alone")), else_=literal("apart"))
 """Of a row that was only reserved: hundreds are, and few can have killed their worker; so a second death has few
@@ -33,7 +33,7 @@ class Swept:
 
 @dataclass(frozen=True, slots=True)
 class Uncertain:
-    """A row whose answer was lost, held by us until `next_check_at`."""
+    """A row whose answer was lost, held by us until `next_check_at` (by the database's clock)."""
 
     id: int
     key: str
@@ -54,9 +54,9 @@ def has_leftovers(connection: Connection) -> bool:
     return connection.execute(_LEFTOVER).first() is not None
 
 
-def has_uncertain(connection: Connection, *, now: datetime) -> bool:
-    """True when a lost answer is due."""
-    return connection.execute(_UNCERTAIN, {"now": now}).first() is not None
+def has_uncertain(connection: Connection) -> bool:
+    """True when a lost answer is due, by the database's clock."""
+    return connection.execute(_UNCERTAIN).first() is not None
 
 
 def sweep_leases(
@@ -65,16 +65,16 @@ def sweep_leases(
     run: str,
     now: datetime,
     dead: Collection[str] | None = None,
-    arrives: Mapping[tuple[str, Kind], datetime] | None = None,
+    arrives: Mapping[tuple[str, Kind], float] | None = None,
 ) -> list[Swept]:
     """Take over rows whose lease ran out by the database's clock; or those of workers proven `dead`, whatever theirs.
 
     Claimed rows surely did not go out: back to `ready`, the first time to run apart, then alone; `needs_human` after
     three deaths alone. Armed rows may have gone out: `uncertain`, whatever their worker believes, and alone from then.
 
-    `arrives`: until when what was sent may still be at work, by integration and kind; it is settled no earlier. Each
-    row is changed once: PostgreSQL checks the foreign keys of a row changed twice in a transaction, and so waits for
-    its customer, whose holder may wait for the row.
+    `arrives`: for how many seconds what was sent may still be at work, by integration and kind; it is settled no
+    earlier. Each row is changed once: PostgreSQL checks the foreign keys of a row changed twice in a transaction, and
+    so waits for its customer, whose holder may wait for the row.
     """
     died_alone = case((actions.c.lane == "alone", actions.c.deaths_alone + 1), else_=actions.c.deaths_alone)
     too_often = died_alone >= DEATHS_ALONE
@@ -102,7 +102,7 @@ def sweep_leases(
                 deaths_alone=died_alone,
                 lane="alone" if before is State.SENDING else _NEXT_LANE,
                 lease_until=None,
-                next_check_at=_settled_from(now, arrives) if before is State.SENDING else None,
+                next_check_at=db_now(_arrives_in(arrives or {})) if before is State.SENDING else None,
                 updated_at=now,
                 updated_by=run,
             )
@@ -112,22 +112,25 @@ def sweep_leases(
     return swept
 
 
-def _settled_from(now: datetime, arrives: Mapping[tuple[str, Kind], datetime] | None) -> ColumnElement[datetime]:
-    at_once = literal(now, Instant())
+def _arrives_in(arrives: Mapping[tuple[str, Kind], float]) -> ColumnElement[float]:
+    at_once = literal(0.0, Float())
     known = [
-        ((actions.c.integration == name) & (actions.c.kind == kind), literal(at, Instant()))
-        for (name, kind), at in (arrives or {}).items()
+        ((actions.c.integration == name) & (actions.c.kind == kind), literal(seconds, Float()))
+        for (name, kind), seconds in arrives.items()
     ]
     return case(*known, else_=at_once) if known else at_once
 
 
 def take_uncertain(
-    connection: Connection, *, hold: timedelta, now: datetime, urgent_only: bool = False, limit: int = 200
+    connection: Connection, *, hold_seconds: float, urgent_only: bool = False, limit: int = 200
 ) -> list[Uncertain]:
-    """Uncertain rows that are due, held until `now + hold` so that two recoveries do not meet on one."""
+    """Uncertain rows that are due, held for `hold_seconds` so that two recoveries do not meet on one.
+
+    Both by the database's clock: searches that must be a lag apart are so whatever the clocks of their processes say.
+    """
     due = (
         select(actions.c.id)
-        .where(actions.c.state == State.UNCERTAIN, actions.c.next_check_at <= now)
+        .where(actions.c.state == State.UNCERTAIN, actions.c.next_check_at <= db_now())
         .order_by(actions.c.next_check_at)
         .limit(limit)
         .with_for_update(skip_locked=True)
@@ -137,7 +140,7 @@ def take_uncertain(
     rows = connection.execute(
         update(actions)
         .where(actions.c.id.in_(due.scalar_subquery()), actions.c.state == State.UNCERTAIN)
-        .values(next_check_at=now + hold)
+        .values(next_check_at=db_now(hold_seconds))
         .returning(
             actions.c.id,
             actions.c.key,
@@ -206,12 +209,12 @@ def adopt(connection: Connection, row: Uncertain, *, external_id: str, run: str,
     return True
 
 
-def looked_up(connection: Connection, row: Uncertain, *, next_check_at: datetime, now: datetime) -> None:
-    """A search found nothing: count it and wait out the vendor's lag."""
+def looked_up(connection: Connection, row: Uncertain, *, lag_seconds: float, now: datetime) -> None:
+    """A search found nothing: count it and wait out the vendor's lag, by the database's clock."""
     connection.execute(
         update(actions)
         .where(*_still(row), actions.c.lookups == row.lookups)
-        .values(lookups=row.lookups + 1, next_check_at=next_check_at, updated_at=now)
+        .values(lookups=row.lookups + 1, next_check_at=db_now(lag_seconds), updated_at=now)
     )
 
 

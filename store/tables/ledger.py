@@ -97,7 +97,7 @@ class Action(SQLModel, table=True):
     resends: int = 0  # repeats of something that may have gone out (class D, counted)
     lookups: int = 0  # searches at the vendor since the answer was lost
     deaths_alone: int = 0
-    next_check_at: datetime | None = Field(default=None, sa_type=Instant)
+    next_check_at: datetime | None = Field(default=None, sa_type=Instant)  # by the database's clock
 
     planned_by: str  # a run id, or `gateway`
     dispatched_by: str | None = None

@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
 from typing import Any
 
 from ledger_door import Door
@@ -42,7 +41,7 @@ def come_to_rest(house: House, *, recover: Callable[[], None], check: Callable[[
         _work_off(house)
         if not _unfinished(house):
             return
-        house.world.now += timedelta(minutes=2) if turn < 12 else timedelta(hours=17)
+        house.world.wait(120 if turn < 12 else 17 * 3600)
     raise AssertionError(f"never at rest: {_unfinished(house)}")
 
 

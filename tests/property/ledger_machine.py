@@ -248,15 +248,15 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(seconds=st.sampled_from([1, 5, 40, 120, 3600, 8 * 3600, 30 * 3600]))
     def wait(self, seconds: int) -> None:
         """Business time passes."""
-        self.world.now += timedelta(seconds=seconds)
+        self.world.wait(seconds)
         self.house.tally.did("clock went on", seconds > 0)
 
-    @rule()
-    def set_the_clock_back(self) -> None:
-        """Everybody's clock was wrong, and somebody puts it right."""
-        self.world.now -= timedelta(hours=1)
-        self.house.set_back += timedelta(hours=1)
-        self.house.tally.did("clock set back an hour")
+    @rule(hours=st.sampled_from([-1, 1]))
+    def set_the_clock(self, hours: int) -> None:
+        """Everybody's clock but the database's was wrong, and somebody puts it right."""
+        self.world.now += timedelta(hours=hours)
+        self.house.set_back -= timedelta(hours=hours)
+        self.house.tally.did(f"clock set {'back' if hours < 0 else 'ahead'} an hour")
 
     @rule(
         pick=st.integers(0, 99),

@@ -43,6 +43,7 @@ KINDS = frozenset(
         "breaker closed",
         "clock went on",
         "clock set back an hour",
+        "clock set ahead an hour",
         *(f"decided: {to}" for to in (State.DONE, State.READY, State.CANCELLED, State.AWAITING_REVIEW)),
     }
 )  # fmt: skip

@@ -9,10 +9,10 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from ledger_world import check_audit, hasten
+from ledger_world import check_audit, hasten, let_pass
 from sqlalchemy import Row, select
 from vendor_faults_outside import TOKEN, Clock, Sandbox
 
@@ -185,9 +185,11 @@ class Stage:
             return
         with self._database.read() as connection:
             standing = {row.capability: row for row in connection.execute(select(integration_state))}
-        first = min(_wakes(row, standing[row.capability]) for row in awake)
-        if first - self.clock() > patience:
+        now = self.clock()
+        first = min(_wakes(row, standing[row.capability], now) for row in awake)
+        if first - now > patience:
             self.clock.go_to(first)
+            let_pass(self._database, first - now)
 
     def _words(self) -> Mapping[str, Any]:
         """The payload of any acknowledgement: words that are published and can be said by SMS."""
@@ -197,11 +199,11 @@ class Stage:
             return payload
 
 
-def _wakes(row: Row[Any], vendor: Row[Any]) -> datetime:
-    """When something can happen to a row."""
+def _wakes(row: Row[Any], vendor: Row[Any], now: datetime) -> datetime:
+    """When something can happen to a row, by the business clock, which shows `now`."""
     if row.state == State.UNCERTAIN:
-        uncertain: datetime = row.next_check_at
-        return uncertain
+        left: timedelta = row.next_check_at - datetime.now(UTC)  # the database's clock is this machine's
+        return now + left
     probe = vendor.next_probe_at if vendor.breaker == "open" else None
     return max(each for each in (row.due_at, vendor.not_before, probe) if each is not None)
 

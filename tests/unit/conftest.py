@@ -15,7 +15,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from ledger_world import empty
+from ledger_world import empty, let_pass
 from pydantic import SecretStr
 from sqlalchemy import Row, select
 from sqlalchemy.engine import make_url
@@ -49,6 +49,7 @@ class Clock:
 
     def __init__(self, now: datetime) -> None:
         self.now = now
+        self.database: Database | None = None  # whose clock goes on with ours
 
     def __call__(self) -> datetime:
         return self.now
@@ -56,6 +57,8 @@ class Clock:
     def go(self, **delta: float) -> None:
         """Let time pass."""
         self.now += timedelta(**delta)
+        if self.database is not None:
+            let_pass(self.database, timedelta(**delta))
 
 
 class Signer:
@@ -83,7 +86,7 @@ class Installation:
         self.directory = directory
         self.policy = policy
         self.clock = clock
-        self.database = Database(url)
+        self.database = clock.database = Database(url)
         self.vendors = {
             capability: FakeVendor(capability, WriteClass.D if capability in OUTWARD else WriteClass.B)
             for capability in (*OUTWARD, Capability.TICKETING)

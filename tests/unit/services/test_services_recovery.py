@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -10,7 +10,7 @@ from ledger_world import check_audit
 from sqlalchemy import update
 
 from domain.actions import Capability, State, WriteClass
-from integrations.errors import OutcomeUnknown, Unavailable
+from integrations.errors import OutcomeUnknown, Rejected, Unavailable
 from integrations.ports import Receipt
 from services.recovery import SweepReport, sweep
 from services.wiring import Handrail
@@ -53,6 +53,19 @@ async def test_where_repeating_is_safe_it_arrives_once(
     assert len(installation.effects()) == 2
     assert {row.resends for row in installation.rows("actions")} == {0}
     check_audit(installation.database)
+
+
+async def test_a_refusal_of_what_may_be_out_already_is_reported_as_what_it_is(
+    installation: Any, handrail: Handrail, answered: Answered
+) -> None:
+    ticket, _ = answered()
+    await _lose(handrail, installation, TICKETING, APPLIED)
+    installation.clock.go(seconds=120)
+    await sweep(handrail, run="sweeper")
+    installation.ticketing.script(Rejected("x via fake", "no", "look", status=422))
+    report = await handrail.dispatcher.run_once(capability=TICKETING, run="again")
+    assert installation.states()[ticket] == "uncertain"
+    assert (report.counts, report.waiting_for_people) == ({"uncertain": 1}, 0)
 
 
 async def test_what_a_dying_recovery_held_is_taken_up_after_one_and_a_half_leases(
@@ -139,6 +152,10 @@ class Lagging:
         self._written.setdefault(key, self._clock())
         return await self._inner.open_ticket(ticket, key=key)  # type: ignore[no-any-return]
 
+    def clock_was_set(self, jump: timedelta) -> None:
+        """Time at the vendor did not jump."""
+        self._written = {key: at + jump for key, at in self._written.items()}
+
     async def find(self, operation: str, key: str) -> Receipt | None:
         self.searches += 1
         if (self._clock() - self._written[key]).total_seconds() < self._lag:
@@ -182,6 +199,25 @@ async def test_what_two_searches_did_not_find_is_repeated_once_then_looked_up_ag
     assert (installation.states()[ticket], installation.action(ticket).resends) == ("done", 1)
     assert (len(installation.ticketing.calls), len(installation.ticketing.effects)) == (2, 1)
     assert 3 <= port.searches <= 4
+
+
+@pytest.mark.parametrize("jump", [timedelta(days=-1), timedelta(hours=1)], ids=["back", "ahead"])
+async def test_a_clock_that_jumps_does_not_bring_the_second_search_forward(
+    installation: Any, handrail: Handrail, answered: Answered, jump: timedelta
+) -> None:
+    ticket, _ = answered()
+    port = _searchable(installation, handrail, lag=60)
+    await _lose(handrail, installation, TICKETING, APPLIED)
+    await _round(handrail, installation, seconds=10)
+    assert port.searches == 1
+    installation.clock.now += jump
+    port.clock_was_set(jump)
+    for _ in range(3):
+        await _round(handrail, installation, seconds=5)
+    assert port.searches == 1
+    await _round(handrail, installation, seconds=60)
+    assert (port.searches, installation.states()[ticket]) == (2, "done")
+    assert len(installation.ticketing.effects) == 1
 
 
 async def test_a_search_that_fails_decides_nothing(

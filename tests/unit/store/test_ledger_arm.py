@@ -249,7 +249,7 @@ def _lost_once(world: World, key: str, **plan: object) -> None:
     """Sent, its answer lost, and to be sent again."""
     world.put(a_message(key, **plan), customer_id=world.customer())
     (armed,) = world.take(MAIL)
-    world.record(Result(armed.id, armed.fence, State.UNCERTAIN, reason="timeout", next_check_at=NOON))
+    world.record(Result(armed.id, armed.fence, State.UNCERTAIN, reason="timeout", check_in_seconds=0.0))
     world.change(key, state=State.READY, due_at=NOON)
 
 
@@ -265,7 +265,7 @@ def test_what_a_person_let_go_again_may_have_gone_out_the_first_time(world: Worl
     """Found by a history: settling counts attempts anew, and what was lost before must not be forgotten."""
     world.put(a_plan(not_after=later(hours=2)))
     (armed,) = world.take()
-    world.record(Result(armed.id, armed.fence, State.UNCERTAIN, reason="timeout", next_check_at=NOON))
+    world.record(Result(armed.id, armed.fence, State.UNCERTAIN, reason="timeout", check_in_seconds=0.0))
     world.change("k", state=State.NEEDS_HUMAN, next_check_at=None)
     with world.database.write() as connection:
         settle(connection, "k", State.READY, by="anna", reason="again", now=NOON)

@@ -29,7 +29,7 @@ def test_done_is_kept_with_the_vendors_receipt(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    ("result", "state", "due_at", "check_at"),
+    ("result", "state", "due_at", "check_in"),
     [
         (lambda a: Result(a.id, a.fence, State.FAILED, reason="400"), "failed", NOON, None),
         (
@@ -39,32 +39,37 @@ def test_done_is_kept_with_the_vendors_receipt(world: World) -> None:
             None,
         ),
         (
-            lambda a: Result(a.id, a.fence, State.UNCERTAIN, reason="400", next_check_at=later(seconds=9)),
+            lambda a: Result(a.id, a.fence, State.UNCERTAIN, reason="400", check_in_seconds=9.0),
             "uncertain",
             NOON,
-            later(seconds=9),
+            9.0,
         ),
     ],
 )
 def test_other_ends_are_kept_with_their_reason_and_time(
-    world: World, result: Callable[[Armed], Result], state: str, due_at: object, check_at: object
+    world: World, result: Callable[[Armed], Result], state: str, due_at: object, check_in: float | None
 ) -> None:
     armed = _armed(world)
     assert world.record(result(armed)) == []
     row = world.row("k")
     assert (row.state, row.reason, row.lease_until) == (state, "400", None)
-    assert (row.due_at, row.next_check_at) == (due_at, check_at)
+    assert row.due_at == due_at
+    if check_in is None:
+        assert row.next_check_at is None
+    else:
+        assert check_in - 2 < world.checked_in("k") <= check_in
     assert world.rows("receipts") == []
 
 
 def test_what_may_have_gone_out_is_not_called_failed(world: World) -> None:
     armed = _armed(world)
-    world.record(Result(armed.id, armed.fence, State.UNCERTAIN, reason="no answer", next_check_at=NOON))
+    world.record(Result(armed.id, armed.fence, State.UNCERTAIN, reason="no answer", check_in_seconds=60.0))
     world.change("k", state=State.READY)  # as recovery does where repeating is safe
     (again,) = world.take()
     assert world.record(Result(again.id, again.fence, State.FAILED, reason="gave up after 2")) == []
     row = world.row("k")
-    assert (row.state, row.reason, row.next_check_at) == ("uncertain", "gave up after 2", NOON)
+    assert (row.state, row.reason) == ("uncertain", "gave up after 2")
+    assert world.checked_in("k") <= 0
     check_audit(world.database)
 
 
@@ -73,7 +78,8 @@ def test_results_of_one_window_are_written_together(world: World) -> None:
     ends = (State.DONE, State.DONE, State.FAILED, State.UNCERTAIN, State.READY, State.DONE)
     armed = {one.key: one for one in world.take()}
     results = [
-        Result(armed[f"k{n}"].id, 1, end, reason=f"r{n}", due_at=NOON, next_check_at=NOON) for n, end in enumerate(ends)
+        Result(armed[f"k{n}"].id, 1, end, reason=f"r{n}", due_at=NOON, check_in_seconds=0.0)
+        for n, end in enumerate(ends)
     ]
     assert world.record(*results) == []
     assert world.states() == {f"k{number}": end for number, end in enumerate(ends)}
@@ -95,7 +101,7 @@ def test_a_stale_result_is_refused_and_changes_nothing(world: World, since: str,
     if since == "done by another":
         world.record(Result(again.id, again.fence, State.DONE, external_id="2nd"), worker=Worker("w2", "r2"))
     before = world.row("k")
-    result = Result(stale.id, stale.fence, end, reason="late", due_at=NOON, next_check_at=NOON, external_id="1st")
+    result = Result(stale.id, stale.fence, end, reason="late", due_at=NOON, check_in_seconds=0.0, external_id="1st")
     assert world.record(result) == [result]
     assert world.row("k") == before
     assert [receipt.external_id for receipt in world.rows("receipts")] == (

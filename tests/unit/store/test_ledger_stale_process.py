@@ -31,7 +31,7 @@ def _other_process(url: str, pipe: Pipe) -> None:
     pipe.recv()
     results = [Result(armed.id, armed.fence, State.DONE, external_id="stale") for armed in window.armed]
     with database.write() as connection:
-        pipe.send(len(record(connection, results, integration=target.name, worker=me, now=NOON)))
+        pipe.send(len(record(connection, results, integration=target.name, worker=me, now=NOON).refused))
     database.close()
 
 
