@@ -35,15 +35,19 @@ class NotSent(IntegrationError):
     """Surely nothing reached the vendor: name lookup, connect, TLS, or no free connection. Retry freely."""
 
 
-class RateLimited(IntegrationError):
-    """429 or what the vendor documents as such: surely not processed. Wait, then retry.
+class AskedToWait(IntegrationError):
+    """What a vendor may say together with how long to wait.
 
     `retry_after` is in seconds, 0 to 3600; None when the vendor did not say or said nothing usable.
     """
 
-    def __init__(self, integration: str, what: str, remedy: str, retry_after: float | None) -> None:
+    def __init__(self, integration: str, what: str, remedy: str, retry_after: float | None = None) -> None:
         super().__init__(integration, what, remedy)
         self.retry_after = retry_after
+
+
+class RateLimited(AskedToWait):
+    """429 or what the vendor documents as such: surely not processed. Wait, then retry."""
 
 
 class Busy(IntegrationError):
@@ -66,14 +70,14 @@ class Unsupported(IntegrationError):
     """It cannot be said faithfully at this vendor; nothing was sent, and trying again changes nothing."""
 
 
-class OutcomeUnknown(IntegrationError):
+class OutcomeUnknown(AskedToWait):
     """The answer to a WRITE was lost (read or write error or timeout, 5xx, unreadable 2xx), or is an unclear conflict.
 
     It may or may not have happened. What follows is decided by the operation's write class.
     """
 
 
-class Unavailable(IntegrationError):
+class Unavailable(AskedToWait):
     """The answer to a READ was lost (timeout, connection lost, 5xx). Nothing changed anywhere: retry freely."""
 
 

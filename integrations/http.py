@@ -15,7 +15,7 @@ import httpx
 from pydantic import SecretStr
 from tenacity import (
     AsyncRetrying,
-    retry_if_exception_type,
+    retry_if_exception,
     stop_after_attempt,
     stop_before_delay,
     wait_exponential,
@@ -26,6 +26,7 @@ from integrations.answers import OF_ANOTHER_SHAPE, Answer, answer_of, unclear
 from integrations.connections import Connections
 from integrations.declaration import IntegrationConfig
 from integrations.errors import (
+    AskedToWait,
     AuthFailed,
     Busy,
     ContractViolation,
@@ -57,7 +58,7 @@ T = TypeVar("T")
 class _Manner:
     """What a lost and an unreadable answer mean, and what is worth another attempt at once."""
 
-    lost: type[IntegrationError]
+    lost: type[OutcomeUnknown | Unavailable]
     unreadable: type[IntegrationError]
     if_retryable: tuple[type[IntegrationError], ...]
     remedy: str
@@ -193,7 +194,9 @@ class HttpIntegration:
         retrying = AsyncRetrying(
             stop=stop_after_attempt(ATTEMPTS) | stop_before_delay(self._config.timeout_seconds),
             wait=PAUSE,
-            retry=retry_if_exception_type(manner.if_retryable),
+            retry=retry_if_exception(
+                lambda problem: isinstance(problem, manner.if_retryable) and not _must_wait(problem)
+            ),
             reraise=True,
         )
         return await retrying(attempt)
@@ -267,8 +270,10 @@ class HttpIntegration:
         status = exchange.status or 0
         is_lost = status == 408 or status >= 500  # 408: our request did not arrive whole, or a proxy thought so
         what = self._words(exchange, "answered" if is_lost else "refused with", sent=sent)
-        if status == 429:
+        wait = None
+        if status in {429, 503}:  # RFC 9110 §10.2.3, RFC 6585 §4
             wait = retry_after(exchange.headers.get("retry-after"), datetime.now(UTC))
+        if status == 429:
             remedy = "it waits and tries again" if wait is None else f"it tries again after {wait:g} s"
             return RateLimited(self._name, what, remedy, retry_after=wait)
         if status == 401:
@@ -276,7 +281,7 @@ class HttpIntegration:
         if status == 403:
             return AuthFailed(self._name, what, f"renew {self._credential_setting} or widen its rights")
         if is_lost:
-            return manner.lost(self._name, what, manner.remedy)
+            return manner.lost(self._name, what, manner.remedy, wait)
         if status < 400:
             return Rejected(self._name, what, f"is {self._url_setting} right? redirects are not followed", status)
         return Rejected(self._name, what, "the same request would fail again; correct it or cancel it", status)
@@ -300,6 +305,11 @@ class HttpIntegration:
 def _url(whole: str) -> httpx.URL:
     """Read once: paths of writes are few."""
     return httpx.URL(whole)
+
+
+def _must_wait(problem: BaseException) -> bool:
+    """The vendor said for how long: that is the ledger's to wait out."""
+    return isinstance(problem, AskedToWait) and bool(problem.retry_after)
 
 
 def _json_value(value: Any) -> Any:

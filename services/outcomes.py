@@ -7,7 +7,16 @@ from datetime import datetime, timedelta
 from domain.actions import State
 from domain.policy import RetryRules
 from domain.recovery import backoff_seconds
-from integrations.errors import AuthFailed, Busy, IntegrationError, NotSent, RateLimited, Rejected, Unsupported
+from integrations.errors import (
+    AskedToWait,
+    AuthFailed,
+    Busy,
+    IntegrationError,
+    NotSent,
+    RateLimited,
+    Rejected,
+    Unsupported,
+)
 from integrations.ports import Receipt
 from store.ledger.rows import Armed, Result
 
@@ -56,11 +65,11 @@ def as_result(outcome: Outcome, retry: RetryRules, *, now: datetime) -> Result:
         longest=retry.longest_seconds,
         jitter=random.random(),  # noqa: S311 - spreads retries, guards nothing
     )
+    if isinstance(problem, AskedToWait) and problem.retry_after is not None:
+        wait = max(wait, problem.retry_after)
     if isinstance(problem, NotSent | RateLimited | Busy | AuthFailed | StoppedBeforeSending):
         if action.attempts >= retry.max_attempts:
             return Result(action.id, action.fence, State.FAILED, reason=f"gave up after {action.attempts}: {reason}")
-        if isinstance(problem, RateLimited) and problem.retry_after is not None:
-            wait = max(wait, problem.retry_after)
         return Result(action.id, action.fence, State.READY, reason=reason, due_at=now + timedelta(seconds=wait))
     if not isinstance(problem, IntegrationError):
         reason = f"{type(problem).__name__} inside the integration: {reason}"

@@ -218,6 +218,15 @@ def looked_up(connection: Connection, row: Uncertain, *, lag_seconds: float, now
     )
 
 
+def postpone(connection: Connection, row: Uncertain, *, seconds: float) -> None:
+    """The vendor asked us to wait before we search: nobody looks earlier, by the database's clock."""
+    connection.execute(
+        update(actions)
+        .where(*_still(row), actions.c.next_check_at < db_now(seconds))
+        .values(next_check_at=db_now(seconds))
+    )
+
+
 def _still(row: Uncertain) -> tuple[ColumnElement[bool], ...]:
     """The row is uncertain as we took it; a higher fence means that it was sent, and lost, once more."""
     return actions.c.id == row.id, actions.c.state == State.UNCERTAIN, actions.c.fence == row.fence

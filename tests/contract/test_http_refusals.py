@@ -7,7 +7,8 @@ from http_desk import client, identifier, read, write
 from outside_vendor import Outside
 
 from integrations.answers import Answer
-from integrations.errors import AuthFailed, Busy, OutcomeUnknown, RateLimited, Rejected
+from integrations.errors import AuthFailed, Busy, OutcomeUnknown, RateLimited, Rejected, Unavailable
+from integrations.http import ATTEMPTS
 
 
 @pytest.mark.parametrize(
@@ -21,6 +22,21 @@ async def test_retry_after_is_passed_on(outside: Outside, said: str | None, seco
                 await ask(desk)
             assert limited.value.retry_after == seconds
     assert len(outside.requests) == 2
+
+
+@pytest.mark.parametrize(("said", "seconds"), [("7", 7.0), ("99999999", 3600.0), ("soon", None), (None, None)])
+async def test_an_outage_that_says_how_long_is_believed_and_not_asked_again_at_once(
+    outside: Outside, said: str | None, seconds: float | None
+) -> None:
+    outside.answers(503, {"error": "down"}, {} if said is None else {"Retry-After": said})
+    async with client(outside.url) as desk:
+        with pytest.raises(OutcomeUnknown) as lost:
+            await write(desk)
+        assert lost.value.retry_after == seconds
+        with pytest.raises(Unavailable) as silent:
+            await read(desk)
+        assert silent.value.retry_after == seconds
+    assert len(outside.requests) == 1 + (ATTEMPTS if seconds is None else 1)
 
 
 @pytest.mark.parametrize("status", [401, 403])

@@ -16,6 +16,7 @@ from services import dispatch
 from services.controls import set_stopped
 from services.dispatch_report import DispatchReport
 from services.health import check_integrations
+from services.recovery import sweep
 from services.wiring import Handrail
 from store.ledger.rows import actions, customers
 
@@ -145,18 +146,20 @@ async def test_a_silent_vendor_opens_its_breaker_and_nothing_more_is_sent_until_
     assert (await _dispatch(handrail)).done == 40 - sent
 
 
+@pytest.mark.parametrize("asked", [RateLimited, OutcomeUnknown], ids=["429", "503"])
 async def test_a_vendor_that_asks_to_wait_is_left_alone(
-    installation: Any, handrail: Handrail, answered: Answered, monkeypatch: pytest.MonkeyPatch
+    installation: Any, handrail: Handrail, answered: Answered, monkeypatch: pytest.MonkeyPatch, asked: type[RateLimited]
 ) -> None:
     monkeypatch.setattr(dispatch, "BULK_WINDOW", 8)
     keys = _many(answered, 40)
-    installation.ticketing.script(RateLimited(*WHO, retry_after=60))
+    installation.ticketing.script(asked(*WHO, retry_after=60))
     await _dispatch(handrail)
     calls = len(installation.ticketing.calls)
     assert calls <= dispatch.WINDOWS * dispatch.BULK_WINDOW
     installation.clock.go(seconds=59)
     assert (await _dispatch(handrail)).taken == 0
     installation.clock.go(seconds=1)
+    await sweep(handrail, run="sweeper")
     await _dispatch(handrail)
     assert set(installation.states()[key] for key in keys) == {"done"}
 
@@ -183,7 +186,6 @@ async def test_an_address_that_changed_is_never_written_to(
     report = await _dispatch(handrail, MAIL)
     assert report.counts == {"replanned": 1}
     assert installation.mail.calls == []
-    from services.recovery import sweep
 
     await sweep(handrail, run="sweeper")
     assert (await _dispatch(handrail, MAIL)).done == 1

@@ -94,6 +94,7 @@ def test_retries_wait_longer_each_time(attempts: int) -> None:
 
 
 def test_a_vendors_wait_is_respected_when_it_is_longer() -> None:
+    assert _result(OutcomeUnknown(*WHO, retry_after=3600)).check_in_seconds == 3600
     assert _result(RateLimited(*WHO, retry_after=3600)).due_at == later(hours=1)
 
 

@@ -237,6 +237,27 @@ async def test_a_search_that_fails_decides_nothing(
     assert (row.state, row.lookups, len(installation.ticketing.calls)) == ("uncertain", 0, 1)
 
 
+async def test_a_search_is_put_off_for_as_long_as_the_vendor_asked(
+    installation: Any, handrail: Handrail, answered: Answered, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ticket, _ = answered()
+    port = _searchable(installation, handrail, lag=5)
+    await _lose(handrail, installation, TICKETING, APPLIED)
+    searches = []
+
+    async def down(operation: str, key: str) -> Receipt | None:
+        searches.append(key)
+        raise Unavailable("ticketing via fake", "answered 503", "wait", retry_after=500)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(port, "find", down)
+        for _ in range(4):
+            await _round(handrail, installation, seconds=120)
+    assert searches == [ticket]
+    await _round(handrail, installation, seconds=180)
+    assert installation.states()[ticket] == "done"
+
+
 async def test_one_row_that_cannot_be_recovered_does_not_stop_the_others(
     installation: Any, handrail: Handrail, answered: Answered, monkeypatch: pytest.MonkeyPatch
 ) -> None:
