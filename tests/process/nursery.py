@@ -7,11 +7,12 @@ import json
 import os
 import random
 import runpy
+import select
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from gateway_stack import Program
@@ -21,32 +22,40 @@ PRELOADED = ("gateway.__main__", "services.recovery", "uvicorn.loops.auto", "uvi
 
 
 class Child:
-    """A process that is not ours to wait for; the part of `subprocess.Popen` that a program needs."""
+    """A process that is not ours to wait for; the part of `subprocess.Popen` that a program needs.
+
+    Held by a descriptor of Linux, not by its number: among hundreds of deaths a number may be another's by now.
+    """
 
     def __init__(self, pid: int) -> None:
         self.pid = pid
+        self._descriptor: int | None
+        try:
+            self._descriptor = os.pidfd_open(pid)
+        except ProcessLookupError:  # gone before we looked
+            self._descriptor = None
 
     def poll(self) -> int | None:
         """None while it runs; of how it ended nothing is known."""
-        try:
-            os.kill(self.pid, 0)
-        except ProcessLookupError:
-            return 0
-        return None
+        return 0 if self._is_gone(0) else None
 
     def wait(self, seconds: float) -> int:
         """Until it is gone. Raises TimeoutError."""
-        deadline = time.monotonic() + seconds
-        while self.poll() is None:
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"process {self.pid} is still there")
-            time.sleep(0.002)
+        if not self._is_gone(seconds):
+            raise TimeoutError(f"process {self.pid} is still there")
         return 0
 
     def send_signal(self, number: int) -> None:
         """Nothing when it is gone."""
-        if self.poll() is None:
-            os.kill(self.pid, number)
+        if self._descriptor is not None:
+            with suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._descriptor, number)
+
+    def _is_gone(self, seconds: float) -> bool:
+        if self._descriptor is not None and select.select([self._descriptor], [], [], seconds)[0]:
+            os.close(self._descriptor)
+            self._descriptor = None
+        return self._descriptor is None
 
     def kill(self) -> None:
         """kill -9."""
