@@ -16,6 +16,7 @@ from _ready import LANGUAGES, WORDING, params
 from _worker import cpu_seconds, peak_mb, roster
 
 from domain.actions import Capability
+from handrail.flow_process import prepare
 from integrations.ports import Mail
 from templates.library import load
 from templates.renderer import render
@@ -95,4 +96,5 @@ def _mail() -> Mail:
 
 
 if __name__ == "__main__":
+    prepare()  # as the dispatcher's process is
     sys.stdout.write(json.dumps(asyncio.run(_work(json.loads(sys.stdin.readline())))) + "\n")

@@ -13,6 +13,7 @@ from _ready import NOON
 
 from data_contracts.policy import load_policy
 from domain.actions import Capability
+from handrail.flow_process import prepare
 from integrations.registry import Roster, load_roster
 from services.settings import Settings
 from services.wiring import Handrail
@@ -72,4 +73,5 @@ def _say(what: str) -> None:
 
 
 if __name__ == "__main__":
+    prepare()  # as the process of a flow run is
     _say(json.dumps(asyncio.run(_work(json.loads(sys.stdin.readline())))))

@@ -4,13 +4,24 @@ Prefect's own command imports Prefect twice (a supervisor first, then the engine
 imports it once, and does not look for garbage while a hundred thousand objects are made that all stay: 1.3.
 """
 
+import asyncio
 import gc
 import runpy
+import sys
+
+
+def prepare() -> None:
+    """Make this a process that sends much: garbage is looked for rarely, and uvloop turns its event loops."""
+    gc.set_threshold(100_000, 50, 50)
+    if sys.platform != "win32":
+        import uvloop  # not there on Windows
+
+        asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
 
 
 def main() -> None:
     """Run the flow run that PREFECT__FLOW_RUN_ID names, and end as the engine says."""
-    gc.set_threshold(100_000, 50, 50)
+    prepare()
     runpy.run_module("prefect.engine", run_name="__main__")
 
 

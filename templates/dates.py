@@ -7,6 +7,7 @@ stand here as small tables; the tests compare the months with pendulum's.
 
 from collections.abc import Mapping
 from datetime import datetime
+from functools import lru_cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from templates.zones import zone_name
@@ -85,7 +86,11 @@ _SHORT_DEADLINE = {
     "en": "by {time}{zone} on {weekday} {day}",
 }
 
+_remembered = lru_cache(maxsize=1024)
+"""Text and HTML of a message say the same times, and messages of one day the same days."""
 
+
+@_remembered
 def day(instant: str, time_zone: str, language: str) -> str:
     """The local date of an ISO 8601 instant: "24 listopada", "24. listopadu", "24 November".
 
@@ -95,11 +100,13 @@ def day(instant: str, time_zone: str, language: str) -> str:
     return _unbroken(_day(local, language))
 
 
+@_remembered
 def short_day(instant: str, time_zone: str, language: str) -> str:
     """The same for a text message: "24.11", "24.11.", "24 Nov"."""
     return _short_day(_local(instant, time_zone, language), language)
 
 
+@_remembered
 def deadline(instant: str, time_zone: str, language: str) -> str:
     """By when, with weekday: "we wtorek 24 listopada do godz. 16:00", "by 16:00 London time on Tuesday 24 November".
 
@@ -115,6 +122,7 @@ def deadline(instant: str, time_zone: str, language: str) -> str:
     return _unbroken(words)
 
 
+@_remembered
 def short_deadline(instant: str, time_zone: str, language: str) -> str:
     """The same for a text message: "do wt. 24.11 g. 16:00", "do út 24.11. 16:00"."""
     local = _local(instant, time_zone, language)

@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from functools import lru_cache
 
 _LONGEST_NAME = 60  # characters; longer ones are greeted without a name
 _MOST_WORDS = 5
@@ -21,6 +22,7 @@ def one_line(text: str) -> str:
     return " ".join(text.split())
 
 
+@lru_cache(maxsize=32)  # a message greets by name up to four times; nobody's name is kept for long
 def as_name(text: str | None) -> str:
     """A display name fit for a greeting, or "" for none.
 
@@ -34,6 +36,7 @@ def as_name(text: str | None) -> str:
     return name if all(map(_WORD.fullmatch, words)) else ""
 
 
+@lru_cache(maxsize=32)
 def dial(phone: str) -> str:
     """A phone number as it is dialled: "+48 22 000 00 00" → "+48220000000"."""
     return re.sub(r"[^+0-9]", "", phone)

@@ -13,7 +13,7 @@ from data_contracts.problems import Problem
 from domain.actions import Capability
 from domain.words import did_you_mean, one_of
 from templates import dates, names
-from templates.library import CHANNEL_PARTS, Template, TemplateProblem
+from templates.library import CHANNEL_PARTS, PARTS, Template, TemplateProblem
 
 _WIDTH = 78  # characters a line of a plain text mail (RFC 5322 §2.1.1)
 _COMPILED = 128  # templates kept ready; three languages of forty messages
@@ -90,13 +90,18 @@ def _of_defined(function: Callable[..., str]) -> Callable[..., str]:
 
 @lru_cache(maxsize=_COMPILED)
 def _environment(template: Template) -> jinja2.Environment:
-    """Compiled once per content: templates are equal by hash. Safe from several threads."""
     return environment(template.parts)
+
+
+@lru_cache(maxsize=_COMPILED * len(PARTS))
+def _compiled(template: Template, part: str) -> jinja2.Template:
+    """Compiled once per content: templates are equal by hash. Safe from several threads."""
+    return _environment(template).get_template(part)
 
 
 def _words(template: Template, part: str, values: Mapping[str, Any]) -> str:
     try:
-        words = _environment(template).get_template(part).render(values)
+        words = _compiled(template, part).render(values)
     except jinja2.UndefinedError as undefined:
         variable = _QUOTED.findall(undefined.message or "")[-1]
         what = f'"{variable}" is undefined{did_you_mean(variable, values)}'

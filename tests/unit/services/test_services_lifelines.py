@@ -190,10 +190,10 @@ async def test_what_a_killed_process_held_is_taken_over_at_once(
     assert (states[ticket], states[acknowledgement], states[reserved]) == ("uncertain", "ready", "ready")
     assert installation.action(acknowledgement).resends == 1
     timeout = installation.ticketing.configured().timeout_seconds
-    installation.clock.go(seconds=timeout - 0.1)
+    installation.clock.go(seconds=timeout / 2)  # the database's own clock goes on as well
     await sweep(handrail, run="sweeper")
     assert installation.states()[ticket] == "uncertain"
-    installation.clock.go(seconds=0.1)
+    installation.clock.go(seconds=timeout / 2)
     await sweep(handrail, run="sweeper")
     assert installation.states()[ticket] == "ready"
 
