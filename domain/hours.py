@@ -3,7 +3,7 @@
 from bisect import bisect_left
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from zoneinfo import ZoneInfo, available_timezones
 
 from domain.words import did_you_mean
@@ -37,6 +37,7 @@ def require_aware(instant: datetime) -> datetime:
     return instant.astimezone(UTC)
 
 
+@lru_cache(maxsize=4096)  # a window's customers share a few zones, and all of them the same hours
 def instant_of(day: date, wall: time, place: ZoneInfo) -> datetime:
     """The UTC instant when clocks at `place` show `wall` on `day`.
 

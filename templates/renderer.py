@@ -17,7 +17,6 @@ from templates.library import CHANNEL_PARTS, PARTS, Template, TemplateProblem
 
 _WIDTH = 78  # characters a line of a plain text mail (RFC 5322 §2.1.1)
 _COMPILED = 128  # templates kept ready; three languages of forty messages
-_ONE_LETTER = re.compile(r"\b(?<!\S)([^\W\d_]) ")
 _QUOTED = re.compile(r"'([^']+)'")
 
 FILTERS: Mapping[str, Callable[..., str]] = {
@@ -138,17 +137,26 @@ def _wrapped(words: str) -> str:
     What no-break spaces join stays together, and so does a one-letter word with the next ("u nás", "w ankiecie").
     """
     lines: list[str] = []
-    for paragraph in _ONE_LETTER.sub("\\1\N{NO-BREAK SPACE}", words.strip()).split("\n"):
+    for paragraph in words.strip().split("\n"):
         left = paragraph.strip(" ")
         while len(left) > _WIDTH:
             end = left.rfind(" ", 0, _WIDTH + 1)
-            end = end if end > 0 else left.find(" ", _WIDTH)
+            while end > 0 and _follows_one_letter(left, end):
+                end = left.rfind(" ", 0, end)
+            if end <= 0:
+                end = left.find(" ", _WIDTH)
+                while end > 0 and _follows_one_letter(left, end):
+                    end = left.find(" ", end + 1)
             if end < 0:
                 break
             lines.append(left[:end])
             left = left[end + 1 :].lstrip(" ")
         lines.append(left)
     return "\n".join(lines).replace("\N{NO-BREAK SPACE}", " ") + "\n"
+
+
+def _follows_one_letter(line: str, space: int) -> bool:
+    return line[space - 1].isalpha() and (space == 1 or line[space - 2].isspace())
 
 
 def _problem(template: Template, part: str, what: str, fix: str, variable: str | None = None) -> TemplateProblem:

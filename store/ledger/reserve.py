@@ -76,16 +76,11 @@ def reserve(
 def _claim(dialect: str, *, urgent_only: bool, named: bool) -> ReturningUpdate[Any]:
     """The statement: built once, as it runs for every answer."""
     earlier = actions.alias("earlier")
+    # Not as NOT EXISTS: PostgreSQL would join the whole table to itself before it took the first few rows.
+    is_over = select(earlier.c.state.in_(sorted(FINAL))).where(earlier.c.id == actions.c.after_id).scalar_subquery()
     due = (
         select(actions.c.id)
-        .where(*_DUE)
-        .where(
-            ~exists(
-                select(literal(1))
-                .select_from(earlier)
-                .where(earlier.c.id == actions.c.after_id, earlier.c.state.not_in(sorted(FINAL)))
-            )
-        )
+        .where(*_DUE, actions.c.after_id.is_(None) | is_over)
         .order_by(actions.c.due_at, actions.c.id)
         .limit(bindparam("most"))
         .with_for_update(skip_locked=True, of=actions)
