@@ -11,6 +11,7 @@ from domain.actions import WriteClass
 from integrations.errors import NotSent, OutcomeUnknown, RateLimited, Rejected
 from integrations.ports import Health
 from services.controls import set_stopped
+from services.urgent import UrgentDispatch
 
 pytestmark = pytest.mark.slow  # together; each of them is quick
 
@@ -206,11 +207,17 @@ async def test_what_a_gateway_leaves_the_next_one_finishes(installation: Any, op
 
 
 async def test_stopping_in_the_middle_finishes_what_was_armed_and_holds_nothing(
-    installation: Any, opened: Any, answer: Answer, eventually: Any
+    installation: Any, opened: Any, answer: Answer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After a clean stop no row is claimed or sending: the next gateway need not wait for a lease."""
     under_way, go_on = asyncio.Event(), asyncio.Event()
-    write = installation.mail.send_mail
+    write, stop = installation.mail.send_mail, UrgentDispatch.stop
+
+    async def stopping(urgent: UrgentDispatch) -> None:
+        asyncio.get_running_loop().call_later(0.05, go_on.set)
+        await stop(urgent)
+
+    monkeypatch.setattr(UrgentDispatch, "stop", stopping)
 
     async def slow(mail: Any, *, key: str) -> Any:
         under_way.set()
@@ -227,6 +234,5 @@ async def test_stopping_in_the_middle_finishes_what_was_armed_and_holds_nothing(
         ]
         await asyncio.gather(*deliveries)
         await under_way.wait()
-        asyncio.get_running_loop().call_later(0.05, go_on.set)
     assert {row.state for row in installation.rows("actions")} <= {"done", "ready"}
     check_audit(installation.database)

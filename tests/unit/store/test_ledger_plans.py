@@ -1,17 +1,47 @@
 """However many actions there are: no statement of a claim reads a whole table."""
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
-from ledger_world import WORKER, World, a_message
+import pytest
+from ledger_world import NOON, WORKER, World, a_message, a_plan
 from sqlalchemy import event
 
 from domain.actions import Capability, State
+from store.ledger.enqueue import About, enqueue_all
 from store.ledger.reserve import renew
 from store.ledger.rows import Result
 
 LARGE = ("actions", "audit", "cap_slots", "consents", "customers", "evidence", "receipts", "reviews", "suppressions")
 _READS_ALL = re.compile(rf"SCAN ({'|'.join(LARGE)})\b(?! USING (COVERING )?INDEX ix_actions_ready)")
+
+
+def test_reserving_a_few_looks_at_a_few_however_many_are_ready(world: World) -> None:
+    """On PostgreSQL, which once joined the whole queue to the whole table for the first ten rows."""
+    if world.database.is_sqlite:
+        pytest.skip("SQLite's plans are judged below")
+    with world.database.write() as connection:
+        enqueue_all(connection, [(a_plan(f"k{n}"), About()) for n in range(2000)], run="planner", now=NOON)
+    with world.database.engine.begin() as connection:
+        connection.exec_driver_sql("ANALYZE actions")
+    asked: list[tuple[str, Any]] = []
+
+    @event.listens_for(world.database.engine, "before_cursor_execute")
+    def _note(_connection: Any, _cursor: Any, statement: str, parameters: Any, _context: Any, _many: bool) -> None:
+        asked.append((statement, parameters))
+
+    assert len(world.reserve(limit=10)) == 10
+    ((claim, given),) = [one for one in asked if "UPDATE actions" in one[0]]
+    with world.database.engine.begin() as connection:
+        ((plan,),) = connection.exec_driver_sql(f"EXPLAIN (ANALYZE, FORMAT JSON) {claim}", given)
+    assert max(_rows_of(plan[0]["Plan"])) <= 20
+
+
+def _rows_of(node: dict[str, Any]) -> Iterator[float]:
+    yield node["Actual Rows"] * node["Actual Loops"] + node.get("Rows Removed by Filter", 0)
+    for inner in node.get("Plans", []):
+        yield from _rows_of(inner)
 
 
 def test_a_claim_from_reserve_to_record_searches_and_never_scans(world: World) -> None:
