@@ -1,21 +1,24 @@
 """The contract of every vendor that we call. A new file in integrations/ is tested here as soon as it exists."""
 
 import inspect
+from string import Template
 from typing import Any
 
 import pytest
 from outside_vendor import Outside, answer, reset
-from pydantic import SecretStr
 from vendor_specimens import (
     KEY,
     OUTBOUND,
     SECRET,
     SENT,
+    environment_of,
     every_vendor,
     every_write,
     named,
     recorded,
     serving,
+    settings_of,
+    writing,
 )
 
 from domain.actions import Capability, WriteClass
@@ -68,11 +71,12 @@ def test_every_setting_is_described_and_every_secret_is_one(integration: Integra
 @every_vendor
 def test_its_secrets_do_not_show(integration: Integration[Any], nobody: str) -> None:
     configured = serving(integration, nobody)
-    fields = {
-        name: SecretStr(SECRET) if "SecretStr" in str(field.annotation) else nobody if name == "url" else field.default
-        for name, field in integration.config.model_fields.items()
+    environment = environment_of(integration, nobody)
+    filled = {
+        name: Template(said).substitute(environment) if isinstance(said, str) else said
+        for name, said in settings_of(integration).items()
     }
-    config = integration.config.model_validate({**fields, **recorded(integration)["settings"]})
+    config = integration.config.model_validate(filled)
     shown = [repr(configured), repr(configured.port), repr(config), str(config), config.model_dump_json()]
     assert SECRET not in "".join(shown)
 
@@ -87,7 +91,7 @@ async def test_the_key_is_really_sent_and_stays_the_same(
     integration: Integration[Any], operation: str, outside: Outside
 ) -> None:
     outside.answers(200, recorded(integration)["writes"][operation]["body"])
-    configured = serving(integration, outside.url)
+    configured = writing(integration, operation, outside)
     first, again = [await SENT[operation](configured.port) for _ in range(2)]
     await configured.port.aclose()
     assert KEY in outside.seen(0)
@@ -102,7 +106,7 @@ async def test_a_recorded_answer_becomes_a_receipt(
 ) -> None:
     wanted = recorded(integration)["writes"][operation]
     outside.answers(wanted["status"], wanted["body"], wanted.get("headers"))
-    configured = serving(integration, outside.url)
+    configured = writing(integration, operation, outside)
     assert (await SENT[operation](configured.port)).external_id == wanted["external_id"]
     await configured.port.aclose()
 
@@ -110,7 +114,7 @@ async def test_a_recorded_answer_becomes_a_receipt(
 @every_vendor
 async def test_a_check_tells_well_from_unwell(integration: Integration[Any], outside: Outside, nobody: str) -> None:
     configured = serving(integration, outside.url)
-    outside.answers(200, recorded(integration)["health"])
+    outside.answers(recorded(integration).get("health_status", 200), recorded(integration)["health"])
     assert (await configured.port.check()).ok
     for reply in (answer(401), answer(503), answer(200, "<html>"), reset):
         outside.replies(reply)
@@ -165,7 +169,7 @@ async def test_a_ticket_is_read_back_in_our_words(integration: Integration[Any],
     )
     outside.answers(200, wanted["unknown_status"])
     assert (await configured.port.read_ticket(KEY)).status is TicketStatus.UNKNOWN
-    outside.answers(404)
+    outside.answers(wanted.get("absent_status", 404), wanted.get("absent", ""))
     assert await configured.port.read_ticket(KEY) is None
     outside.answers(400)
     with pytest.raises(Rejected):
