@@ -1,6 +1,7 @@
 """The contract of every vendor that we call. A new file in integrations/ is tested here as soon as it exists."""
 
 import inspect
+from pathlib import Path
 from string import Template
 from typing import Any
 
@@ -9,9 +10,11 @@ from outside_vendor import Outside, answer, reset
 from vendor_specimens import (
     KEY,
     OUTBOUND,
+    OVER_HTTP,
     SECRET,
     SENT,
     environment_of,
+    every_http_vendor,
     every_vendor,
     every_write,
     named,
@@ -111,7 +114,7 @@ async def test_a_recorded_answer_becomes_a_receipt(
     await configured.port.aclose()
 
 
-@every_vendor
+@every_http_vendor
 async def test_a_check_tells_well_from_unwell(integration: Integration[Any], outside: Outside, nobody: str) -> None:
     configured = serving(integration, outside.url)
     outside.answers(recorded(integration).get("health_status", 200), recorded(integration)["health"])
@@ -178,6 +181,31 @@ async def test_a_ticket_is_read_back_in_our_words(integration: Integration[Any],
     with pytest.raises(ContractViolation):
         await configured.port.read_ticket(KEY)
     await configured.port.aclose()
+
+
+@every_vendor
+def test_who_does_not_speak_http_answers_the_same_questions_in_a_file_of_its_own(integration: Integration[Any]) -> None:
+    if integration in OVER_HTTP:
+        return
+    own = Path(__file__).with_name(f"test_{integration.vendor}.py")
+    assert own.exists(), f"{integration.name} speaks no HTTP: answer this kit's questions in tests/contract/{own.name}"
+    missing = [asked for asked in ASKED_OF_ALL if f"def {asked}(" not in own.read_text(encoding="utf-8")]
+    assert not missing
+
+
+ASKED_OF_ALL = (
+    "test_its_write_class_is_declared",
+    "test_the_same_key_says_the_same_message",
+    "test_nobody_there_is_surely_unsent",
+    "test_a_lost_answer_is_unknown_and_the_write_not_repeated",
+    "test_silence_is_unknown",
+    "test_a_refusal_is_named",
+    "test_refused_credentials_name_the_variable_to_renew",
+    "test_only_class_c_can_be_looked_up",
+    "test_a_check_tells_well_from_unwell",
+    "test_no_error_and_no_log_carries_a_secret_or_the_customer",
+)
+"""What every vendor is asked, in whatever way it is spoken to."""
 
 
 def test_every_operation_of_every_port_is_in_the_kit() -> None:

@@ -65,7 +65,6 @@ OUTBOUND = [
     if capability is not Capability.SURVEY_INTAKE
 ]
 INTAKES = list(discover().get(Capability.SURVEY_INTAKE, {}).values())
-WRITTEN = [(integration, operation) for integration in OUTBOUND for operation in WRITES[integration.capability]]
 
 
 def recorded(integration: Integration[Any]) -> dict[str, Any]:
@@ -75,6 +74,14 @@ def recorded(integration: Integration[Any]) -> dict[str, Any]:
         f"record what {integration.name} answers in tests/contract/{path.relative_to(path.parents[2])}"
     )
     return json.loads(path.read_text(encoding="utf-8"))
+
+
+def _speaks(integration: Integration[Any]) -> str:
+    return str(recorded(integration).get("speaks", "http"))
+
+
+OVER_HTTP = [integration for integration in OUTBOUND if _speaks(integration) == "http"]
+WRITTEN = [(integration, operation) for integration in OVER_HTTP for operation in WRITES[integration.capability]]
 
 
 def settings_of(integration: Integration[Any]) -> dict[str, Any]:
@@ -130,4 +137,5 @@ def named(value: Any) -> str:
 
 
 every_vendor = pytest.mark.parametrize("integration", OUTBOUND, ids=named)
+every_http_vendor = pytest.mark.parametrize("integration", OVER_HTTP, ids=named)
 every_write = pytest.mark.parametrize(("integration", "operation"), WRITTEN, ids=named)
