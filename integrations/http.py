@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self, TypeVar
+from urllib.parse import urlsplit
 
 import httpx
 from pydantic import SecretStr
@@ -131,7 +132,8 @@ class HttpIntegration:
         the vendor documents it as not applied (`Busy`). Both raise LookupError, TypeError, AttributeError or
         ValueError for an answer of another shape: the write's outcome is unknown then, as whenever the answer is lost
         once bytes may have left. `refusal` reads every other 4xx: what `understand` would return when it proves that
-        the vendor has our write; None, or one of those errors, when it is the refusal it seems.
+        the vendor has our write; None, or one of those errors, when it is the refusal it seems. It may raise an
+        `IntegrationError` where the words tell more than the status.
 
         An operation of several calls gives each of them its one `deadline()`.
         """
@@ -336,9 +338,11 @@ class HttpIntegration:
         return f"{verb} {exchange.status} ({said})" if said else f"{verb} {exchange.status}"
 
     def _secrets(self) -> set[str]:
-        """Every secret we hold, whole and in its parts ("Bearer …")."""
+        """Every secret we hold, whole and in its parts ("Bearer …", the path of an address and its end)."""
         values = [getattr(self._config, field) for field in type(self._config).model_fields]
         secrets = {value.get_secret_value() for value in values if isinstance(value, SecretStr)}
+        paths = {urlsplit(secret).path for secret in secrets if "://" in secret}
+        secrets |= paths | {path.rpartition("/")[2] for path in paths}
         for credential in self._credentials.values():
             whole = credential.get_secret_value()
             secrets |= {whole, whole.rpartition(" ")[2]}

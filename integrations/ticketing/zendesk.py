@@ -4,6 +4,9 @@ A ticket's `external_id` is our key, by which it is found again. The Idempotency
 forgets it after two hours, so opening is class C ("can be looked up"). A note is written once per key by looking for
 the key first and updating only the state one has seen (`safe_update`). The requester is the API's user: were it the
 customer, Zendesk's triggers would write to them behind our ledger's back. Every comment is internal.
+
+`create_many` is left out: its job may still be queued when two searches have found nothing, and the repeat that follows
+would be a second ticket.
 """
 
 import base64
