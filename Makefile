@@ -10,10 +10,10 @@ CODE := domain data_contracts integrations store templates services tasks flows 
 export DO_NOT_TRACK := 1
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 
-.PHONY: help setup demo test fast check bench prove soak format lock clean
+.PHONY: help setup demo test test-real fast check bench prove soak format lock clean
 
 help:  ## this menu
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | sort | expand -t 10
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | sort | expand -t 10
 
 setup: $(STAMP)  ## the environment in .venv, from the pinned requirements
 
@@ -29,8 +29,11 @@ demo: setup  ## from nothing to the whole system on real input (ONCE=1: summary 
 	$(BIN)/handrail demo $(if $(ONCE),--once)
 
 test: setup  ## all tests: two at a time, then those that start processes, by themselves
-	$(BIN)/python -m pytest -n 2 -m "not process and not prefect"
+	$(BIN)/python -m pytest -n 2 -m "not process and not prefect and not real"
 	$(BIN)/python -m pytest -m "process or prefect"
+
+test-real: setup  ## against real systems that start without Docker (a mailbox, by npm); not part of make test
+	$(BIN)/python -m pytest -m real -rs
 
 fast: setup  ## the rules, the contracts and the contract kit, seconds
 	HYPOTHESIS_PROFILE=fast $(BIN)/python -m pytest -n 2 -m "not process and not prefect and not slow and not postgres" tests/unit/domain tests/unit/data_contracts tests/contract

@@ -51,7 +51,9 @@ class RateLimited(AskedToWait):
 
 
 class Busy(IntegrationError):
-    """A conflict that the vendor documents as not applied: somebody else was changing the same record. Try later."""
+    """Not applied, says the vendor, and the same may go well later: a record that somebody else was changing, a mailbox
+    that takes nothing now. It concerns this one request, not the others.
+    """
 
 
 class AuthFailed(IntegrationError):

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self, TypeVar
+from urllib.parse import urlsplit
 
 import httpx
 from pydantic import SecretStr
@@ -22,7 +23,7 @@ from tenacity import (
     wait_random,
 )
 
-from integrations.answers import OF_ANOTHER_SHAPE, Answer, answer_of, unclear
+from integrations.answers import OF_ANOTHER_SHAPE, Answer, answer_of, refused, unclear
 from integrations.connections import Connections
 from integrations.declaration import IntegrationConfig
 from integrations.errors import (
@@ -68,6 +69,7 @@ _WRITE = _Manner(
     OutcomeUnknown, OutcomeUnknown, (NotSent,), "the ledger decides what follows; do not repeat it by hand"
 )
 _READ = _Manner(Unavailable, ContractViolation, (NotSent, Unavailable), "nothing changed; it is asked again later")
+_LOOK = _Manner(NotSent, NotSent, (NotSent,), "nothing was written; it is tried again")
 _CHECK = _Manner(Unavailable, ContractViolation, (), "look at the vendor's status page")
 
 
@@ -121,27 +123,62 @@ class HttpIntegration:
         *,
         understand: Callable[[Answer], T],
         conflict: Callable[[Answer], T | None] = unclear,
+        refusal: Callable[[Answer], T | None] = refused,
         headers: Mapping[str, str] | None = None,
+        deadline: float | None = None,
     ) -> T:
         """Sends `body` as JSON; what `understand` makes of the 2xx answer.
 
         `conflict` reads a 409: what `understand` would return when it proves that the vendor has our write; None when
         the vendor documents it as not applied (`Busy`). Both raise LookupError, TypeError, AttributeError or
         ValueError for an answer of another shape: the write's outcome is unknown then, as whenever the answer is lost
-        once bytes may have left.
+        once bytes may have left. `refusal` reads every other 4xx: what `understand` would return when it proves that
+        the vendor has our write; None, or one of those errors, when it is the refusal it seems. It may raise an
+        `IntegrationError` where the words tell more than the status.
+
+        An operation of several calls gives each of them its one `deadline()`.
         """
-        return await self._ask(_WRITE, method, path, understand, conflict=conflict, sent=body, headers=headers or {})
+        return await self._ask(
+            _WRITE,
+            method,
+            path,
+            understand,
+            conflict=conflict,
+            refusal=refusal,
+            sent=body,
+            headers=headers or {},
+            deadline=deadline,
+        )
+
+    def deadline(self) -> float:
+        """When an operation that begins now must be over, on the event loop's clock."""
+        return asyncio.get_running_loop().time() + self._config.timeout_seconds
+
+    async def look(
+        self, path: str, query: Mapping[str, str], *, understand: Callable[[Answer], T], deadline: float
+    ) -> T:
+        """A read that a write begins with: whatever keeps its answer from us, nothing was written (`NotSent`)."""
+        return await self._ask(_LOOK, "GET", path, understand, query=query, deadline=deadline)
 
     async def read(self, path: str, query: Mapping[str, str], *, understand: Callable[[Answer], T]) -> T:
         """GETs; what `understand` makes of the 2xx answer. An answer of another shape is a ContractViolation."""
         return await self._ask(_READ, "GET", path, understand, query=query)
 
-    async def check(self, path: str, query: Mapping[str, str], *, understand: Callable[[Answer], object]) -> Health:
-        """GETs once; how it went."""
+    async def check(
+        self,
+        path: str,
+        query: Mapping[str, str],
+        *,
+        understand: Callable[[Answer], object],
+        method: str = "GET",
+        body: Mapping[str, Any] | None = None,
+        refusal: Callable[[Answer], object] = refused,
+    ) -> Health:
+        """Asks once, with something that changes nothing at the vendor; how it went. `refusal` as for a write."""
         began = time.monotonic()
         problem = ""
         try:
-            await self._ask(_CHECK, "GET", path, understand, query=query)
+            await self._ask(_CHECK, method, path, understand, query=query, sent=body, refusal=refusal)
         except IntegrationError as error:
             problem = str(error)
         return Health(ok=not problem, latency_ms=round((time.monotonic() - began) * 1000), problem=problem)
@@ -154,24 +191,29 @@ class HttpIntegration:
         understand: Callable[[Answer], T],
         *,
         conflict: Callable[[Answer], T | None] | None = None,
+        refusal: Callable[[Answer], T | None] = refused,
         query: Mapping[str, str] | None = None,
         sent: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
+        deadline: float | None = None,
     ) -> T:
         url = self._url(path, query or {})
         content = self._encoded(sent)
         all_headers = self._headers(headers or {})
-        deadline = asyncio.get_running_loop().time() + self._config.timeout_seconds
+        until = self.deadline() if deadline is None else deadline
 
         async def once() -> T:
             exchange = Exchange()
             request = httpx.Request(
                 method, url, headers=all_headers, content=content, extensions={"timeout": self._timeouts}
             )
-            await exchange.run(request, self._connections, deadline=deadline)
+            await exchange.run(request, self._connections, deadline=until)
             if exchange.status == 409 and conflict is not None:
                 return self._known(exchange, conflict, sent=sent)
             if exchange.is_refusal:
+                known = self._proven(exchange, refusal)
+                if known is not None:
+                    return known
                 raise self._refusal(exchange, manner, sent=sent or query)
             if exchange.problem:
                 raise self._lost(exchange, manner)
@@ -238,6 +280,15 @@ class HttpIntegration:
             pass  # leaving the block drops the cause: it may quote the answer
         raise manner.unreadable(self._name, f"a {exchange.status} answer that we do not understand", manner.remedy)
 
+    def _proven(self, exchange: Exchange, refusal: Callable[[Answer], T | None]) -> T | None:
+        """What a 4xx proves that the vendor has, if anything."""
+        if refusal is refused or not 400 <= (exchange.status or 0) < 500:
+            return None
+        try:
+            return refusal(answer_of(exchange))
+        except OF_ANOTHER_SHAPE:
+            return None
+
     def _known(self, exchange: Exchange, conflict: Callable[[Answer], T | None], *, sent: Any) -> T:
         """What a 409 proves that the vendor has. It says one of three things: I have it, not now, or neither."""
         try:
@@ -292,9 +343,11 @@ class HttpIntegration:
         return f"{verb} {exchange.status} ({said})" if said else f"{verb} {exchange.status}"
 
     def _secrets(self) -> set[str]:
-        """Every secret we hold, whole and in its parts ("Bearer …")."""
+        """Every secret we hold, whole and in its parts ("Bearer …", the path of an address and its end)."""
         values = [getattr(self._config, field) for field in type(self._config).model_fields]
         secrets = {value.get_secret_value() for value in values if isinstance(value, SecretStr)}
+        paths = {urlsplit(secret).path for secret in secrets if "://" in secret}
+        secrets |= paths | {path.rpartition("/")[2] for path in paths}
         for credential in self._credentials.values():
             whole = credential.get_secret_value()
             secrets |= {whole, whole.rpartition(" ")[2]}

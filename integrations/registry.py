@@ -218,7 +218,7 @@ class _Chosen:
             config: VendorConfig = integration.config.model_validate(values, context={"variables": variables})
         except ValidationError as error:
             for problem in error.errors(include_url=False, include_input=False):
-                if problem["loc"][0] not in unfilled:
+                if unfilled.isdisjoint(problem["loc"][:1]):
                     self._file.complain((*path, *problem["loc"]), _in_words(problem, fields))
             return None
         self._check_timeout(config, path)
@@ -248,7 +248,7 @@ def _is_secret(annotation: Any) -> bool:
 
 def _in_words(problem: ErrorDetails, fields: Mapping[str, Any]) -> str:
     """What pydantic found, for a person, without the value."""
-    name = str(problem["loc"][0])
+    name = str(next(iter(problem["loc"]), ""))  # none where settings do not go together
     if problem["type"] == "extra_forbidden":
         return f"is no setting{did_you_mean(name, fields)}: there are {one_of(fields)}"
     if problem["type"] == "missing":

@@ -15,9 +15,13 @@ Reply = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 @dataclass
 class Outside:
-    """A vendor on a port of its own: keeps every request, answers as told (the last reply again and again)."""
+    """A vendor on a port of its own: keeps every request, answers as told (the last reply again and again).
+
+    GETs of a path in `reads` are what a write begins with: they are answered with that, and not kept.
+    """
 
     url: str = ""
+    reads: Mapping[str, Any] = field(default_factory=dict)
     requests: list[web.Request] = field(default_factory=list)
     bodies: list[bytes] = field(default_factory=list)
     peers: set[Any] = field(default_factory=set)
@@ -37,6 +41,8 @@ class Outside:
         return f"{request.path_qs}\n{dict(request.headers)}\n{body.decode()}"
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
+        if request.method == "GET" and request.path in self.reads:
+            return web.json_response(self.reads[request.path])
         self.requests.append(request)
         self.peers.add(request.transport.get_extra_info("peername"))
         self.bodies.append(await request.read())

@@ -96,6 +96,27 @@ async def test_half_a_conflict_proves_nothing(outside: Outside) -> None:
             await write(desk, conflict=lambda answer: None if "busy" in str(answer.json) else "7")
 
 
+async def test_another_refusal_may_prove_the_write_or_tell_more_than_its_status(outside: Outside) -> None:
+    def refusal(answer: Answer) -> str | None:
+        if answer.text == "gone":
+            raise AuthFailed("ticketing via desk", "the desk is gone", "find another")
+        return str(answer.json["id"]) if answer.json["error"] == "had it" else None
+
+    async with client(outside.url) as desk:
+        outside.answers(400, {"error": "had it", "id": 7})
+        assert await write(desk, refusal=refusal) == "7"
+        outside.answers(404, "gone")
+        with pytest.raises(AuthFailed, match="find another"):
+            await write(desk, refusal=refusal)
+        for said in ({"error": "bad"}, {"error": "had it"}, {}, "<html>", [], None):
+            outside.answers(422, said)
+            with pytest.raises(Rejected):
+                await write(desk, refusal=refusal)
+        outside.answers(500, {"error": "had it", "id": 7})
+        with pytest.raises(OutcomeUnknown):
+            await write(desk, refusal=refusal)
+
+
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 async def test_redirects_are_refused_not_followed(outside: Outside, status: int) -> None:
     outside.answers(status, "", {"Location": f"{outside.url}/elsewhere"})

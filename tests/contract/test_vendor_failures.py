@@ -1,6 +1,7 @@
 """The contract of every vendor that we call, when it fails: what may have happened, what did not, how long to wait."""
 
 import asyncio
+import json
 import logging
 from typing import Any
 
@@ -15,9 +16,12 @@ from vendor_specimens import (
     SENT,
     WORDS,
     WRITTEN,
+    conflicts_of,
     every_write,
+    named,
     recorded,
     serving,
+    writing,
 )
 
 from integrations.declaration import Integration
@@ -43,13 +47,13 @@ WAITS = {
 
 @every_write
 async def test_a_refusal_is_named(integration: Integration[Any], operation: str, outside: Outside) -> None:
-    configured = serving(integration, outside.url)
+    configured = writing(integration, operation, outside)
     for status in (400, 401, 403, 404, 422):
         outside.answers(status, {"error": "no"})
         with pytest.raises(AuthFailed if status in (401, 403) else Rejected) as refusal:
             await SENT[operation](configured.port)
         assert str(refusal.value).startswith(f"{configured.name}: refused with {status}")
-        assert ("KIT_SECRET" in refusal.value.remedy) == (status in (401, 403))
+        assert ("KIT_" in refusal.value.remedy) == (status in (401, 403))
     await configured.port.aclose()
     assert len(outside.requests) == 5
 
@@ -58,7 +62,7 @@ async def test_a_refusal_is_named(integration: Integration[Any], operation: str,
 async def test_retry_after_is_passed_on_within_reason(
     integration: Integration[Any], operation: str, outside: Outside
 ) -> None:
-    configured = serving(integration, outside.url)
+    configured = writing(integration, operation, outside)
     waits: dict[str, float | None] = {}
     for said in WAITS:
         outside.answers(429, "", {"Retry-After": said})
@@ -76,15 +80,17 @@ async def test_retry_after_is_passed_on_within_reason(
 @every_write
 async def test_a_conflict_is_told_from_another(integration: Integration[Any], operation: str, outside: Outside) -> None:
     """409 has two documented kinds, which the vendor's file must tell apart; everything else of it is unclear."""
-    conflicts = recorded(integration).get("conflicts")
-    if conflicts is None:
-        pytest.skip("this vendor documents no conflict: every one of them is unclear")
-    configured = serving(integration, outside.url)
-    outside.answers(409, conflicts["known"])
-    assert (await SENT[operation](configured.port)).external_id == conflicts["external_id"]
+    conflicts = conflicts_of(integration, operation)
+    if not conflicts:
+        pytest.skip("this vendor documents no conflict here: every one of them is unclear")
+    configured = writing(integration, operation, outside)
     outside.answers(409, conflicts["busy"])
     with pytest.raises(Busy, match="refused with 409"):
         await SENT[operation](configured.port)
+    if "known" not in conflicts:
+        return
+    outside.answers(409, conflicts["known"])
+    assert (await SENT[operation](configured.port)).external_id == conflicts["external_id"]
     for unclear in (without(conflicts["known"], KEY), about_another(conflicts["known"])):
         outside.answers(409, unclear)
         with pytest.raises(OutcomeUnknown, match="answered 409"):
@@ -98,9 +104,9 @@ def without(body: Any, value: str) -> dict[str, Any]:
     return {name: said for name, said in body.items() if said != value}
 
 
-def about_another(body: Any) -> dict[str, Any]:
-    """A body that says another key where it said ours."""
-    return {name: "case/C-9/1/ticket" if said == KEY else said for name, said in body.items()}
+def about_another(body: Any) -> Any:
+    """A body that says another key wherever it said ours."""
+    return json.loads(json.dumps(body).replace(KEY, "case/C-9/1/ticket"))
 
 
 @every_write
@@ -109,7 +115,7 @@ async def test_a_lost_answer_is_unknown_and_the_write_not_repeated(
     integration: Integration[Any], operation: str, reply: Any, outside: Outside
 ) -> None:
     outside.replies(reply)
-    configured = serving(integration, outside.url)
+    configured = writing(integration, operation, outside)
     with pytest.raises(OutcomeUnknown):
         await SENT[operation](configured.port)
     await configured.port.aclose()
@@ -119,6 +125,8 @@ async def test_a_lost_answer_is_unknown_and_the_write_not_repeated(
 async def test_silence_is_unknown(outside: Outside) -> None:
     """All at once: waiting for a timeout is all this does."""
     outside.replies(outside.silence)
+    for integration, operation in WRITTEN:
+        outside.reads = {**outside.reads, **recorded(integration)["writes"][operation].get("reads", {})}
     silent = [serving(integration, outside.url, timeout_seconds=0.6) for integration, _ in WRITTEN]
     ends = await asyncio.gather(
         *(SENT[operation](each.port) for each, (_, operation) in zip(silent, WRITTEN, strict=True)),
@@ -139,6 +147,24 @@ async def test_nobody_there_is_surely_unsent(integration: Integration[Any], oper
     await configured.port.aclose()
 
 
+BEGUN = [pair for pair in WRITTEN if recorded(pair[0])["writes"][pair[1]].get("reads")]
+
+
+@pytest.mark.parametrize(("integration", "operation"), BEGUN, ids=named)
+async def test_a_write_whose_first_look_fails_has_written_nothing(
+    integration: Integration[Any], operation: str, outside: Outside
+) -> None:
+    ends = {reset: NotSent, answer(503): NotSent, answer(200, "<html>"): NotSent, answer(200, []): NotSent}
+    ends |= {answer(401): AuthFailed, answer(429): RateLimited, answer(400): Rejected}
+    configured = serving(integration, outside.url)
+    for reply, kind in ends.items():
+        outside.replies(reply)
+        with pytest.raises(kind):
+            await SENT[operation](configured.port)
+    await configured.port.aclose()
+    assert {request.method for request in outside.requests} == {"GET"}
+
+
 @every_write
 async def test_an_answer_about_another_key_is_not_taken_for_ours(
     integration: Integration[Any], operation: str, outside: Outside
@@ -146,8 +172,8 @@ async def test_an_answer_about_another_key_is_not_taken_for_ours(
     body = recorded(integration)["writes"][operation]["body"]
     if KEY not in str(body):
         pytest.skip("this vendor does not say the key in its answer")
-    outside.answers(201, {**body, "key": "case/C-9/1/ticket"})
-    configured = serving(integration, outside.url)
+    outside.answers(201, about_another(body))
+    configured = writing(integration, operation, outside)
     with pytest.raises(OutcomeUnknown):
         await SENT[operation](configured.port)
     await configured.port.aclose()
@@ -166,7 +192,7 @@ async def test_no_error_and_no_log_carries_a_secret_or_the_customer(
 
         return reply
 
-    configured = serving(integration, outside.url)
+    configured = writing(integration, operation, outside)
     shown = ""
     for status in (400, 401, 429, 500):
         outside.replies(echo(status))

@@ -1,21 +1,27 @@
 """The contract of every vendor that we call. A new file in integrations/ is tested here as soon as it exists."""
 
 import inspect
+from pathlib import Path
+from string import Template
 from typing import Any
 
 import pytest
 from outside_vendor import Outside, answer, reset
-from pydantic import SecretStr
 from vendor_specimens import (
     KEY,
     OUTBOUND,
+    OVER_HTTP,
     SECRET,
     SENT,
+    environment_of,
+    every_http_vendor,
     every_vendor,
     every_write,
     named,
     recorded,
     serving,
+    settings_of,
+    writing,
 )
 
 from domain.actions import Capability, WriteClass
@@ -68,11 +74,12 @@ def test_every_setting_is_described_and_every_secret_is_one(integration: Integra
 @every_vendor
 def test_its_secrets_do_not_show(integration: Integration[Any], nobody: str) -> None:
     configured = serving(integration, nobody)
-    fields = {
-        name: SecretStr(SECRET) if "SecretStr" in str(field.annotation) else nobody if name == "url" else field.default
-        for name, field in integration.config.model_fields.items()
+    environment = environment_of(integration, nobody)
+    filled = {
+        name: Template(said).substitute(environment) if isinstance(said, str) else said
+        for name, said in settings_of(integration).items()
     }
-    config = integration.config.model_validate({**fields, **recorded(integration)["settings"]})
+    config = integration.config.model_validate(filled)
     shown = [repr(configured), repr(configured.port), repr(config), str(config), config.model_dump_json()]
     assert SECRET not in "".join(shown)
 
@@ -87,7 +94,7 @@ async def test_the_key_is_really_sent_and_stays_the_same(
     integration: Integration[Any], operation: str, outside: Outside
 ) -> None:
     outside.answers(200, recorded(integration)["writes"][operation]["body"])
-    configured = serving(integration, outside.url)
+    configured = writing(integration, operation, outside)
     first, again = [await SENT[operation](configured.port) for _ in range(2)]
     await configured.port.aclose()
     assert KEY in outside.seen(0)
@@ -102,15 +109,15 @@ async def test_a_recorded_answer_becomes_a_receipt(
 ) -> None:
     wanted = recorded(integration)["writes"][operation]
     outside.answers(wanted["status"], wanted["body"], wanted.get("headers"))
-    configured = serving(integration, outside.url)
+    configured = writing(integration, operation, outside)
     assert (await SENT[operation](configured.port)).external_id == wanted["external_id"]
     await configured.port.aclose()
 
 
-@every_vendor
+@every_http_vendor
 async def test_a_check_tells_well_from_unwell(integration: Integration[Any], outside: Outside, nobody: str) -> None:
     configured = serving(integration, outside.url)
-    outside.answers(200, recorded(integration)["health"])
+    outside.answers(recorded(integration).get("health_status", 200), recorded(integration)["health"])
     assert (await configured.port.check()).ok
     for reply in (answer(401), answer(503), answer(200, "<html>"), reset):
         outside.replies(reply)
@@ -165,7 +172,7 @@ async def test_a_ticket_is_read_back_in_our_words(integration: Integration[Any],
     )
     outside.answers(200, wanted["unknown_status"])
     assert (await configured.port.read_ticket(KEY)).status is TicketStatus.UNKNOWN
-    outside.answers(404)
+    outside.answers(wanted.get("absent_status", 404), wanted.get("absent", ""))
     assert await configured.port.read_ticket(KEY) is None
     outside.answers(400)
     with pytest.raises(Rejected):
@@ -174,6 +181,31 @@ async def test_a_ticket_is_read_back_in_our_words(integration: Integration[Any],
     with pytest.raises(ContractViolation):
         await configured.port.read_ticket(KEY)
     await configured.port.aclose()
+
+
+@every_vendor
+def test_who_does_not_speak_http_answers_the_same_questions_in_a_file_of_its_own(integration: Integration[Any]) -> None:
+    if integration in OVER_HTTP:
+        return
+    own = Path(__file__).with_name(f"test_{integration.vendor}.py")
+    assert own.exists(), f"{integration.name} speaks no HTTP: answer this kit's questions in tests/contract/{own.name}"
+    missing = [asked for asked in ASKED_OF_ALL if f"def {asked}(" not in own.read_text(encoding="utf-8")]
+    assert not missing
+
+
+ASKED_OF_ALL = (
+    "test_its_write_class_is_declared",
+    "test_the_same_key_says_the_same_message",
+    "test_nobody_there_is_surely_unsent",
+    "test_a_lost_answer_is_unknown_and_the_write_not_repeated",
+    "test_silence_is_unknown",
+    "test_a_refusal_is_named",
+    "test_refused_credentials_name_the_variable_to_renew",
+    "test_only_class_c_can_be_looked_up",
+    "test_a_check_tells_well_from_unwell",
+    "test_no_error_and_no_log_carries_a_secret_or_the_customer",
+)
+"""What every vendor is asked, in whatever way it is spoken to."""
 
 
 def test_every_operation_of_every_port_is_in_the_kit() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
+from outside_vendor import Outside
 
 from domain.actions import Capability
 from integrations.declaration import Integration
@@ -51,7 +52,9 @@ SENT: Mapping[str, Callable[[Any], Awaitable[Receipt]]] = {
     ),
     "place_call": lambda port: port.place_call(Call("C-1042", PHONE, f"{PERSON}, {WORDS}", "pl", "expiry"), key=KEY),
     "send_push": lambda port: port.send_push(Push("C-1042", "device-1", PERSON, WORDS), key=KEY),
-    "raise_alert": lambda port: port.raise_alert(Alert("3 cases have no owner", "critical", "", {}), key=KEY),
+    "raise_alert": lambda port: port.raise_alert(
+        Alert("3 cases have no owner", "critical", "http://127.0.0.1:8100/cases", {"cases": 3}), key=KEY
+    ),
 }
 """One write of each operation. Whoever adds an operation to `integrations.ports.WRITES` adds its line here."""
 
@@ -62,7 +65,6 @@ OUTBOUND = [
     if capability is not Capability.SURVEY_INTAKE
 ]
 INTAKES = list(discover().get(Capability.SURVEY_INTAKE, {}).values())
-WRITTEN = [(integration, operation) for integration in OUTBOUND for operation in WRITES[integration.capability]]
 
 
 def recorded(integration: Integration[Any]) -> dict[str, Any]:
@@ -74,18 +76,38 @@ def recorded(integration: Integration[Any]) -> dict[str, Any]:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-def roster(integration: Integration[Any], url: str, **settings: Any) -> Roster:
-    """A roster of this one integration at `url`, every secret of it `SECRET`, as the file would make it."""
+def _speaks(integration: Integration[Any]) -> str:
+    return str(recorded(integration).get("speaks", "http"))
+
+
+OVER_HTTP = [integration for integration in OUTBOUND if _speaks(integration) == "http"]
+WRITTEN = [(integration, operation) for integration in OVER_HTTP for operation in WRITES[integration.capability]]
+
+
+def settings_of(integration: Integration[Any]) -> dict[str, Any]:
+    """The settings the kit gives: the vendor's address, `${KIT_…}` for each secret, and what its recording adds."""
     fields = integration.config.model_fields
-    secrets = {name: "${KIT_SECRET}" for name, field in fields.items() if "SecretStr" in str(field.annotation)}
-    section = {
-        "vendor": integration.vendor,
-        "url": "${KIT_URL}",
-        **secrets,
-        **recorded(integration)["settings"],
-        **settings,
+    secrets = {
+        name: f"${{KIT_{name.upper()}}}" for name, field in fields.items() if "SecretStr" in str(field.annotation)
     }
-    return load_roster(yaml.safe_dump({str(integration.capability): section}), {"KIT_URL": url, "KIT_SECRET": SECRET})
+    address = {"url": "${KIT_URL}"} if "url" in fields else {}
+    return {**address, **secrets, **recorded(integration)["settings"]}
+
+
+def environment_of(integration: Integration[Any], url: str) -> dict[str, str]:
+    """The variables those settings name. Every secret is `SECRET`, or has it in the place that the recording shows."""
+    shapes = recorded(integration).get("secrets", {})
+    return {"KIT_URL": url} | {
+        f"KIT_{name.upper()}": shapes.get(name, "{secret}").format(url=url, secret=SECRET)
+        for name, field in integration.config.model_fields.items()
+        if "SecretStr" in str(field.annotation)
+    }
+
+
+def roster(integration: Integration[Any], url: str, **settings: Any) -> Roster:
+    """A roster of this one integration at `url`, as the file would make it."""
+    section = {"vendor": integration.vendor, **settings_of(integration), **settings}
+    return load_roster(yaml.safe_dump({str(integration.capability): section}), environment_of(integration, url))
 
 
 def serving(integration: Integration[Any], url: str, **settings: Any) -> Configured:
@@ -95,10 +117,25 @@ def serving(integration: Integration[Any], url: str, **settings: Any) -> Configu
     return configured
 
 
+def writing(integration: Integration[Any], operation: str, outside: Outside, **settings: Any) -> Configured:
+    """The integration of that roster, at `outside`, which answers what the write of `operation` begins with."""
+    outside.reads = recorded(integration)["writes"][operation].get("reads", {})
+    return serving(integration, outside.url, **settings)
+
+
+def conflicts_of(integration: Integration[Any], operation: str) -> dict[str, Any]:
+    """The recorded conflicts of an operation; empty when the vendor documents none."""
+    found: dict[str, Any] = recorded(integration)["writes"][operation].get(
+        "conflicts", recorded(integration).get("conflicts", {})
+    )
+    return found
+
+
 def named(value: Any) -> str:
     """How a test case is called in pytest's output."""
     return value.name if isinstance(value, Integration) else str(getattr(value, "__name__", value))
 
 
 every_vendor = pytest.mark.parametrize("integration", OUTBOUND, ids=named)
+every_http_vendor = pytest.mark.parametrize("integration", OVER_HTTP, ids=named)
 every_write = pytest.mark.parametrize(("integration", "operation"), WRITTEN, ids=named)

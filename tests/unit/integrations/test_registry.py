@@ -1,6 +1,7 @@
 """The registry and the integrations' file: what is found, what is configured, and every way to get it wrong."""
 
 import importlib
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from domain.actions import Capability, WriteClass
 from integrations.errors import ConfigurationError
 from integrations.registry import Roster, discover, find_integrations, load_roster
 
+ROOT = Path(__file__).parents[3]
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 ENVIRONMENT = {
     "HANDRAIL_SANDBOX_URL": "http://127.0.0.1:8101",
@@ -41,7 +43,7 @@ def problems(text: str, lease_seconds: float = 20.0) -> list[str]:
 
 
 def test_the_shipped_file_serves_everything_the_sandbox_can() -> None:
-    shipped = Path(__file__).parents[3] / "deployments" / "integrations.yaml"
+    shipped = ROOT / "deployments" / "integrations.yaml"
     roster = load(shipped.read_text(encoding="utf-8"))
     assert {each.capability: each.vendor for each in roster} == {
         Capability.TICKETING: "sandbox",
@@ -49,8 +51,36 @@ def test_the_shipped_file_serves_everything_the_sandbox_can() -> None:
         Capability.MAIL: "sandbox",
         Capability.SMS: "sandbox",
         Capability.VOICE: "sandbox",
+        Capability.ALERT: "sandbox",
     }
     assert list(roster.intakes) == ["standard"]
+
+
+SHOWN = re.findall(
+    r"^(# [a-z]+:\n(?:#  .*\n)+)",
+    (ROOT / "deployments" / "integrations.yaml").read_text(encoding="utf-8"),
+    re.MULTILINE,
+)
+"""The sections of the shipped file that are only shown: each is a vendor of one's own, commented out."""
+
+
+@pytest.mark.parametrize("shown", SHOWN, ids=lambda shown: " ".join(shown.split()[1:5:3]))
+def test_every_section_that_the_shipped_file_shows_can_be_used(shown: str) -> None:
+    text = re.sub(r"^# ", "", shown, flags=re.MULTILINE)
+    named = dict.fromkeys(re.findall(r"\$\{(\w+)\}", text), "canary") | {"SLACK_WEBHOOK_URL": "https://h.example/s/x"}
+    [served] = load_roster(text, named)
+    assert f"vendor: {served.vendor}" in text
+
+
+def test_every_vendor_of_ones_own_is_shown_in_the_shipped_file() -> None:
+    ours = {
+        (str(capability), vendor)
+        for capability, vendors in discover().items()
+        for vendor in vendors
+        if capability is not Capability.SURVEY_INTAKE and vendor != "sandbox"
+    }
+    shown = {(section.split()[1].rstrip(":"), re.findall(r"vendor: (\w+)", section)[0]) for section in SHOWN}
+    assert shown == ours
 
 
 def test_defaults_are_those_of_design() -> None:

@@ -1,0 +1,294 @@
+"""Zendesk as a ticket desk.
+
+A ticket's `external_id` is our key, by which it is found again. The Idempotency-Key is a second guard only: Zendesk
+forgets it after two hours, so opening is class C ("can be looked up"). A note is written once per key by looking for
+the key first and updating only the state one has seen (`safe_update`). The requester is the API's user: were it the
+customer, Zendesk's triggers would write to them behind our ledger's back. Every comment is internal.
+
+`create_many` is left out: its job may still be queued when two searches have found nothing, and the repeat that follows
+would be a second ticket.
+"""
+
+import base64
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
+
+from pydantic import Field, SecretStr
+
+from domain.actions import Capability, WriteClass
+from integrations.answers import Answer
+from integrations.briefing import briefing
+from integrations.declaration import BaseUrl, Integration, IntegrationConfig, integration_name
+from integrations.errors import OutcomeUnknown, Rejected, Unsupported
+from integrations.http import HttpIntegration
+from integrations.ports import Health, Receipt, Ticket, TicketNote, TicketState, TicketStatus
+
+VENDOR = "zendesk"
+
+STATUS: Mapping[str, TicketStatus] = {
+    "new": TicketStatus.OPEN,
+    "open": TicketStatus.OPEN,
+    "pending": TicketStatus.PENDING,
+    "hold": TicketStatus.PENDING,
+    "solved": TicketStatus.SOLVED,
+    "closed": TicketStatus.SOLVED,  # solved for days; nothing can be added any more
+}
+
+PRIORITY: Mapping[str, str] = {
+    "low": "low",
+    "normal": "normal",
+    "high": "high",
+    "urgent": "urgent",
+    "critical": "urgent",  # Zendesk knows nothing higher
+}
+RANKED = ("low", "normal", "high", "urgent")
+
+LOOKED_UP = "it is looked up by its external id; do not repeat it by hand"
+MARKER = "handrail_key"
+"""Under this name the audit of a note keeps its key (`metadata.custom`)."""
+
+
+class ZendeskConfig(IntegrationConfig):
+    """The settings of a Zendesk account."""
+
+    url: BaseUrl = Field(description="Where the account is: https://<subdomain>.zendesk.com.")
+    token: SecretStr = Field(description="An API token of the agent named in `email`, or an OAuth access token.")
+    email: str = Field(default="", description="The agent the API token belongs to; empty for an OAuth access token.")
+    groups: dict[str, int] = Field(
+        default_factory=dict, description="Zendesk's group id for each of our teams; without one, its triggers decide."
+    )
+    custom_fields: dict[Literal["customer_ref", "team", "tier"], int] = Field(
+        default_factory=dict,
+        description="The ids of the ticket fields that show who it is about, the team and the tier.",
+    )
+    rate_per_second: float | None = Field(
+        default=3.0, gt=0, description="Most calls a second; Zendesk's smallest plan allows 200 a minute."
+    )
+
+
+class Zendesk:
+    """Tickets, internal notes and statuses of one account."""
+
+    def __init__(self, config: ZendeskConfig) -> None:
+        self._name = integration_name(Capability.TICKETING, VENDOR)
+        self._groups = config.groups
+        self._fields = config.custom_fields
+        self._http = HttpIntegration(
+            self._name, config, base_url=config.url, credentials={"Authorization": _authorization(config)}
+        )
+
+    async def check(self) -> Health:
+        """Reachable, and our credentials accepted?"""
+        return await self._http.check("/api/v2/users/me", {}, understand=_signed_in)
+
+    async def find(self, operation: str, key: str) -> Receipt | None:
+        """The oldest ticket whose external id is `key`. Raises Unsupported for notes, looked for when added."""
+        if operation != "open_ticket":
+            raise Unsupported(self._name, f"{operation} cannot be looked up", "repeat it: each note is added once")
+        return await self._http.read("/api/v2/tickets", {"external_id": key}, understand=_found(key))
+
+    async def open_ticket(self, ticket: Ticket, *, key: str) -> Receipt:
+        """Opens the ticket."""
+        receipt = await self._http.write(
+            "POST",
+            "/api/v2/tickets",
+            {"ticket": self._new(ticket, key)},
+            headers={"Idempotency-Key": key},
+            understand=lambda answer: _opened(answer, key),
+            refusal=_known_otherwise,
+        )
+        if not receipt.external_id:
+            raise OutcomeUnknown(
+                self._name, "it has had our key with another text, and does not say as which ticket", LOOKED_UP
+            )
+        return receipt
+
+    async def add_note(self, note: TicketNote, *, key: str) -> Receipt:
+        """Adds an internal comment, raises the priority, opens a solved ticket again. Rejected (404) without a ticket.
+
+        Busy when somebody changed the ticket between our look and our update: also when that was our own lost update.
+        """
+        deadline = self._http.deadline()
+        ticket = await self._http.look(
+            "/api/v2/tickets", {"external_id": note.ticket_key}, understand=_oldest(note.ticket_key), deadline=deadline
+        )
+        if ticket is None:
+            raise Rejected(self._name, "no ticket of this case is there", "was it deleted? settle the action", 404)
+        known = await self._note_of(ticket["id"], key, deadline)
+        if known is not None:
+            return known
+        return await self._http.write(
+            "PUT",
+            f"/api/v2/tickets/{int(ticket['id'])}",
+            {"ticket": _noted(note, key, ticket)},
+            understand=lambda answer: _added(answer, note.ticket_key),
+            conflict=_outdated,
+            deadline=deadline,
+        )
+
+    async def _note_of(self, ticket_id: int, key: str, deadline: float) -> Receipt | None:
+        """What the ticket's history knows of `key`, page by page."""
+        page = {"page[size]": "100"}
+        while True:
+            found, after = await self._http.look(
+                f"/api/v2/tickets/{int(ticket_id)}/audits", page, understand=_audited(key), deadline=deadline
+            )
+            if found is not None or after is None:
+                return found
+            page = {"page[size]": "100", "page[after]": after}
+
+    async def read_ticket(self, key: str) -> TicketState | None:
+        """The ticket as it stands now, or None."""
+        return await self._http.read(
+            "/api/v2/tickets", {"external_id": key, "include": "users"}, understand=lambda answer: _state(answer, key)
+        )
+
+    async def aclose(self) -> None:
+        """Closes the connections."""
+        await self._http.aclose()
+
+    def _new(self, ticket: Ticket, key: str) -> dict[str, Any]:
+        facts = {"customer_ref": ticket.customer_ref, "team": ticket.team, "tier": _tier(ticket)}
+        new = {
+            "external_id": key,
+            "subject": _inert(ticket.subject),
+            "comment": {"body": _inert(f"{ticket.body}\n\n{briefing(ticket.context)}".strip()), "public": False},
+            "priority": PRIORITY.get(ticket.priority, "normal"),
+            "tags": ["handrail", *(_tag(name, facts[name]) for name in ("team", "tier") if facts[name])],
+            "custom_fields": [
+                {"id": self._fields[name], "value": value} for name, value in facts.items() if name in self._fields
+            ],
+        }
+        return new | ({"group_id": self._groups[ticket.team]} if ticket.team in self._groups else {})
+
+
+def _authorization(config: ZendeskConfig) -> SecretStr:
+    token = config.token.get_secret_value()
+    if not config.email:
+        return SecretStr(f"Bearer {token}")
+    return SecretStr(f"Basic {base64.b64encode(f'{config.email}/token:{token}'.encode()).decode()}")
+
+
+def _noted(note: TicketNote, key: str, ticket: Mapping[str, Any]) -> dict[str, Any]:
+    """The update of `ticket` as it was seen. Zendesk refuses it once somebody, or an earlier attempt, changed it.
+
+    It tells changes apart by the second.
+    """
+    update: dict[str, Any] = {
+        "comment": {"body": _inert(note.text), "public": False},
+        "metadata": {MARKER: key},
+        "safe_update": True,
+        "updated_stamp": ticket["updated_at"],
+    }
+    wanted = PRIORITY.get(note.priority, "normal")
+    if ticket["priority"] is None or RANKED.index(wanted) > RANKED.index(ticket["priority"]):
+        update["priority"] = wanted
+    if ticket["status"] == "solved":
+        update["status"] = "open"  # else nobody would read it
+    return update
+
+
+def _opened(answer: Answer, key: str) -> Receipt:
+    ticket = answer.json["ticket"]
+    if ticket["external_id"] != key:
+        raise ValueError("the answer is about another key")
+    return _receipt(ticket, created=answer.headers.get("x-idempotency-lookup") != "hit")
+
+
+def _known_otherwise(answer: Answer) -> Receipt | None:
+    """A 400 that says: this Idempotency-Key came before, with another body (a ticket tells what is known when sent)."""
+    return Receipt(external_id="") if answer.json["error"] == "IdempotentRequestError" else None
+
+
+def _added(answer: Answer, ticket_key: str) -> Receipt:
+    if answer.json["ticket"]["external_id"] != ticket_key:
+        raise ValueError("the answer is about another ticket")
+    return _receipt(answer.json["audit"], created=True)
+
+
+def _outdated(answer: Answer) -> None:
+    if answer.json["error"] != "UpdateConflict":
+        raise ValueError("a conflict about something else")
+
+
+def _tickets(answer: Answer, key: str) -> list[Mapping[str, Any]]:
+    """Oldest first. External ids need not be unique, and what is asked for is not always all that comes."""
+    return sorted(
+        (ticket for ticket in answer.json["tickets"] if ticket["external_id"] == key), key=lambda one: one["id"]
+    )
+
+
+def _oldest(key: str) -> Callable[[Answer], Mapping[str, Any] | None]:
+    return lambda answer: next(iter(_tickets(answer, key)), None)
+
+
+def _found(key: str) -> Callable[[Answer], Receipt | None]:
+    def understand(answer: Answer) -> Receipt | None:
+        tickets = _tickets(answer, key)
+        return _receipt(tickets[0], created=False) if tickets else None
+
+    return understand
+
+
+def _audited(key: str) -> Callable[[Answer], tuple[Receipt | None, str | None]]:
+    """The audit marked with `key`, if it is on this page; and where the next page begins, if there is one."""
+
+    def understand(answer: Answer) -> tuple[Receipt | None, str | None]:
+        marked = [one for one in answer.json["audits"] if one["metadata"].get("custom", {}).get(MARKER) == key]
+        found = _receipt(marked[0], created=False) if marked else None
+        return found, answer.json["meta"]["after_cursor"] if answer.json["meta"]["has_more"] else None
+
+    return understand
+
+
+def _state(answer: Answer, key: str) -> TicketState | None:
+    tickets = _tickets(answer, key)
+    if not tickets:
+        return None
+    ticket = tickets[0]
+    names = {user["id"]: str(user["name"]) for user in answer.json.get("users", ())}
+    agent = ticket["assignee_id"]
+    return TicketState(
+        key=key,
+        external_id=str(int(ticket["id"])),
+        status=STATUS.get(ticket["status"], TicketStatus.UNKNOWN),
+        assignee=None if agent is None else names.get(agent, f"agent {agent}"),
+    )
+
+
+def _receipt(named: Mapping[str, Any], *, created: bool) -> Receipt:
+    return Receipt(external_id=str(int(named["id"])), detail={"created": created})
+
+
+def _signed_in(answer: Answer) -> None:
+    if answer.json["user"]["id"] is None:
+        raise ValueError("it takes us for an anonymous visitor")
+
+
+def _tier(ticket: Ticket) -> str:
+    customer = ticket.context.get("customer")
+    return str(customer.get("tier") or "") if isinstance(customer, Mapping) else ""
+
+
+def _tag(name: str, value: str) -> str:
+    return f"{name}-{re.sub(r'[^a-z0-9]+', '-', value.casefold()).strip('-')}"
+
+
+def _inert(text: str) -> str:
+    """Text in which Zendesk finds no placeholder to fill: customers may write anything."""
+    return re.sub(r"\{(?=[{%])", "{\u200b", text)
+
+
+def _write_class(config: ZendeskConfig, operation: str) -> WriteClass:
+    return WriteClass.C if operation == "open_ticket" else WriteClass.B
+
+
+INTEGRATION = Integration(
+    vendor=VENDOR,
+    capability=Capability.TICKETING,
+    config=ZendeskConfig,
+    connect=Zendesk,
+    write_class=_write_class,
+    docs_url="https://developer.zendesk.com/api-reference/ticketing/introduction/",
+)
