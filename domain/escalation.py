@@ -40,6 +40,7 @@ class OpenCase:
     team: str
     priority: str
     answer_by: datetime
+    is_reopened: bool = False  # it was solved, and this answer says that it is not over
 
     @property
     def reference(self) -> str:
@@ -83,12 +84,13 @@ def plan_ticket(answer: SurveyAnswer, case: OpenCase, *, now: datetime) -> Plann
             due_at=now,
             urgent=True,
         )
+    reopens = {"reopens": True} if case.is_reopened else {}
     return PlannedAction(
         key=ticket_note_key(case.customer_ref, case.number, answer.source, answer.response_id),
         kind=Kind.TICKET_NOTE,
         basis=Basis.INTERNAL,
         capability=Capability.TICKETING,
-        payload=Payload("ticket-note/1", {**params, "ticket": opening, "priority": case.priority}),
+        payload=Payload("ticket-note/1", {**params, "ticket": opening, "priority": case.priority, **reopens}),
         due_at=now,
         urgent=True,
         after=opening,

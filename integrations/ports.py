@@ -51,12 +51,16 @@ class Ticket:
 
 @dataclass(frozen=True, slots=True)
 class TicketNote:
-    """What one more answer adds to a ticket. The priority is raised if this one is higher, never lowered."""
+    """What one more answer adds to a ticket. The priority is raised if this one is higher, never lowered.
+
+    With `reopens` a ticket that was solved is open again.
+    """
 
     ticket_key: str
     customer_ref: str
     text: str
     priority: str
+    reopens: bool = False
 
 
 class TicketStatus(StrEnum):
@@ -76,6 +80,8 @@ class TicketState:
     external_id: str
     status: TicketStatus
     assignee: str | None
+    answered_at: datetime | None = None
+    """When a person last wrote to the customer in it; None: nobody did, or the vendor does not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +199,14 @@ class Ticketing(Port, Protocol):
     async def add_note(self, note: TicketNote, *, key: str) -> Receipt: ...
     async def read_ticket(self, key: str) -> TicketState | None:
         """The ticket opened with `key` as it stands now; None when the vendor knows none."""
+
+
+@runtime_checkable
+class TicketList(Protocol):
+    """What a ticket desk has beside `Ticketing` when it can list the tickets that carry keys of ours."""
+
+    async def list_tickets(self, *, since: datetime, limit: int) -> Sequence[TicketState]:
+        """Our tickets opened `since`, the oldest first, at most `limit`. Two with one key are two."""
 
 
 @runtime_checkable
