@@ -126,7 +126,7 @@ class Stage:
         tickets = self._get("/tickets")
         received = Counter(note["key"] for ticket in tickets for note in ticket["notes"])
         received.update(item["key"] for item in tickets)
-        for listed in ("mail", "sms", "calls", "tasks"):
+        for listed in ("mail", "sms", "calls", "tasks", "alerts"):
             received.update(item["key"] for item in self._get(f"/{listed}"))
         wanted = Counter(expected)
         return [f"{key}, {count} times" for key, count in sorted((received - wanted).items())]

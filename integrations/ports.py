@@ -144,7 +144,10 @@ class Push:
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """What a colleague on duty must know; carries references and counts, never a customer's words."""
+    """What a colleague on duty must know; carries references and counts, never a customer's words.
+
+    `severity` is critical, error, warning or info; `link` is where to act, empty when there is no such place.
+    """
 
     summary: str
     severity: str

@@ -1,4 +1,4 @@
-"""How Handrail speaks to its sandbox: what the sandbox's five adapters share."""
+"""How Handrail speaks to its sandbox: what the sandbox's adapters share."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
@@ -23,6 +23,7 @@ COLLECTIONS: Mapping[str, str] = {
     "send_mail": "mail",
     "send_sms": "sms",
     "place_call": "calls",
+    "raise_alert": "alerts",
 }
 """Where under /api each operation creates something."""
 

@@ -52,7 +52,7 @@ def write_key(request: web.Request, body: Mapping[str, Any]) -> str:
 
 def item_payload(collection: Collection, body: Mapping[str, Any]) -> dict[str, Any]:
     """What a write says about an item, without its key."""
-    for name in ("customer_ref", *collection.needs):
+    for name in collection.needs:
         text(body, name)
     return {name: value for name, value in body.items() if name != "key"}
 

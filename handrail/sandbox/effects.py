@@ -27,18 +27,19 @@ class Collection:
     name: str
     capability: Capability
     letter: str
-    needs: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ("customer_ref",)
 
 
 COLLECTIONS: Mapping[str, Collection] = {
     collection.name: collection
     for collection in (
         Collection("tickets", Capability.TICKETING, "T"),
-        Collection("notes", Capability.TICKETING, "N", needs=("ticket_key", "text")),
+        Collection("notes", Capability.TICKETING, "N", needs=("customer_ref", "ticket_key", "text")),
         Collection("tasks", Capability.CRM, "K"),
-        Collection("mail", Capability.MAIL, "M", needs=("to",)),
-        Collection("sms", Capability.SMS, "S", needs=("to",)),
-        Collection("calls", Capability.VOICE, "C", needs=("to",)),
+        Collection("mail", Capability.MAIL, "M", needs=("customer_ref", "to")),
+        Collection("sms", Capability.SMS, "S", needs=("customer_ref", "to")),
+        Collection("calls", Capability.VOICE, "C", needs=("customer_ref", "to")),
+        Collection("alerts", Capability.ALERT, "A", needs=("summary", "severity")),  # about the house, not a customer
     )
 }
 

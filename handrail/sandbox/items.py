@@ -28,7 +28,7 @@ def _rank(priority: str) -> int:
 
 @dataclass(slots=True, eq=False)
 class Item:
-    """A mail, text message, call or note: what was sent, under the sandbox's id.
+    """A mail, text message, call, alert or note: what was sent, under the sandbox's id.
 
     What was sent is kept as JSON text: the garbage collector would stop the sandbox for a tenth of a second to walk
     through some ten thousand parsed ones.

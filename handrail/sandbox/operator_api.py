@@ -11,7 +11,7 @@ from handrail.sandbox.modes import MODES
 from handrail.sandbox.vendor import Vendor
 from handrail.sandbox.vendor_api import items_response
 
-LISTS = ("tickets", "tasks", "mail", "sms", "calls")
+LISTS = ("tickets", "tasks", "mail", "sms", "calls", "alerts")
 
 
 class OperatorApi:

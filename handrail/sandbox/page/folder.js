@@ -90,11 +90,12 @@ function moveByArrow(event) {
   next.click();
 }
 
-const WORDS = { tickets: "ticket", mail: "mail", sms: "sms", calls: "call", tasks: "task" };
-const NAMES = { ticket: "Ticket", mail: "Mail", sms: "SMS", call: "Call", task: "CRM task" };
+const WORDS = { tickets: "ticket", mail: "mail", sms: "sms", calls: "call", tasks: "task", alerts: "alert" };
+const NAMES = { ticket: "Ticket", mail: "Mail", sms: "SMS", call: "Call", task: "CRM task", alert: "Alert" };
 
-// What else this customer caused, in order of arrival.
+// What else this customer caused, in order of arrival; an alert is about no customer.
 function related(item) {
+  if (!item.customer_ref) return [];
   return Object.entries(feed.lists)
     .flatMap(([list, { items }]) => withTwins(items).map((other) => ({ word: WORDS[list], item: other })))
     .filter((other) => other.item.customer_ref === item.customer_ref && other.item.id !== item.id)
@@ -133,7 +134,7 @@ export function byline(item, ...more) {
   return h("dl", { class: "byline" },
     fact("Received", exactTime(item.received_at)),
     item.updated_at ? fact("Changed", exactTime(item.updated_at)) : null,
-    fact("Customer", item.customer_ref),
+    item.customer_ref ? fact("Customer", item.customer_ref) : null,
     more,
     item.language ? fact("Language", languageName(item.language)) : null,
     item.template ? fact("Template", item.template) : null,

@@ -1,5 +1,6 @@
 // The page: which view the address asks for, the tabs, the banner, and the second hand.
 
+import { alerts } from "./alerts.js";
 import { h, show } from "./dom.js";
 import { clearFaults, faultWords, faults } from "./faults.js";
 import { feed, refresh } from "./feed.js";
@@ -14,6 +15,7 @@ const VIEWS = {
   mail: { title: "Mail", draw: mail, counts: ["mail"], words: ["mail"] },
   phone: { title: "Phone", draw: phone, counts: ["sms", "calls"], words: ["sms", "call"] },
   tasks: { title: "Tasks", draw: tasks, counts: ["tasks"], words: ["task"] },
+  alerts: { title: "Alerts", draw: alerts, counts: ["alerts"], words: ["alert"] },
   faults: { title: "Faults", draw: faults, counts: [], words: [] },
 };
 const place = (id) => document.getElementById(id);

@@ -25,6 +25,12 @@ MAIL = {
     "text": "…",
     "html": "<p>…</p>",
 }
+ALERT = {
+    "summary": "3 cases have no owner",
+    "severity": "critical",
+    "link": "http://127.0.0.1:8100/cases",
+    "detail": {"cases": 3},
+}
 
 
 class RunningSandbox:

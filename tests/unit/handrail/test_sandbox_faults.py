@@ -108,11 +108,26 @@ async def test_racing_writes_use_up_exactly_the_count(sandbox: RunningSandbox) -
 
 @pytest.mark.parametrize(
     ("path", "capability"),
-    [("tickets", "ticketing"), ("notes", "ticketing"), ("tasks", "crm"), ("tasks/close", "crm"), ("calls", "voice")],
+    [
+        ("tickets", "ticketing"),
+        ("notes", "ticketing"),
+        ("tasks", "crm"),
+        ("tasks/close", "crm"),
+        ("calls", "voice"),
+        ("alerts", "alert"),
+    ],
 )
 async def test_every_write_belongs_to_a_capability(sandbox: RunningSandbox, path: str, capability: str) -> None:
     await inject(sandbox, "status_503", capability=capability)
-    fields = {"customer_ref": "C-1", "ticket_key": "t", "text": "…", "to": "+48 1", "reason": "renewed"}
+    fields = {
+        "customer_ref": "C-1",
+        "ticket_key": "t",
+        "text": "…",
+        "to": "+48 1",
+        "reason": "renewed",
+        "summary": "…",
+        "severity": "info",
+    }
     assert (await sandbox.post(path, "k", **fields))[0] == 503
 
 
@@ -147,7 +162,7 @@ GOOD = {"capability": "mail", "mode": "slow", "count": 1, "seconds": 1}
     ("change", "problem"),
     [
         ({"capability": "ticketting"}, 'capability is "ticketting" (did you mean "ticketing"?): send'),
-        ({"capability": None}, "capability is missing: send ticketing, crm, mail, sms or voice"),
+        ({"capability": None}, "capability is missing: send ticketing, crm, mail, sms, voice or alert"),
         ({"capability": "push"}, 'capability is "push": send'),
         ({"capability": ["mail"]}, 'capability is ["mail"]: send'),
         ({"mode": "time_out_after"}, 'mode is "time_out_after" (did you mean "timeout_after"?): send'),

@@ -7,13 +7,13 @@ import threading
 from pathlib import Path
 
 import pytest
-from sandbox_world import MAIL, TICKET, RunningSandbox, StartSandbox
+from sandbox_world import ALERT, MAIL, TICKET, RunningSandbox, StartSandbox
 
 from handrail.sandbox.effects import Change, Effect
 from handrail.sandbox.record import Record, RecordProblem
 from handrail.sandbox.vendor import Vendor
 
-LISTS = ("/tickets", "/tasks", "/mail", "/sms", "/calls")
+LISTS = ("/tickets", "/tasks", "/mail", "/sms", "/calls", "/alerts")
 
 
 async def fill(sandbox: RunningSandbox) -> None:
@@ -28,6 +28,7 @@ async def fill(sandbox: RunningSandbox) -> None:
     await sandbox.post("sms", "s", **MAIL)
     await sandbox.post("sms", "s", **MAIL)
     await sandbox.post("calls", "c", **MAIL)
+    await sandbox.post("alerts", "a", **ALERT)
 
 
 def copy(sandbox: RunningSandbox, name: str = "copy.jsonl", tail: bytes = b"") -> Path:
@@ -82,7 +83,7 @@ def test_a_broken_line_stops_the_start_and_is_named(tmp_path: Path, line: bytes)
 async def test_every_effect_is_recorded_with_its_key(sandbox: RunningSandbox) -> None:
     await fill(sandbox)
     lines = [json.loads(line) for line in sandbox.record.read_text().splitlines()]
-    assert [line["key"] for line in lines] == ["t", "t", "n", "t", "k", "k", "m", "s", "s", "c"]
+    assert [line["key"] for line in lines] == ["t", "t", "n", "t", "k", "k", "m", "s", "s", "c", "a"]
     assert "Zażółć gęślą jaźń" in sandbox.record.read_text()
 
 
@@ -92,7 +93,7 @@ async def test_a_reset_forgets_but_the_record_does_not(sandbox: RunningSandbox, 
     assert (await sandbox.send("POST", "/reset", None))[0] == 200
     assert sandbox.effects() == [*before, "reset "]
     for running in (sandbox, await start(copy(sandbox))):
-        assert [await running.shown(path) for path in LISTS] == [[], [], [], [], []]
+        assert [await running.shown(path) for path in LISTS] == [[]] * len(LISTS)
     assert await sandbox.put("tickets", "t", **TICKET) == (201, {"id": "T-2", "key": "t", "created": True})
     assert (await sandbox.send("POST", "/api/mail", MAIL | {"key": "m"}, Idempotency_Key="m"))[1]["id"] == "M-2"
 

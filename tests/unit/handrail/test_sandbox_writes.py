@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sandbox_world import MAIL, TICKET, RunningSandbox, StartSandbox
+from sandbox_world import ALERT, MAIL, TICKET, RunningSandbox, StartSandbox
 
 KEY = "case/C-1042/1/ticket"
 
@@ -104,6 +104,19 @@ async def test_a_note_for_no_ticket_is_refused(sandbox: RunningSandbox) -> None:
     status, answer = await sandbox.put("notes", "n1", ticket_key="nope", customer_ref="C-1", text="…", priority="low")
     assert (status, answer) == (404, {"error": 'there is no ticket with the key "nope"'})
     assert sandbox.effects() == []
+
+
+async def test_an_alert_is_about_no_customer_and_says_what_for(sandbox: RunningSandbox) -> None:
+    assert await sandbox.put("alerts", "case/C-1/1/page", **ALERT) == (
+        201,
+        {"id": "A-1", "key": "case/C-1/1/page", "created": True},
+    )
+    [alert] = await sandbox.shown("/alerts")
+    assert {name: alert[name] for name in ALERT} == ALERT
+    for missing in ("summary", "severity"):
+        status, answer = await sandbox.put("alerts", "a", **ALERT | {missing: ""})
+        assert (status, answer["error"].split(":")[0]) == (400, f"{missing} is not a text that says something")
+    assert sandbox.effects() == ["created A-1"]
 
 
 async def test_a_task_is_closed_once(sandbox: RunningSandbox) -> None:

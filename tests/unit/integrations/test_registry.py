@@ -49,6 +49,7 @@ def test_the_shipped_file_serves_everything_the_sandbox_can() -> None:
         Capability.MAIL: "sandbox",
         Capability.SMS: "sandbox",
         Capability.VOICE: "sandbox",
+        Capability.ALERT: "sandbox",
     }
     assert list(roster.intakes) == ["standard"]
 
