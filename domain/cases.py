@@ -143,7 +143,7 @@ def may_end(*, bad_peak: bool, last_word_at: datetime | None, last_message_at: d
 
 
 def plan_last_word(customer_ref: str, number: int, turn: int, *, priority: str, now: datetime) -> PlannedAction:
-    """Ask the desk for a person's last word, once a turn; the ticket is open again with it."""
+    """Ask the desk for a person's last word, once a turn, in a note that opens the ticket again."""
     opening = ticket_key(customer_ref, number)
     return PlannedAction(
         key=last_word_key(customer_ref, number, turn),
@@ -156,7 +156,6 @@ def plan_last_word(customer_ref: str, number: int, turn: int, *, priority: str, 
                 "case": f"{customer_ref}-{number}",
                 "ticket": opening,
                 "priority": priority,
-                "reopens": True,
                 "text": (
                     "Solved, but the last thing this customer got from us was an automatic message, after a very bad "
                     "experience. Please write to them in the ticket, or call, then solve it again. If you called: "

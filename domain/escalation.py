@@ -84,13 +84,13 @@ def plan_ticket(answer: SurveyAnswer, case: OpenCase, *, now: datetime) -> Plann
             due_at=now,
             urgent=True,
         )
-    reopens = {"reopens": True} if case.is_reopened else {}
+    reopened = {"reopened": True} if case.is_reopened else {}
     return PlannedAction(
         key=ticket_note_key(case.customer_ref, case.number, answer.source, answer.response_id),
         kind=Kind.TICKET_NOTE,
         basis=Basis.INTERNAL,
         capability=Capability.TICKETING,
-        payload=Payload("ticket-note/1", {**params, "ticket": opening, "priority": case.priority, **reopens}),
+        payload=Payload("ticket-note/1", {**params, "ticket": opening, "priority": case.priority, **reopened}),
         due_at=now,
         urgent=True,
         after=opening,

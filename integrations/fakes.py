@@ -119,11 +119,11 @@ class FakeVendor:
         return self._write("open_ticket", key, ticket)
 
     async def add_note(self, note: TicketNote, *, key: str) -> Receipt:
-        """One effect; Rejected when the ticket is unknown, as ticket desks do."""
+        """One effect, and a solved ticket is open again; Rejected when the ticket is unknown, as ticket desks do."""
         if not self._places("open_ticket", note.ticket_key):
             raise Rejected(integration_name(self.capability, "fake"), "no such ticket", "open it first", 404)
         receipt = self._write("add_note", key, note)
-        if note.reopens:
+        if self.statuses.get(note.ticket_key) is TicketStatus.SOLVED:
             self.statuses[note.ticket_key] = TicketStatus.OPEN
         return receipt
 

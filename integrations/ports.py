@@ -51,16 +51,15 @@ class Ticket:
 
 @dataclass(frozen=True, slots=True)
 class TicketNote:
-    """What one more answer adds to a ticket. The priority is raised if this one is higher, never lowered.
+    """What is added to a ticket: one more answer, or what we ask of a colleague.
 
-    With `reopens` a ticket that was solved is open again.
+    The priority is raised if this one is higher, never lowered. A ticket that was solved is open again with it.
     """
 
     ticket_key: str
     customer_ref: str
     text: str
     priority: str
-    reopens: bool = False
 
 
 class TicketStatus(StrEnum):

@@ -117,8 +117,14 @@ def _noted(handrail: Handrail, case_id: int, state: TicketState | None, run: str
             row = desk.locked(connection, case_id)
             reached("desk.locked")
             before = row.desk_status
-            desk.note(connection, case_id, _facts(row, state, now), now=now)
-            told = "" if state is None else _follow(connection, row, state, handrail.policy, run, now)
+            # Solved before a note had reached it, which opens it again: no end, and no answer to what the note says.
+            is_over = (
+                state is not None
+                and state.status is TicketStatus.SOLVED
+                and not desk.is_untold(connection, case_id, asked_at=row.desk_checked_at)
+            )
+            desk.note(connection, row, _facts(row, state, now, is_over=is_over), now=now)
+            told = "" if state is None else _follow(connection, row, state, handrail.policy, run, now, is_over=is_over)
     except Exception:  # one case must not keep the others from being noted; it is asked about again
         _log.exception("case %s: what the desk shows could not be written down", case_id)
         return ""
@@ -126,14 +132,14 @@ def _noted(handrail: Handrail, case_id: int, state: TicketState | None, run: str
     return told or (f"{row.ref}-{row.number}: {after}" if after != before else "")
 
 
-def _facts(row: Row[Any], state: TicketState | None, now: datetime) -> dict[str, Any]:
+def _facts(row: Row[Any], state: TicketState | None, now: datetime, *, is_over: bool) -> dict[str, Any]:
     if state is None:
         return {"desk_status": MISSING, "desk_missing_since": row.desk_missing_since or now}
     facts: dict[str, Any] = {"desk_status": state.status, "assignee": state.assignee, "desk_missing_since": None}
     answered_at = _answered(row, state)
     if answered_at is not None and answered_at == state.answered_at:
         facts |= {"last_word_at": answered_at, "last_word_by": THE_DESK}
-    if answered_at is None and state.status is TicketStatus.SOLVED:
+    if answered_at is None and is_over:
         answered_at = now  # the desk does not say when; whoever solved it says that it is done
     return facts | {"answered_at": answered_at}
 
@@ -146,10 +152,12 @@ def _answered(row: Row[Any], state: TicketState) -> datetime | None:
     return told if row.answered_at is None else max(told, row.answered_at)
 
 
-def _follow(connection: Connection, row: Row[Any], state: TicketState, policy: Policy, run: str, now: datetime) -> str:
+def _follow(
+    connection: Connection, row: Row[Any], state: TicketState, policy: Policy, run: str, now: datetime, *, is_over: bool
+) -> str:
     """What a ticket's status does to its case; in words, or nothing."""
     reference = f"{row.ref}-{row.number}"
-    if row.state == "open" and state.status is TicketStatus.SOLVED:
+    if row.state == "open" and is_over:
         return f"{reference}: {_end(connection, row.id, policy, run, now)}"
     if row.state == "solved" and state.status in {TicketStatus.OPEN, TicketStatus.PENDING}:
         return f"{reference}: {_open_again(connection, row, now)}"

@@ -151,7 +151,9 @@ def _note(action: Armed, customer: Customer, context: Context) -> ports.TicketNo
     params = action.payload["params"]
     text = params.get("text")  # what colleagues are asked for; else the note is one more answer
     if text is None:
-        headline = "The case is open again: it was not over." if "reopens" in params else "Another answer in this case."
+        headline = (
+            "The case is open again: it was not over." if "reopened" in params else "Another answer in this case."
+        )
         answer = f"{params['source']}/{params['response']}"
         text = f"{headline}\n{_story(context, only=answer)}"
     return ports.TicketNote(
@@ -159,7 +161,6 @@ def _note(action: Armed, customer: Customer, context: Context) -> ports.TicketNo
         customer_ref=customer.ref,
         text=text,
         priority=params["priority"],
-        reopens=params.get("reopens", False),
     )
 
 

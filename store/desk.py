@@ -1,13 +1,13 @@
 """What the ticket desk showed of our cases: whom to ask about, and what it said."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, func, literal, or_, select, update
 
-from domain.actions import Kind, State
+from domain.actions import FINAL, Kind, State
 from store.ledger.rows import actions, cases, customers
 from store.types import Instant, among
 
@@ -93,11 +93,24 @@ def locked(connection: Connection, case_id: int) -> Row[Any]:
     return standing(connection, [case_id])[case_id]
 
 
-def note(connection: Connection, case_id: int, facts: dict[str, Any], *, now: datetime) -> None:
-    """Write down what the desk shows; whatever rests on the case is planned anew."""
+def note(connection: Connection, row: Row[Any], facts: Mapping[str, Any], *, now: datetime) -> None:
+    """Write down what the desk shows of a case; where that is news, whatever rests on the case is planned anew."""
+    is_news = any(getattr(row, name) != value for name, value in facts.items())
     connection.execute(
-        update(cases).where(cases.c.id == case_id).values(**facts, desk_read_at=now, version=cases.c.version + 1)
+        update(cases)
+        .where(cases.c.id == row.id)
+        .values(**facts, desk_read_at=now, version=cases.c.version + int(is_news))
     )
+
+
+def is_untold(connection: Connection, case_id: int, *, asked_at: datetime) -> bool:
+    """True when the desk did not know yet, when it was asked, of an answer or a question in this case."""
+    note = select(literal(1)).where(
+        actions.c.case_id == case_id,
+        actions.c.kind == literal(Kind.TICKET_NOTE),
+        or_(actions.c.state.not_in(sorted(FINAL)), actions.c.updated_at > asked_at),
+    )
+    return connection.execute(note.limit(1)).first() is not None
 
 
 def last_message_at(connection: Connection, case_id: int) -> datetime | None:
