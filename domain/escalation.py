@@ -1,7 +1,7 @@
 """Survey escalation: what one answer calls for (design §5)."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from domain.actions import Basis, Capability, Kind, acknowledgement_key, ticket_key, ticket_note_key
@@ -46,6 +46,10 @@ class OpenCase:
     def reference(self) -> str:
         """What the customer and colleagues quote."""
         return f"{self.customer_ref}-{self.number}"
+
+    def as_new(self) -> "OpenCase":
+        """The same, as if it had just been opened: its ticket is still to be planned."""
+        return replace(self, is_new=True)
 
 
 def calls_for_case(judgement: Judgement, distress: Distress | None) -> bool:

@@ -28,6 +28,8 @@ def upgrade() -> None:
     _partial_index("ix_cases_desk", "cases", ["desk_checked_at", "id"], "state = 'open'")
     _partial_index("ix_cases_solved", "cases", ["solved_at"], "state = 'solved'")
 
+    op.create_index("ix_survey_responses_received_at", "survey_responses", ["received_at"])
+
     op.create_table(
         "promises",
         sa.Column("id", Identity, nullable=False),
