@@ -147,6 +147,8 @@ class CasePolicy:
     def __post_init__(self) -> None:
         _require_at_least(5, read_desk_seconds=self.read_desk_seconds)
         _require_each("bad_peak_at_most", SurveyKind, self.bad_peak_at_most)
+        for kind, score in self.bad_peak_at_most.items():
+            _check_on_scale(kind, "bad_peak_at_most", score)
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,8 +212,11 @@ def _require_at_least(least: float, **values: float) -> None:
 
 
 def _check_scale(kind: SurveyKind, thresholds: Thresholds) -> None:
-    scale = SCALES[kind]
     for name in ("critical_at_most", "promoter_at_least"):
-        bound: int = getattr(thresholds, name)
-        if bound not in scale:
-            raise ValueError(f"{kind} {name} {bound} is not on its scale ({scale[0]} to {scale[-1]})")
+        _check_on_scale(kind, name, getattr(thresholds, name))
+
+
+def _check_on_scale(kind: SurveyKind, name: str, bound: int) -> None:
+    scale = SCALES[kind]
+    if bound not in scale:
+        raise ValueError(f"{kind} {name} {bound} is not on its scale ({scale[0]} to {scale[-1]})")

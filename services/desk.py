@@ -67,6 +67,8 @@ async def read_desk(handrail: Handrail, *, run: str) -> DeskReport:
                 _log.warning("%s: its ticket could not be read: %s", one.key, refusal)
             except IntegrationError as problem:
                 report.trouble = str(problem)
+            except Exception:  # a bug in the integration must not keep what the others showed from being noted
+                _log.exception("%s: its ticket could not be read", one.key)
 
     await asyncio.gather(*(ask(one) for one in asked))
     report.asked = len(shown)
@@ -139,7 +141,8 @@ def _facts(row: Row[Any], state: TicketState | None, now: datetime, *, is_over: 
     answered_at = _answered(row, state)
     if answered_at is not None and answered_at == state.answered_at:
         facts |= {"last_word_at": answered_at, "last_word_by": THE_DESK}
-    if answered_at is None and is_over:
+    is_new = row.state == "open" and (answered_at is None or row.desk_status != TicketStatus.SOLVED)
+    if is_over and is_new and state.answered_at is None:
         answered_at = now  # the desk does not say when; whoever solved it says that it is done
     return facts | {"answered_at": answered_at}
 

@@ -101,6 +101,24 @@ async def test_an_unreadable_answer_says_nothing(installation: Any, handrail: Ha
     assert (_case(installation).state, _case(installation).desk_status) == ("open", None)
 
 
+async def test_a_bug_about_one_ticket_does_not_keep_the_others(
+    installation: Any, handrail: Handrail, answered: Any, send: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for ref in ("C-1", "C-2"):
+        answered(ref, score=3)
+    await send()
+    read = installation.ticketing.read_ticket
+
+    async def stumble(key: str) -> Any:
+        if key == TICKET:
+            raise RuntimeError("planted")
+        return await read(key)
+
+    monkeypatch.setattr(installation.ticketing, "read_ticket", stumble)
+    await read_desk(handrail, run="t")
+    assert [row.desk_status for row in installation.rows("cases")] == [None, "open"]
+
+
 async def test_an_unknown_word_is_never_taken_for_solved(installation: Any, handrail: Handrail, at_desk: None) -> None:
     installation.ticketing.statuses[TICKET] = TicketStatus.UNKNOWN
     await read_desk(handrail, run="t")

@@ -12,6 +12,7 @@ from domain.customers import Customer, Tier
 from domain.surveys import SurveyAnswer, SurveyKind
 from integrations.errors import OutcomeUnknown, Unavailable
 from integrations.ports import TicketStatus
+from services.case_words import record_answer
 from services.desk import read_desk
 from services.following import follow_cases
 from services.surveys import Given, accept_answer, judge_answer
@@ -208,6 +209,23 @@ async def test_a_second_answer_after_the_first_was_answered_is_a_promise_of_its_
     assert promises(installation) == ["kept", "open"]
     await go(installation, followed, hours=3, minutes=30)
     assert pages(installation) == ["promise-at-risk/standard/r-2"]
+
+
+async def test_solving_answers_the_second_answer_too_where_the_desk_says_nothing_of_answers(
+    installation: Any, handrail: Handrail, says: Any, followed: Any
+) -> None:
+    says("r-1")
+    await followed()
+    with installation.database.write() as connection:
+        record_answer(connection, "C-1-1", at=installation.clock(), by="Ewa", now=installation.clock())
+    installation.clock.go(minutes=10)
+    says("r-2")
+    for _ in range(2):
+        await go(installation, followed, minutes=1)
+    assert promises(installation) == ["kept", "open"]
+    installation.ticketing.statuses[TICKET] = TicketStatus.SOLVED
+    await go(installation, followed, minutes=5)
+    assert promises(installation) == ["kept", "kept"]
 
 
 # The end of a case
