@@ -158,3 +158,18 @@ def ticket_note_key(customer_ref: str, number: int, source: str, response: str) 
 def acknowledgement_key(source: str, response: str) -> str:
     """The key of the one acknowledgement an answer gets."""
     return key("survey", source, response, "acknowledgement")
+
+
+def page_key(customer_ref: str, number: int, *step: str | int) -> str:
+    """The key of one call to a colleague about a case; `step` says which."""
+    return key("case", customer_ref, number, "page", *step)
+
+
+def last_word_key(customer_ref: str, number: int, turn: int) -> str:
+    """The key of what asks for a person's last word in a case's turn 1, 2, … (each reopening begins one)."""
+    return key("case", customer_ref, number, "last-word", turn)
+
+
+def recovery_survey_key(customer_ref: str, number: int, turn: int) -> str:
+    """The key of the one recovery survey of a case's turn."""
+    return key("case", customer_ref, number, "recovery-survey", turn)

@@ -21,6 +21,7 @@ class Purpose(StrEnum):
 
     ONBOARDING = "onboarding"  # first steps with what they bought
     REMINDERS = "reminders"  # something of theirs is about to end
+    FEEDBACK = "feedback"  # asking how a solved case went
     MARKETING = "marketing"  # anything we would like to sell
 
 

@@ -1,7 +1,7 @@
 """Survey escalation: what one answer calls for (design §5)."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from domain.actions import Basis, Capability, Kind, acknowledgement_key, ticket_key, ticket_note_key
@@ -40,11 +40,16 @@ class OpenCase:
     team: str
     priority: str
     answer_by: datetime
+    is_reopened: bool = False  # it was solved, and this answer says that it is not over
 
     @property
     def reference(self) -> str:
         """What the customer and colleagues quote."""
         return f"{self.customer_ref}-{self.number}"
+
+    def as_new(self) -> "OpenCase":
+        """The same, as if it had just been opened: its ticket is still to be planned."""
+        return replace(self, is_new=True)
 
 
 def calls_for_case(judgement: Judgement, distress: Distress | None) -> bool:
@@ -83,12 +88,13 @@ def plan_ticket(answer: SurveyAnswer, case: OpenCase, *, now: datetime) -> Plann
             due_at=now,
             urgent=True,
         )
+    reopened = {"reopened": True} if case.is_reopened else {}
     return PlannedAction(
         key=ticket_note_key(case.customer_ref, case.number, answer.source, answer.response_id),
         kind=Kind.TICKET_NOTE,
         basis=Basis.INTERNAL,
         capability=Capability.TICKETING,
-        payload=Payload("ticket-note/1", {**params, "ticket": opening, "priority": case.priority}),
+        payload=Payload("ticket-note/1", {**params, "ticket": opening, "priority": case.priority, **reopened}),
         due_at=now,
         urgent=True,
         after=opening,

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from domain.actions import Basis
 from domain.breaker import BreakerRules
 from domain.contact import FrequencyCap
 from domain.customers import Tier
@@ -23,6 +24,11 @@ class Priority(StrEnum):
     NORMAL = "normal"
     HIGH = "high"
     CRITICAL = "critical"
+
+
+def higher(one: Priority, other: Priority) -> Priority:
+    """The higher of two priorities."""
+    return max(one, other, key=list(Priority).index)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +86,71 @@ class ContactPolicy:
     cap: FrequencyCap
 
 
+class NightCase(StrEnum):
+    """Whose case may wake somebody on call at night, on weekends and holidays."""
+
+    DISTRESS = "distress"  # words of distress in any of its answers
+    VIP = "vip"  # a customer of the highest tier
+
+
+@dataclass(frozen=True, slots=True)
+class PageRules:
+    """When somebody on call is paged about a case. Working time and the rest are counted apart."""
+
+    nobody_took_it_minutes: int  # staffed ones since it opened
+    at_night_minutes: int  # of night, weekend and holidays since it opened
+    at_night: frozenset[NightCase]  # whose cases page then too
+    times: int  # in working time and at night; each after as long again
+    promise_warning_minutes: int  # staffed ones before a promised time that nobody has kept yet
+
+    def __post_init__(self) -> None:
+        _require_at_least(
+            1,
+            nobody_took_it_minutes=self.nobody_took_it_minutes,
+            at_night_minutes=self.at_night_minutes,
+            times=self.times,
+            promise_warning_minutes=self.promise_warning_minutes,
+        )
+
+
+LINK_REFERENCE = "{reference}"
+"""Stands in the link of the recovery survey where the case's reference goes."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecoverySurveyRules:
+    """How we ask whether a solved case is really over."""
+
+    after_hours: int  # since it was solved
+    basis: Basis  # service; or proactive: then consent to `feedback` is needed, and the frequency cap counts it
+    link: str  # where it is answered
+    reopens_within_days: int  # a bad answer within so many days after it was sent reopens the case
+
+    def __post_init__(self) -> None:
+        _require_at_least(1, after_hours=self.after_hours, reopens_within_days=self.reopens_within_days)
+        if self.basis not in {Basis.SERVICE, Basis.PROACTIVE}:
+            raise ValueError(f"recovery_survey basis is {self.basis}: write service or proactive")
+        if not self.link.startswith("https://") or LINK_REFERENCE not in self.link:
+            raise ValueError(f"recovery_survey link must begin with https:// and contain {LINK_REFERENCE}")
+
+
+@dataclass(frozen=True, slots=True)
+class CasePolicy:
+    """How a case is followed to its end."""
+
+    read_desk_seconds: int  # an open case's ticket is read at most this often
+    pages: PageRules
+    bad_peak_at_most: Mapping[SurveyKind, int]
+    """Such a score, like words of distress, makes a case that only a person's last word ends."""
+    recovery_survey: RecoverySurveyRules
+
+    def __post_init__(self) -> None:
+        _require_at_least(5, read_desk_seconds=self.read_desk_seconds)
+        _require_each("bad_peak_at_most", SurveyKind, self.bad_peak_at_most)
+        for kind, score in self.bad_peak_at_most.items():
+            _check_on_scale(kind, "bad_peak_at_most", score)
+
+
 @dataclass(frozen=True, slots=True)
 class RetryRules:
     """How the ledger retries what surely was not sent. Seconds within one attempt belong to the integration."""
@@ -104,6 +175,7 @@ class Policy:
     human: Mapping[str, HumanContact]  # by language
     teams: Teams
     survey: SurveyPolicy
+    cases: CasePolicy
     staffing: Staffing
     contact: ContactPolicy
     distress: DistressRules
@@ -119,6 +191,12 @@ class Policy:
             1, open_after_failures=self.breaker.open_after_failures, probe_seconds=self.breaker.probe_seconds
         )
         _require_at_least(self.breaker.probe_seconds, probe_longest_seconds=self.breaker.probe_longest_seconds)
+        shortest = min(self.survey.answer_minutes.values())
+        if self.cases.pages.promise_warning_minutes >= shortest:
+            raise ValueError(
+                f"promise_warning_minutes is {self.cases.pages.promise_warning_minutes}, but answers are promised "
+                f"within {shortest} minutes: the warning must leave time to act, and not come with the answer itself"
+            )
 
 
 def _require_each(name: str, wanted: Iterable[str], given: Collection[str]) -> None:
@@ -134,8 +212,11 @@ def _require_at_least(least: float, **values: float) -> None:
 
 
 def _check_scale(kind: SurveyKind, thresholds: Thresholds) -> None:
-    scale = SCALES[kind]
     for name in ("critical_at_most", "promoter_at_least"):
-        bound: int = getattr(thresholds, name)
-        if bound not in scale:
-            raise ValueError(f"{kind} {name} {bound} is not on its scale ({scale[0]} to {scale[-1]})")
+        _check_on_scale(kind, name, getattr(thresholds, name))
+
+
+def _check_on_scale(kind: SurveyKind, name: str, bound: int) -> None:
+    scale = SCALES[kind]
+    if bound not in scale:
+        raise ValueError(f"{kind} {name} {bound} is not on its scale ({scale[0]} to {scale[-1]})")

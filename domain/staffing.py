@@ -118,6 +118,48 @@ def answer_by(staffing: Staffing, start: datetime, minutes: int) -> datetime:
     raise AssertionError("stretches never end")  # pragma: no cover
 
 
+def closes_at(staffing: Staffing, at: datetime) -> datetime | None:
+    """The end (UTC) of the staffed stretch that `at` lies in; None while nobody is at work."""
+    at = require_aware(at)
+    opens, closes = next(_stretches(staffing, at))
+    return closes if opens <= at else None
+
+
+def minutes_before(staffing: Staffing, end: datetime, minutes: int) -> datetime:
+    """The instant (UTC) from which `minutes` staffed minutes are left until `end`: the evening before, if need be.
+
+    Raises ValueError as `answer_by` does.
+    """
+    if minutes < 0:
+        raise ValueError(f"{-minutes} minutes after the end is not before it")
+    end = require_aware(end)
+    left = timedelta(minutes=minutes)
+    for opens, closes in _stretches_back(staffing, end):
+        ends = min(closes, end)
+        if ends - left >= opens:
+            return ends - left
+        left -= ends - opens
+    raise AssertionError("stretches never end")  # pragma: no cover
+
+
+def unstaffed_by(staffing: Staffing, start: datetime, minutes: int) -> datetime:
+    """The instant (UTC) by which `minutes` minutes of night, weekend and holidays have passed since `start`.
+
+    Raises ValueError for negative minutes.
+    """
+    if minutes < 0:
+        raise ValueError(f"{-minutes} minutes ago nobody was waiting")
+    reached = require_aware(start)
+    left = timedelta(minutes=minutes)
+    for opens, closes in _stretches(staffing, reached):
+        gap = max(opens - reached, timedelta())
+        if gap and left <= gap:
+            return reached + left
+        left -= gap
+        reached = closes
+    raise AssertionError("stretches never end")  # pragma: no cover
+
+
 def _stretches(staffing: Staffing, start: datetime) -> Iterator[tuple[datetime, datetime]]:
     """The staffed stretches (UTC) that end after `start`, in order, without overlap."""
     place = zone(staffing.time_zone)
@@ -131,6 +173,20 @@ def _stretches(staffing: Staffing, start: datetime) -> Iterator[tuple[datetime, 
                 last = day
         day += _DAY
     raise ValueError(f"nobody is at work for {_LONGEST_CLOSURE} days: look at the holidays")
+
+
+def _stretches_back(staffing: Staffing, end: datetime) -> Iterator[tuple[datetime, datetime]]:
+    """The staffed stretches (UTC) that begin before `end`, the last one first."""
+    place = zone(staffing.time_zone)
+    day = last = end.astimezone(place).date()
+    while (last - day).days <= _LONGEST_CLOSURE:
+        for opens, closes in reversed(list(_stretches_of(staffing, day))):
+            first = instant_of(day, opens, place)
+            if first < end:
+                yield first, instant_of(day + _DAY if closes == _MIDNIGHT else day, closes, place)
+                last = day
+        day -= _DAY
+    raise ValueError(f"nobody was at work for {_LONGEST_CLOSURE} days: look at the holidays")
 
 
 def _stretches_of(staffing: Staffing, day: date) -> Iterator[tuple[time, time]]:

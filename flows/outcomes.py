@@ -25,9 +25,9 @@ async def finish(done: str, *, late: str = "", needs_people: str = "", waiting: 
     if needs_people:
         await _tag(TAG)
     if late:
-        return Failed(message="; ".join(filter(None, (late, needs_people, waiting, done))))
+        return Failed(message=all_of(late, needs_people, waiting, done))
     if needs_people:
-        return Completed(name=NEEDS_PEOPLE, message="; ".join(filter(None, (needs_people, waiting, done))))
+        return Completed(name=NEEDS_PEOPLE, message=all_of(needs_people, waiting, done))
     if waiting:
         return Completed(name=WAITING, message=f"{waiting}; {done}")
     return Completed(message=done)
@@ -36,6 +36,11 @@ async def finish(done: str, *, late: str = "", needs_people: str = "", waiting: 
 def counted(count: int, words: str) -> str:
     """`3 wait for a person`; nothing when there is none."""
     return f"{count} {words}" if count else ""
+
+
+def all_of(*words: str) -> str:
+    """What is said of these, side by side; nothing when none says anything."""
+    return "; ".join(filter(None, words))
 
 
 async def _tag(tag: str) -> None:

@@ -8,7 +8,7 @@ import sys
 
 import typer
 
-from handrail.commands import actions, controls, database, demo, doctor, imports, prefect, run, trace, up
+from handrail.commands import actions, cases, controls, database, demo, doctor, imports, prefect, run, trace, up
 from handrail.speech import say_json, warn
 
 app = typer.Typer(
@@ -27,6 +27,7 @@ app.command("stop")(controls.stop)
 app.command("start")(controls.start)
 app.command("doctor")(doctor.doctor)
 app.add_typer(actions.app, name="actions")
+app.add_typer(cases.app, name="cases")
 app.add_typer(imports.app, name="import")
 app.add_typer(database.app, name="db")
 app.add_typer(prefect.app, name="prefect")

@@ -3,7 +3,10 @@
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+from services.desk import read_desk, words_of
+from services.following import follow_cases
 from services.health import check_integrations
+from services.reconciling import reconcile_tickets
 from services.recovery import sweep
 from services.reporting import follow_survey
 from services.wiring import Handrail
@@ -20,11 +23,17 @@ async def dispatch_actions(handrail: Handrail) -> Told:
 
 
 async def survey_escalation(handrail: Handrail) -> Told:
-    """Finish what the gateway left of urgent actions, then tell what became of each."""
+    """Follow the open cases, finish what the gateway left of urgent actions, then tell what became of each."""
+    desk = await read_desk(handrail, run=RUN)
+    following = await follow_cases(handrail, run=RUN)
+    reconciled = await reconcile_tickets(handrail, run=RUN)
     dispatched = await _dispatch(handrail, urgent_only=True)
     followed = await follow_survey(handrail)
     return {
         **dispatched,
+        "desk": words_of(desk),
+        "cases": following.words,
+        "differences": reconciled.rows,
         "actions": followed.rows,
         "open": followed.open_keys,
         "waiting_for_people": followed.waiting_for_people,

@@ -7,6 +7,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
 from data_contracts.policy import PolicyProblem
 from handrail.failures import CommandFailed
 from integrations.errors import ConfigurationError, IntegrationError
+from services.case_words import UnknownCase
 from services.import_files import UnreadableFile
 from store.ledger.settle import CannotSettle
 from templates.library import TemplateProblem
@@ -18,6 +19,7 @@ _SPEAK_FOR_THEMSELVES = (
     IntegrationError,
     CannotSettle,
     TemplateProblem,
+    UnknownCase,
     UnreadableFile,
 )
 

@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, Literal
 
 from domain.actions import Capability, WriteClass
@@ -44,6 +45,12 @@ class FakeVendor:
         """Every write that reached the vendor, also those that failed."""
         self.statuses: dict[str, TicketStatus] = {}
         """What `read_ticket` says of a key; open unless set."""
+        self.assignees: dict[str, str] = {}
+        self.answered: dict[str, datetime] = {}
+        self.unreadable: IntegrationError | None = None
+        """What `read_ticket` and `list_tickets` raise."""
+        self.reads: list[str] = []
+        """The key of every `read_ticket`."""
         self.health = Health(ok=True, latency_ms=0)
         self.is_closed = False
         self.batches: list[int] = []
@@ -112,17 +119,27 @@ class FakeVendor:
         return self._write("open_ticket", key, ticket)
 
     async def add_note(self, note: TicketNote, *, key: str) -> Receipt:
-        """One effect; Rejected when the ticket is unknown, as ticket desks do."""
+        """One effect, and a solved ticket is open again; Rejected when the ticket is unknown, as ticket desks do."""
         if not self._places("open_ticket", note.ticket_key):
             raise Rejected(integration_name(self.capability, "fake"), "no such ticket", "open it first", 404)
-        return self._write("add_note", key, note)
+        receipt = self._write("add_note", key, note)
+        if self.statuses.get(note.ticket_key) is TicketStatus.SOLVED:
+            self.statuses[note.ticket_key] = TicketStatus.OPEN
+        return receipt
 
     async def read_ticket(self, key: str) -> TicketState | None:
-        """The ticket with its status of `statuses`."""
+        """The ticket as `statuses`, `assignees` and `answered` have it."""
+        self.reads.append(key)
+        if self.unreadable is not None:
+            raise self.unreadable
         found = self._places("open_ticket", key)
-        if not found:
-            return None
-        return TicketState(key, self._receipt(found[0]).external_id, self.statuses.get(key, TicketStatus.OPEN), None)
+        return self._shown(found[0]) if found else None
+
+    async def list_tickets(self, *, since: datetime, limit: int) -> Sequence[TicketState]:
+        """Every ticket: the fake knows no time."""
+        if self.unreadable is not None:
+            raise self.unreadable
+        return [self._shown(place) for place, effect in enumerate(self.effects) if effect[0] == "open_ticket"][:limit]
 
     async def upsert_task(self, task: Task, *, key: str) -> Receipt:
         """One effect."""
@@ -179,6 +196,16 @@ class FakeVendor:
 
     def _places(self, operation: str, key: str) -> list[int]:
         return [place for place, effect in enumerate(self.effects) if effect[:2] == (operation, key)]
+
+    def _shown(self, place: int) -> TicketState:
+        key = self.effects[place][1]
+        return TicketState(
+            key,
+            self._receipt(place).external_id,
+            self.statuses.get(key, TicketStatus.OPEN),
+            self.assignees.get(key),
+            self.answered.get(key),
+        )
 
     @staticmethod
     def _receipt(place: int) -> Receipt:

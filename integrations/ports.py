@@ -51,7 +51,10 @@ class Ticket:
 
 @dataclass(frozen=True, slots=True)
 class TicketNote:
-    """What one more answer adds to a ticket. The priority is raised if this one is higher, never lowered."""
+    """What is added to a ticket: one more answer, or what we ask of a colleague.
+
+    The priority is raised if this one is higher, never lowered. A ticket that was solved is open again with it.
+    """
 
     ticket_key: str
     customer_ref: str
@@ -76,6 +79,8 @@ class TicketState:
     external_id: str
     status: TicketStatus
     assignee: str | None
+    answered_at: datetime | None = None
+    """When a person last wrote to the customer in it; None: nobody did, or the vendor does not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +201,14 @@ class Ticketing(Port, Protocol):
     async def add_note(self, note: TicketNote, *, key: str) -> Receipt: ...
     async def read_ticket(self, key: str) -> TicketState | None:
         """The ticket opened with `key` as it stands now; None when the vendor knows none."""
+
+
+@runtime_checkable
+class TicketList(Protocol):
+    """What a ticket desk has beside `Ticketing` when it can list the tickets that carry keys of ours."""
+
+    async def list_tickets(self, *, since: datetime, limit: int) -> Sequence[TicketState]:
+        """Our tickets opened `since`, the oldest first, at most `limit`. Two with one key are two."""
 
 
 @runtime_checkable

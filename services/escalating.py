@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, select
 
@@ -123,7 +123,8 @@ def _cases(
         )
         for it in escalations
     ]
-    stored = cases.open_or_join(connection, troubles, now=now)
+    asked_since = now - timedelta(days=policy.cases.recovery_survey.reopens_within_days)
+    stored = cases.open_or_join(connection, troubles, asked_since=asked_since, now=now)
     for one in stored:
         reached("case.opened" if one.case.is_new else "case.joined")
     return stored
@@ -134,7 +135,7 @@ def _why_silent(it: Escalation, stored: cases.StoredCase) -> str:
 
 
 def _outcome(it: Escalation, stored: cases.StoredCase) -> str:
-    verb = "opened" if stored.case.is_new else "joined"
+    verb = "opened" if stored.case.is_new else "reopened" if stored.case.is_reopened else "joined"
     why = it.distress.category if it.distress is not None else f"{it.answer.kind} {it.answer.score}"
     return f"{verb} case {stored.case.reference}: {why}"
 

@@ -7,6 +7,7 @@ from sqlalchemy import select
 
 from domain.actions import Kind, State
 from domain.policy import Policy
+from services.case_plans import page_anew, recovery_survey_anew
 from services.escalating import acknowledgement_anew
 from store.database import Database
 from store.ledger.enqueue import replan
@@ -14,24 +15,32 @@ from store.ledger.rows import actions
 
 _log = logging.getLogger("services.replanning")
 _CHUNK = 100
+_ANEW = {
+    Kind.ACKNOWLEDGEMENT: acknowledgement_anew,
+    Kind.PAGE: page_anew,
+    Kind.MESSAGE: recovery_survey_anew,
+}
+"""How each kind that rests on facts is planned from today's."""
 
 
 def replan_changed(database: Database, policy: Policy, *, run: str, now: datetime) -> list[str]:
     """Every `planned` action gets a payload from today's facts and is ready again; the keys."""
     with database.read() as connection:
         waiting = connection.execute(
-            select(actions.c.id, actions.c.key)
-            .where(actions.c.state == State.PLANNED, actions.c.kind == Kind.ACKNOWLEDGEMENT)
+            select(actions.c.id, actions.c.key, actions.c.kind)
+            .where(actions.c.state == State.PLANNED, actions.c.kind.in_(sorted(_ANEW)))
             .order_by(actions.c.id)
             .limit(_CHUNK)
         ).all()
-    return [key for action_id, key in waiting if _replanned(database, policy, action_id, key, run, now)]
+    return [row.key for row in waiting if _replanned(database, policy, row.id, row.key, Kind(row.kind), run, now)]
 
 
-def _replanned(database: Database, policy: Policy, action_id: int, key: str, run: str, now: datetime) -> bool:
+def _replanned(
+    database: Database, policy: Policy, action_id: int, key: str, kind: Kind, run: str, now: datetime
+) -> bool:
     try:
         with database.write("replan") as connection:
-            planned, about = acknowledgement_anew(connection, action_id, policy, now=now)
+            planned, about = _ANEW[kind](connection, action_id, policy, now=now)
             return replan(connection, action_id, planned, about, run=run, now=now)
     except Exception:  # one plan must not keep the others, and the rest of recovery, waiting
         _log.exception("%s: could not be planned anew", key)

@@ -8,7 +8,7 @@ from typing import Any
 
 from domain.actions import FINAL, State
 from services.wiring import Handrail
-from store import overview
+from store import care, differences, overview
 from store.database import Database
 from store.inbox import quarantined
 
@@ -107,6 +107,38 @@ def list_actions(database: Database, states: list[State], *, limit: int = 200) -
     """Actions, newest first, as the command and pages show them."""
     with database.read() as connection:
         return [_summary(row) for row in overview.listed(connection, states, limit=limit)]
+
+
+def list_cases(database: Database, *, solved_too: bool = False, limit: int = 200) -> list[dict[str, Any]]:
+    """Cases as the command and pages show them: the open ones, the oldest first; or all."""
+    with database.read() as connection:
+        return [_case(row) for row in care.listed(connection, solved_too=solved_too, limit=limit)]
+
+
+def list_differences(database: Database) -> list[dict[str, Any]]:
+    """What our books and the ticket desk do not agree on, the oldest first."""
+    with database.read() as connection:
+        return [
+            {"subject": row.subject, "what": row.what, "detail": row.detail, "since": iso(row.found_at)}
+            for row in differences.listed(connection)
+        ]
+
+
+def _case(row: Any) -> dict[str, Any]:
+    return {
+        "case": f"{row.ref}-{row.number}",
+        "state": row.state,
+        "reason": row.reason,
+        "priority": row.priority,
+        "opened_at": iso(row.reopened_at or row.opened_at),
+        "answer_due": iso(row.due),
+        "answered_at": iso(row.answered_at),
+        "ticket": row.desk_status,
+        "owner": row.assignee,
+        "last_word_by": row.last_word_by,
+        "read_at": iso(row.desk_read_at),
+        "solved_at": iso(row.solved_at),
+    }
 
 
 def _answer(row: Any) -> dict[str, Any]:

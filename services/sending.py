@@ -19,7 +19,7 @@ from templates.renderer import Rendered, render
 
 Context = dict[str, Any]
 """What a colleague should know now (`store.context`)."""
-Value = ports.Ticket | ports.TicketNote | ports.Task | ports.Mail | ports.Sms
+Value = ports.Ticket | ports.TicketNote | ports.Task | ports.Mail | ports.Sms | ports.Alert
 
 
 class CannotSay(Exception):
@@ -100,6 +100,8 @@ class Sender:
             return _note(action, customer, context or await self._context(action))
         if action.kind is Kind.TASK:
             return _task(action, customer)
+        if action.kind is Kind.PAGE:
+            return _page(action)
         if action.kind in _WORDED and action.capability in {Capability.MAIL, Capability.SMS}:
             return await self._message(action, customer)
         raise CannotSay(f"{action.key}: no sender for a {action.kind} by {action.capability}")
@@ -147,11 +149,17 @@ def _ticket(action: Armed, customer: Customer, context: Context) -> ports.Ticket
 
 def _note(action: Armed, customer: Customer, context: Context) -> ports.TicketNote:
     params = action.payload["params"]
-    answer = f"{params['source']}/{params['response']}"
+    text = params.get("text")  # what colleagues are asked for; else the note is one more answer
+    if text is None:
+        headline = (
+            "The case is open again: it was not over." if "reopened" in params else "Another answer in this case."
+        )
+        answer = f"{params['source']}/{params['response']}"
+        text = f"{headline}\n{_story(context, only=answer)}"
     return ports.TicketNote(
         ticket_key=params["ticket"],
         customer_ref=customer.ref,
-        text=f"Another answer in this case.\n{_story(context, only=answer)}",
+        text=text,
         priority=params["priority"],
     )
 
@@ -167,6 +175,12 @@ def _task(action: Armed, customer: Customer) -> ports.Task:
         priority=params["priority"],
         due_at=None if due_at is None else datetime.fromisoformat(due_at),
     )
+
+
+def _page(action: Armed) -> ports.Alert:
+    params = action.payload["params"]
+    detail = {"case": params["case"], "step": params["step"]}
+    return ports.Alert(summary=params["summary"], severity=params["severity"], link=params["link"], detail=detail)
 
 
 def _mail(action: Armed, customer: Customer, template: Template, words: Rendered) -> ports.Mail:

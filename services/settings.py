@@ -33,6 +33,7 @@ class Settings(BaseSettings):
     prefect_auth: SecretStr = Field(SecretStr(""), description="Prefect's basic auth, user:password; empty: none.")
     lease_seconds: float = Field(20.0, ge=0.5, le=600, description="How long a worker may be silent.")
     sweep_seconds: float = Field(2.0, ge=0.1, le=60, description="How often the gateway sweeps urgent leftovers.")
+    follow_seconds: float = Field(15.0, ge=0.1, le=60, description="How often the gateway follows the open cases.")
     urgent_windows: int = Field(4, ge=1, le=64, description="Send windows the gateway keeps in flight per integration.")
 
     @property

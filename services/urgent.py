@@ -10,8 +10,10 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from domain.actions import Capability
 from integrations.registry import Configured
+from services.desk import read_desk
 from services.dispatch import WINDOW
 from services.dispatch_report import DispatchReport
+from services.following import follow_cases
 from services.health import probe_open_breakers
 from services.recovery import sweep
 from services.wiring import Handrail
@@ -42,7 +44,12 @@ class UrgentDispatch:
     def start(self) -> None:
         """Begin; call it inside the event loop."""
         loops = [self._feed(configured) for configured in self._handrail.roster]
-        loops += [self._repeat(self._sweep), self._repeat(self._run_alone)]
+        settings = self._handrail.settings
+        loops += [
+            self._repeat(self._sweep, settings.sweep_seconds),
+            self._repeat(self._run_alone, settings.sweep_seconds),
+        ]
+        loops.append(self._repeat(self._follow, settings.follow_seconds))
         self._tasks = [asyncio.create_task(loop) for loop in loops]
         self.nudge(self._bells)
 
@@ -127,14 +134,20 @@ class UrgentDispatch:
                 waiting.append(capability)
                 self.nudge([capability])
 
-    async def _repeat(self, step: Callable[[], Awaitable[None]]) -> None:
+    async def _follow(self) -> None:
+        """Tickets read back, promises watched, pages planned: with Prefect or without."""
+        await read_desk(self._handrail, run=RUN)
+        await follow_cases(self._handrail, run=RUN)
+        self.nudge(self._bells)
+
+    async def _repeat(self, step: Callable[[], Awaitable[None]], seconds: float) -> None:
         while not self._stopping.is_set():
             try:
                 await step()
             except Exception as problem:
                 _log_failure("a round of urgent recovery failed; the next one tries again", problem)
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), self._handrail.settings.sweep_seconds)
+                await asyncio.wait_for(self._stopping.wait(), seconds)
 
 
 def _log_failure(what: str, problem: BaseException) -> None:

@@ -1,4 +1,4 @@
-"""Cases: opened or joined under the customer's lock, solved by a person."""
+"""Cases: opened, joined or opened again under the customer's lock, solved by a person."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +8,9 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, exists, insert, literal, select, update
 
 from domain.escalation import CaseTerms, OpenCase
+from domain.policy import Priority, higher
 from store.ledger.rows import cases, customers
+from store.types import Instant
 
 _later = cases.alias("later")
 _OPEN_OR_LAST = (
@@ -21,6 +23,23 @@ _OPEN_OR_LAST = (
         ),
     )
     .order_by((cases.c.state == "open").desc())
+)
+_REOPEN = (
+    update(cases)
+    .where(cases.c.id == bindparam("case_id"), cases.c.state == "solved")
+    .values(
+        state="open",
+        turn=cases.c.turn + 1,
+        reopened_at=bindparam("now", type_=Instant),
+        priority=bindparam("new_priority"),
+        answer_by=bindparam("new_answer_by", type_=Instant),
+        solved_at=None,
+        answered_at=None,
+        last_word_at=None,
+        last_word_by=None,
+        asked_at=None,
+        version=cases.c.version + 1,
+    )
 )
 _OPEN = insert(cases).returning(cases.c.id, cases.c.customer_id)
 
@@ -42,15 +61,23 @@ class Trouble:
     terms: CaseTerms
 
 
-def open_or_join(connection: Connection, troubles: Sequence[Trouble], *, now: datetime) -> list[StoredCase]:
+def open_or_join(
+    connection: Connection, troubles: Sequence[Trouble], *, asked_since: datetime | None = None, now: datetime
+) -> list[StoredCase]:
     """Each customer's one open case; a new one with the next number if there is none. In order, no customer twice.
 
-    The customers' rows are locked by the caller.
+    A solved one whose recovery survey went out after `asked_since` is opened again instead: it was not over. The
+    customers' rows are locked by the caller.
     """
     found: dict[int, Row[Any]] = {}
     for row in connection.execute(_OPEN_OR_LAST, {"customer_ids": [trouble.customer_id for trouble in troubles]}):
         found.setdefault(row.customer_id, row)
     joined = {customer_id: row for customer_id, row in found.items() if row.state == "open"}
+    unsolved = {
+        customer_id: row
+        for customer_id, row in found.items()
+        if row.state != "open" and asked_since is not None and row.asked_at is not None and row.asked_at >= asked_since
+    }
     numbers = {customer_id: row.number + 1 for customer_id, row in found.items()}
     rows = [
         {
@@ -65,15 +92,26 @@ def open_or_join(connection: Connection, troubles: Sequence[Trouble], *, now: da
             "version": 1,
         }
         for trouble in troubles
-        if trouble.customer_id not in joined
+        if trouble.customer_id not in joined and trouble.customer_id not in unsolved
     ]
     opened = {row.customer_id: row.id for row in connection.execute(_OPEN, rows)} if rows else {}
     return [
         StoredCase(joined[it.customer_id].id, _open_case(joined[it.customer_id], it.customer_ref))
         if it.customer_id in joined
+        else _reopened(connection, unsolved[it.customer_id], it, now)
+        if it.customer_id in unsolved
         else StoredCase(opened[it.customer_id], _new_case(it, numbers.get(it.customer_id, 1)))
         for it in troubles
     ]
+
+
+def _reopened(connection: Connection, row: Row[Any], it: Trouble, now: datetime) -> StoredCase:
+    """The same case in its next turn: a new time is told, the priority is never lowered."""
+    priority = higher(Priority(row.priority), Priority(it.terms.priority))
+    reopening = {"case_id": row.id, "new_priority": priority, "new_answer_by": it.terms.answer_by, "now": now}
+    connection.execute(_REOPEN, reopening)
+    case = OpenCase(it.customer_ref, row.number, False, row.team, priority, it.terms.answer_by, is_reopened=True)
+    return StoredCase(row.id, case)
 
 
 def _new_case(it: Trouble, number: int) -> OpenCase:
@@ -98,6 +136,12 @@ def solve(connection: Connection, case_id: int, *, now: datetime) -> int | None:
         .values(state="solved", solved_at=now, version=cases.c.version + 1)
         .returning(cases.c.customer_id)
     ).scalar()
+
+
+def has_open(connection: Connection, customer_id: int) -> bool:
+    """True when the customer has an open case."""
+    found = select(literal(1)).where(cases.c.customer_id == customer_id, cases.c.state == "open")
+    return connection.execute(found).first() is not None
 
 
 def _open_case(row: Row[Any], customer_ref: str) -> OpenCase:

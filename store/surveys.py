@@ -160,3 +160,11 @@ def received_since(connection: Connection, since: datetime) -> list[StoredAnswer
         .order_by(survey_responses.c.received_at)
     )
     return [as_stored(row) for row in rows]
+
+
+def of_case(connection: Connection, case_id: int) -> list[StoredAnswer]:
+    """The answers of a case, oldest first."""
+    rows = connection.execute(
+        select(survey_responses).where(survey_responses.c.case_id == case_id).order_by(survey_responses.c.id)
+    )
+    return [as_stored(row) for row in rows]

@@ -23,6 +23,7 @@ SAMPLE: Mapping[str, Any] = {
     "human": {"phone": "+48 22 000 00 00", "mail": "pomoc@example.com", "hours": "pon.–pt. 8:00–18:00"},
     "company": "Handrail",
     "reference": "C-1042-1",
+    "link": "https://survey.example.com/C-1042-1",
 }
 """The parameters a message knows, with values as long as they get in ordinary life."""
 

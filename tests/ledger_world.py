@@ -15,7 +15,19 @@ from domain.customers import Customer, Tier
 from domain.distress import Category, DistressRules
 from domain.hours import QuietHours
 from domain.planning import Payload, PlannedAction
-from domain.policy import ContactPolicy, HumanContact, Policy, Priority, RetryRules, SurveyPolicy, Teams
+from domain.policy import (
+    CasePolicy,
+    ContactPolicy,
+    HumanContact,
+    NightCase,
+    PageRules,
+    Policy,
+    Priority,
+    RecoverySurveyRules,
+    RetryRules,
+    SurveyPolicy,
+    Teams,
+)
 from domain.staffing import OpenHours, Staffing, Weekday
 from domain.surveys import SurveyKind, Thresholds
 from store import customers as people
@@ -55,6 +67,20 @@ POLICY = Policy(
         answer_minutes={Tier.VIP: 60, Tier.CORE: 120, Tier.BASIC: 240},
         acknowledge_within_hours=48,
         acknowledge_answers_up_to_hours=72,
+    ),
+    cases=CasePolicy(
+        read_desk_seconds=60,
+        pages=PageRules(
+            nobody_took_it_minutes=15,
+            at_night_minutes=30,
+            at_night=frozenset({NightCase.DISTRESS, NightCase.VIP}),
+            times=3,
+            promise_warning_minutes=20,
+        ),
+        bad_peak_at_most={SurveyKind.NPS: 1, SurveyKind.CSAT: 1, SurveyKind.CES: 1},
+        recovery_survey=RecoverySurveyRules(
+            after_hours=48, basis=Basis.SERVICE, link="https://survey.example.com/{reference}", reopens_within_days=14
+        ),
     ),
     staffing=Staffing("Europe/Warsaw", dict.fromkeys(Weekday, (OpenHours(time(8), time(18)),))),
     contact=ContactPolicy(quiet=QuietHours(time(20), time(8)), cap=FrequencyCap(contacts=2, days=7)),

@@ -58,9 +58,9 @@ def item_payload(collection: Collection, body: Mapping[str, Any]) -> dict[str, A
 
 
 def status_changes(body: Mapping[str, Any]) -> dict[str, str | None]:
-    """What an operator changes of a ticket: its status, its assignee (null: nobody), or both."""
+    """What an operator changes of a ticket: its status, its assignee (null: nobody), or both; or they only answer."""
     changes: dict[str, str | None] = {}
-    if "status" in body or "assignee" not in body:
+    if "status" in body or not {"assignee", "answered"} & body.keys():
         changes["status"] = text(body, "status")
         if changes["status"] not in STATUSES:
             status = str(changes["status"])

@@ -74,6 +74,7 @@ class Ticket(Item):
 
     status: str = "open"
     assignee: str | None = None
+    answered_at: str | None = None  # when a person last wrote to the customer in it
     notes: list[Item] = field(default_factory=list)
     _raised_to: str = PRIORITIES[0]
 
@@ -84,13 +85,18 @@ class Ticket(Item):
             "priority": higher(str(fields.get("priority") or "normal"), self._raised_to),
             "status": self.status,
             "assignee": self.assignee,
+            "answered_at": self.answered_at,
             "notes": [_note_fields(note) for note in self.notes],
         }
 
     def noted(self, note: Item, at: str) -> None:
-        """Take in a new or changed note. It may raise the ticket's priority; nothing lowers it again."""
+        """Take in a new or changed note. It may raise the ticket's priority; nothing lowers it again.
+
+        A new one opens a solved ticket again.
+        """
         if note not in self.notes:
             self.notes.append(note)
+            self.status = "open" if self.status == "solved" else self.status
         self._raised_to = higher(self._raised_to, str(note.payload.get("priority") or PRIORITIES[0]))
         self.changed(at)
 

@@ -53,7 +53,9 @@ class OperatorApi:
 
     async def _set_status(self, request: web.Request) -> web.Response:
         body = await bodies.read_object(request)
-        answer = await self._vendor.set_status(bodies.text(body, "key"), bodies.status_changes(body))
+        answer = await self._vendor.set_status(
+            bodies.text(body, "key"), bodies.status_changes(body), answered=body.get("answered") is True
+        )
         return web.json_response(answer.body, status=answer.status)
 
     async def _show_faults(self, request: web.Request) -> web.Response:

@@ -88,4 +88,5 @@ def _change(item: Item, effect: Effect) -> None:
         item.status, item.closed_reason = "closed", effect.payload["reason"]
     elif effect.change is Change.STATUS and isinstance(item, Ticket):
         item.status, item.assignee = effect.payload["status"], effect.payload["assignee"]
+        item.answered_at = effect.payload.get("answered_at", item.answered_at)
     item.changed(effect.at)

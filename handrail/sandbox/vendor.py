@@ -93,12 +93,12 @@ class Vendor:
         await self._record.durable()
         return Answer.about(tasks[0].id, key, created=False) if tasks else Answer.unknown("task", key)
 
-    async def set_status(self, key: str, changes: Mapping[str, str | None]) -> Answer:
-        """Set status, assignee or both of the ticket with this key, as an operator does."""
+    async def set_status(self, key: str, changes: Mapping[str, str | None], *, answered: bool = False) -> Answer:
+        """Set status, assignee or both of the ticket with this key, or write to its customer, as an operator does."""
         tickets = [ticket for ticket in self._state.shelves["tickets"].with_key(key) if isinstance(ticket, Ticket)]
         for ticket in tickets:
-            before = {"status": ticket.status, "assignee": ticket.assignee}
-            after = {**before, **changes}
+            before = {"status": ticket.status, "assignee": ticket.assignee, "answered_at": ticket.answered_at}
+            after = {**before, **changes, **({"answered_at": stamp(self._clock())} if answered else {})}
             if after != before:
                 self._happened(Change.STATUS, "tickets", ticket, after)
         await self._record.durable()
@@ -120,6 +120,11 @@ class Vendor:
     async def with_key(self, collection: str, key: str) -> list[str]:
         """The items of this key as JSON texts, oldest first."""
         return await self._told(self._state.shelves[collection].with_key(key))
+
+    async def opened_since(self, since: str, limit: int) -> list[str]:
+        """The tickets that arrived since then, as JSON texts, oldest first."""
+        tickets = self._state.shelves["tickets"].items.values()
+        return await self._told([ticket for ticket in tickets if ticket.received_at >= since][:limit])
 
     async def search(self, collection: str, key: str, *, lag: float = 0.0) -> list[str]:
         """Those items of this key, as JSON texts, that the search knows of by now; `lag` seconds are the least."""

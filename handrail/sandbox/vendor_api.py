@@ -34,6 +34,7 @@ class VendorApi:
             yield web.put(f"{path}/batch", partial(self._write_batch, collection))
             yield web.get(f"{path}/search", partial(self._search, collection))
         yield web.get("/api/tickets/by-key", self._ticket_by_key)
+        yield web.get("/api/tickets/since", self._tickets_since)
         yield web.post("/api/tasks/close", self._close_task)
         yield web.get("/api/health", _health)
 
@@ -93,6 +94,12 @@ class VendorApi:
         for ticket in await self._vendor.with_key("tickets", key):
             return web.json_response(text=ticket)
         return _response(Answer.unknown("ticket", key))
+
+    async def _tickets_since(self, request: web.Request) -> web.Response:
+        limit = bodies.text(request.query, "limit")
+        if not (limit.isascii() and limit.isdigit()):
+            bodies.refuse(f'limit is "{limit[:20]}": send how many tickets you want, a whole number')
+        return items_response(await self._vendor.opened_since(bodies.text(request.query, "at"), int(limit)))
 
 
 def _response(answer: Answer) -> web.Response:

@@ -1,6 +1,7 @@
 """The sandbox as a ticket desk."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from domain.actions import Capability
@@ -42,14 +43,28 @@ class SandboxTicketing(SandboxPort):
                 return None
             raise
 
+    async def list_tickets(self, *, since: datetime, limit: int) -> Sequence[TicketState]:
+        """Tickets that arrived since then, the oldest first."""
+        asked = {"at": f"{since:%Y-%m-%dT%H:%M:%S}", "limit": str(limit)}
+        return await self._http.read("/api/tickets/since", asked, understand=_states)
+
 
 def _state(answer: Answer) -> TicketState:
-    ticket: Mapping[str, Any] = answer.json
+    return _shown(answer.json)
+
+
+def _states(answer: Answer) -> list[TicketState]:
+    return [_shown(ticket) for ticket in answer.json]
+
+
+def _shown(ticket: Mapping[str, Any]) -> TicketState:
+    answered_at = ticket.get("answered_at")
     return TicketState(
         key=str(ticket["key"]),
         external_id=str(ticket["id"]),
         status=STATUS.get(ticket["status"], TicketStatus.UNKNOWN),
         assignee=ticket.get("assignee") or None,
+        answered_at=None if answered_at is None else datetime.fromisoformat(answered_at),
     )
 
 

@@ -4,7 +4,17 @@ from sqlmodel import SQLModel
 
 from store.tables.customers import Consent, Customer, Suppression
 from store.tables.intake import InboxEvent, QuarantinedRow, SurveyResponse
-from store.tables.ledger import Action, AuditEntry, CapSlot, Case, Evidence, Receipt, Review
+from store.tables.ledger import (
+    Action,
+    AuditEntry,
+    CapSlot,
+    Case,
+    DeskDifference,
+    Evidence,
+    Promise,
+    Receipt,
+    Review,
+)
 from store.tables.operations import Control, ControlChange, IntegrationState, PublishedTemplate
 
 metadata = SQLModel.metadata
@@ -18,9 +28,11 @@ __all__ = [
     "Control",
     "ControlChange",
     "Customer",
+    "DeskDifference",
     "Evidence",
     "InboxEvent",
     "IntegrationState",
+    "Promise",
     "PublishedTemplate",
     "QuarantinedRow",
     "Receipt",

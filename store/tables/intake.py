@@ -58,7 +58,7 @@ class SurveyResponse(SQLModel, table=True):
     comment: str | None = Field(default=None, sa_type=Text)
     language: str | None = None
     answered_at: datetime = Field(sa_type=Instant)
-    received_at: datetime = Field(sa_type=Instant)
+    received_at: datetime = Field(sa_type=Instant, index=True)
     sentiment: str
     is_critical: bool
     distress: str | None = None  # hardship | bereavement | legal_threat

@@ -21,6 +21,8 @@ class Case(SQLModel, table=True):
     __table_args__ = (
         UniqueConstraint("customer_id", "number"),
         _partial("ux_cases_one_open", "customer_id", where="state = 'open'", unique=True),
+        _partial("ix_cases_desk", "desk_checked_at", "id", where="state = 'open'"),
+        _partial("ix_cases_solved", "solved_at", where="state = 'solved'"),
     )
 
     id: int | None = Field(default=None, primary_key=True, sa_type=Identity)
@@ -34,6 +36,48 @@ class Case(SQLModel, table=True):
     opened_at: datetime = Field(sa_type=Instant)
     solved_at: datetime | None = Field(default=None, sa_type=Instant)
     version: int = 1
+    turn: int = Field(default=1, sa_column_kwargs={"server_default": "1"})  # each reopening begins one
+    reopened_at: datetime | None = Field(default=None, sa_type=Instant)  # when the last turn began; None: the first
+    desk_status: str | None = None  # the ticket's, in the words of `integrations.ports.TicketStatus`
+    assignee: str | None = None  # who has it, by the desk's own name of them
+    desk_checked_at: datetime | None = Field(default=None, sa_type=Instant)  # when we last asked the desk
+    desk_read_at: datetime | None = Field(default=None, sa_type=Instant)  # when it last answered
+    desk_missing_since: datetime | None = Field(default=None, sa_type=Instant)  # the desk knows no such ticket
+    answered_at: datetime | None = Field(default=None, sa_type=Instant)  # when a person last answered, in this turn
+    last_word_at: datetime | None = Field(default=None, sa_type=Instant)  # a person's, to the customer
+    last_word_by: str | None = None
+    asked_at: datetime | None = Field(default=None, sa_type=Instant)  # when the recovery survey went out
+
+
+class Promise(SQLModel, table=True):
+    """A time told to a customer in an acknowledgement that went out, and what came of it."""
+
+    __tablename__ = "promises"
+    __table_args__ = (_partial("ix_promises_open", "case_id", where="state = 'open'"),)
+
+    id: int | None = Field(default=None, primary_key=True, sa_type=Identity)
+    action_id: int = Field(foreign_key="actions.id", unique=True, sa_type=Identity)
+    case_id: int = Field(foreign_key="cases.id", index=True, sa_type=Identity)
+    made_at: datetime = Field(sa_type=Instant)
+    answer_by: datetime = Field(sa_type=Instant, index=True)
+    state: str = "open"  # open | kept | broken | excused
+    settled_at: datetime | None = Field(default=None, sa_type=Instant)
+    settled_by: str | None = None
+    reason: str | None = Field(default=None, sa_type=Text)
+
+
+class DeskDifference(SQLModel, table=True):
+    """Something that our books and the ticket desk do not agree on, for as long as they don't."""
+
+    __tablename__ = "desk_differences"
+    __table_args__ = (UniqueConstraint("subject", "what"),)
+
+    id: int | None = Field(default=None, primary_key=True, sa_type=Identity)
+    subject: str  # an action's key, or source/response of an answer
+    what: str  # `domain.differences.What`
+    detail: str = Field(sa_type=Text)
+    found_at: datetime = Field(sa_type=Instant)
+    seen_at: datetime = Field(sa_type=Instant)
 
 
 class Review(SQLModel, table=True):

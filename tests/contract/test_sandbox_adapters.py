@@ -1,6 +1,7 @@
 """The sandbox's adapters: each write class has its own way of asking."""
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from vendor_specimens import KEY, OUTBOUND, SENT, named, recorded, serving
 from domain.actions import Capability, WriteClass
 from integrations.declaration import Integration
 from integrations.errors import OutcomeUnknown
-from integrations.ports import WRITES
+from integrations.ports import WRITES, TicketList, TicketState, TicketStatus
 
 SANDBOX = [each for each in OUTBOUND if each.vendor == "sandbox"]
 CREATES = [(each, operation) for each in SANDBOX for operation in WRITES[each.capability] if operation != "close_task"]
@@ -67,3 +68,18 @@ async def test_an_answer_without_an_id_is_asked_for_again_where_that_is_safe(
     with pytest.raises(OutcomeUnknown):
         await SENT[operation](configured.port)
     await configured.port.aclose()
+
+
+async def test_its_desk_lists_tickets_as_it_reads_one(outside: Outside) -> None:
+    (integration,) = (each for each in SANDBOX if each.capability is Capability.TICKETING)
+    shown = {"id": "T-1", "key": KEY, "status": "solved", "assignee": "Ola", "answered_at": "2026-03-04T11:00:00.000Z"}
+    outside.answers(200, [shown, {**shown, "id": "T-2", "status": "moved", "assignee": None, "answered_at": None}])
+    configured = serving(integration, outside.url)
+    assert isinstance(configured.port, TicketList)
+    listed = await configured.port.list_tickets(since=datetime(2026, 3, 4, 10, tzinfo=UTC), limit=7)
+    await configured.port.aclose()
+    assert dict(outside.requests[0].query) == {"at": "2026-03-04T10:00:00", "limit": "7"}
+    assert listed == [
+        TicketState(KEY, "T-1", TicketStatus.SOLVED, "Ola", datetime(2026, 3, 4, 11, tzinfo=UTC)),
+        TicketState(KEY, "T-2", TicketStatus.UNKNOWN, None, None),
+    ]

@@ -21,6 +21,7 @@ from flows.recovery_sweep import recovery_sweep
 from flows.survey_escalation import survey_escalation
 from store.database import Database
 from store.ledger.rows import cases
+from store.promises import promises
 from tasks.dead_runs import end_dead_runs
 
 pytestmark = pytest.mark.prefect
@@ -64,6 +65,7 @@ async def test_survey_escalation_finishes_what_the_gateway_left(
     assert set(table) == {"case/C-left/1/ticket", "survey/standard/r-C-left/acknowledgement"}
     assert {row["by"] for row in table.values()} == {str(run["id"])}, "it says which run sent it"
     assert "2 actions" in shown["survey-escalation-summary"]
+    assert "open cases" in shown["care-today"]
     eventually(lambda: "ticketing via sandbox: 1 done" in task_names(applied, state), 20, "the task's name")
 
 
@@ -102,6 +104,27 @@ async def test_what_waits_by_itself_is_not_completed_and_needs_nobody(applied: S
 
     assert (state.name, housekeeping.name) == ("Waiting", "Waiting")
     assert "needs-people" not in run_of(applied, state)["tags"]
+
+
+async def test_a_promise_nobody_kept_fails_the_run_until_somebody_answers(
+    applied: Server, database: Database, sandbox: str
+) -> None:
+    await complain("C-owed")
+    await dispatch_actions(return_state=True)
+    await survey_escalation(return_state=True)
+    with database.write() as connection:
+        connection.execute(update(promises).values(answer_by=YESTERDAY))
+
+    owed = await survey_escalation(return_state=True)
+    again = await survey_escalation(return_state=True)
+
+    assert (owed.is_failed(), again.is_failed()) == (True, True)
+    assert "1 promised times have passed without an answer" in str(again.message)
+    assert "C-owed-1" in artifacts_of(applied, again)["care-today"]
+    httpx.post(f"{sandbox}/tickets/status", json={"key": "case/C-owed/1/ticket", "answered": True}).raise_for_status()
+    with database.write() as connection:
+        connection.execute(update(cases).values(desk_checked_at=None))
+    assert not (await survey_escalation(return_state=True)).is_failed()
 
 
 async def test_with_nothing_to_do_runs_are_completed(applied: Server, database: Database) -> None:

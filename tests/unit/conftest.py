@@ -89,7 +89,7 @@ class Installation:
         self.database = clock.database = Database(url)
         self.vendors = {
             capability: FakeVendor(capability, WriteClass.D if capability in OUTWARD else WriteClass.B)
-            for capability in (*OUTWARD, Capability.TICKETING)
+            for capability in (*OUTWARD, Capability.TICKETING, Capability.ALERT)
         }
         publish_templates(self.database, load(), now=clock())
 
@@ -97,6 +97,11 @@ class Installation:
     def ticketing(self) -> FakeVendor:
         """The ticket desk: one record a key."""
         return self.vendors[Capability.TICKETING]
+
+    @property
+    def alert(self) -> FakeVendor:
+        """What calls a colleague on duty: one alert a key."""
+        return self.vendors[Capability.ALERT]
 
     @property
     def mail(self) -> FakeVendor:

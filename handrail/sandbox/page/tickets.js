@@ -68,6 +68,7 @@ function actions(ticket, redraw) {
     ticket.status === "solved"
       ? h("button", { type: "button", "data-focus": "status", onclick: () => change({ status: "open" }) }, "Open again")
       : h("button", { type: "button", class: "primary", "data-focus": "status", onclick: () => change({ status: "solved" }) }, "Solve"),
+    h("button", { type: "button", "data-focus": "answer", onclick: () => change({ answered: true }) }, ticket.answered_at ? `Answered ${shortTime(ticket.answered_at)}` : "Answer"),
     h("form", { class: "owner", onsubmit: give }, h("label", {}, "Owner ", owner), h("button", {}, "Set")),
     problem);
 }

@@ -1,5 +1,6 @@
 """Answer times count staffed minutes only, whatever clocks and calendars do."""
 
+from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
@@ -7,7 +8,17 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from domain.hours import UnknownZone
-from domain.staffing import OpenHours, Staffing, Weekday, answer_by, is_open, next_open
+from domain.staffing import (
+    OpenHours,
+    Staffing,
+    Weekday,
+    answer_by,
+    closes_at,
+    is_open,
+    minutes_before,
+    next_open,
+    unstaffed_by,
+)
 
 OFFICE = OpenHours(time(8), time(18))
 WEEK = dict.fromkeys(list(Weekday)[:5], (OFFICE,))
@@ -186,3 +197,31 @@ def test_hours_that_overlap_or_go_back_are_refused(later: OpenHours) -> None:
 def test_nothing_follows_midnight() -> None:
     with pytest.raises(ValueError, match="must follow"):
         Staffing("Europe/Warsaw", {Weekday.MONDAY: (OpenHours(time(8), time(0)), OpenHours(time(9), time(10)))})
+
+
+@pytest.mark.parametrize("minutes", [0, 1, 599, 600, 601, 3000, 12345])
+def test_minutes_before_is_answer_by_backwards(minutes: int) -> None:
+    end = datetime(2026, 3, 31, 10, 30, tzinfo=UTC)  # two days after the clocks went forward
+    start = minutes_before(WARSAW, end, minutes)
+    assert answer_by(WARSAW, start, minutes) == end
+    if minutes:
+        assert answer_by(WARSAW, start - timedelta(seconds=1), minutes) < end
+
+
+def test_night_minutes_are_those_nobody_works() -> None:
+    evening = datetime(2026, 3, 6, 16, 50, tzinfo=UTC)  # Friday, ten minutes before closing
+    assert unstaffed_by(WARSAW, evening, 30) == datetime(2026, 3, 6, 17, 30, tzinfo=UTC)
+    whole_weekend = 62 * 60
+    assert unstaffed_by(WARSAW, evening, whole_weekend) == datetime(2026, 3, 9, 7, tzinfo=UTC)
+    assert unstaffed_by(WARSAW, evening, whole_weekend + 1) == datetime(2026, 3, 9, 17, 1, tzinfo=UTC)
+
+
+def test_closing_time_is_told_while_somebody_is_there() -> None:
+    assert closes_at(WARSAW, datetime(2026, 3, 6, 16, 50, tzinfo=UTC)) == datetime(2026, 3, 6, 17, tzinfo=UTC)
+    assert closes_at(WARSAW, datetime(2026, 3, 6, 17, tzinfo=UTC)) is None
+
+
+@pytest.mark.parametrize("count", [minutes_before, unstaffed_by])
+def test_negative_minutes_are_refused(count: Callable[..., datetime]) -> None:
+    with pytest.raises(ValueError, match=r"\d+ minutes"):
+        count(WARSAW, datetime(2026, 3, 6, tzinfo=UTC), -3)

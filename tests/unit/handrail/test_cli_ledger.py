@@ -179,7 +179,7 @@ def test_the_database_is_prepared_once(
     monkeypatch.setenv("HANDRAIL_DATA", str(tmp_path / "new"))
     handrail = CommandLine(monkeypatch, capsys)
 
-    assert handrail("db", "upgrade", "--json").document["templates_published"] == 6
+    assert handrail("db", "upgrade", "--json").document["templates_published"] == 9
     assert handrail("db", "upgrade", "--json").document["templates_published"] == 0
     assert handrail("actions").status == 0
 

@@ -147,6 +147,38 @@ async def test_an_operator_sets_status_and_owner(sandbox: RunningSandbox) -> Non
     assert (await sandbox.send("POST", "/tickets/status", {"key": "nope", "status": "open"}))[0] == 404
 
 
+async def test_a_note_opens_a_solved_ticket_again_and_its_repeat_does_not(sandbox: RunningSandbox) -> None:
+    await sandbox.put("tickets", KEY, **TICKET)
+    note = {"customer_ref": "C-1042", "ticket_key": KEY, "text": "Znowu."}
+    for status in ("open", "solved"):
+        await sandbox.send("POST", "/tickets/status", {"key": KEY, "status": "solved"})
+        await sandbox.put("notes", "n", **note)
+        assert [ticket["status"] for ticket in await sandbox.shown("/tickets")] == [status]
+
+
+async def test_an_operator_answers_the_customer(sandbox: RunningSandbox) -> None:
+    await sandbox.put("tickets", KEY, **TICKET)
+    [before] = await sandbox.shown("/tickets")
+    assert (await sandbox.send("POST", "/tickets/status", {"key": KEY, "answered": True}))[0] == 200
+    [ticket] = await sandbox.shown("/tickets")
+    assert (before["answered_at"], ticket["status"], ticket["assignee"]) == (None, "open", None)
+    assert ticket["answered_at"] >= ticket["received_at"]
+    await sandbox.send("POST", "/tickets/status", {"key": KEY, "status": "solved"})
+    assert [one["answered_at"] for one in await sandbox.shown("/tickets")] == [ticket["answered_at"]]
+
+
+async def test_tickets_are_listed_since_a_time(sandbox: RunningSandbox) -> None:
+    for key in ("a", "b", "c"):
+        await sandbox.put("tickets", key, **TICKET)
+        await asyncio.sleep(0.002)  # the sandbox tells milliseconds apart
+    [_, second, _] = await sandbox.shown("/tickets")
+    since = second["received_at"]
+    assert [one["key"] for one in await sandbox.shown(f"/api/tickets/since?at={since}&limit=9")] == ["b", "c"]
+    assert [one["key"] for one in await sandbox.shown(f"/api/tickets/since?at={since}&limit=1")] == ["b"]
+    async with sandbox.client.get("/api/tickets/since", params={"at": since, "limit": "many"}) as answer:
+        assert answer.status == 400
+
+
 async def test_a_search_finds_what_the_lag_lets_it(start: StartSandbox) -> None:
     now = datetime(2026, 1, 1, tzinfo=UTC)
     sandbox = await start(clock=lambda: now, search_lag=5.0)

@@ -7,7 +7,10 @@ import pytest
 
 from domain.customers import Customer
 from domain.surveys import SurveyAnswer, SurveyKind
+from services.desk import read_desk
+from services.following import follow_cases
 from services.intake import Answer, receive_webhook
+from services.recovery import sweep
 from services.surveys import Given, accept_answer, judge_answer
 from services.wiring import Handrail
 
@@ -46,3 +49,28 @@ def deliver(handrail: Handrail, signed: Any, as_bytes: Any) -> Callable[..., Any
         return await receive_webhook(handrail, "standard", signed(raw, webhook_id), raw)
 
     return take
+
+
+@pytest.fixture
+def send(handrail: Handrail) -> Callable[..., Any]:
+    """`await send()`: everything that is due goes out; what rests on changed facts is planned anew before."""
+
+    async def run() -> None:
+        for _ in range(2):
+            await sweep(handrail, run="t")
+            for configured in handrail.roster:
+                await handrail.dispatcher.run_once(capability=configured.capability, run="t")
+
+    return run
+
+
+@pytest.fixture
+def followed(handrail: Handrail, send: Any) -> Callable[..., Any]:
+    """`await followed()`: one whole round of following, as gateway and flow do it, with what it sends."""
+
+    async def run() -> None:
+        await read_desk(handrail, run="t")
+        await follow_cases(handrail, run="t")
+        await send()
+
+    return run

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from domain.actions import Basis, Capability, Kind
 from domain.customers import Customer
 from integrations.fakes import FakeVendor
-from integrations.ports import Mail, Sms, Task
+from integrations.ports import Alert, Mail, Sms, Task
 from services.sending import CannotSay, Sender
 from store.ledger.rows import Armed
 from store.wordings import templates
@@ -125,11 +125,17 @@ async def test_a_message_by_text_is_one_line_for_the_number_on_file(sender: Send
     assert "\n" not in sms.text
 
 
+async def test_a_page_carries_a_link_and_a_reference_only(sender: Sender) -> None:
+    said = {"summary": "Case C-1-1: nobody", "severity": "error", "link": "https://care.example/trace/C-1-1"}
+    page = {"schema": "page/1", "params": {**said, "case": "C-1-1", "step": "nobody-took-it"}}
+    alert = await _sent(sender, armed(Kind.PAGE, Capability.ALERT, page, Basis.INTERNAL))
+    assert alert == Alert(**said, detail={"case": "C-1-1", "step": "nobody-took-it"})
+
+
 @pytest.mark.parametrize(
     ("kind", "capability", "change", "words"),
     [
         (Kind.CALL, Capability.VOICE, {}, "no sender for a call by voice"),
-        (Kind.PAGE, Capability.ALERT, {}, "no sender for a page by alert"),
         (Kind.MESSAGE, Capability.PUSH, {}, "no sender for a message by push"),
         (Kind.MESSAGE, Capability.MAIL, {"customer": None}, "nobody to do it for"),
         (Kind.MESSAGE, Capability.MAIL, {"customer": Customer("C-1")}, "no mail address on file any more"),

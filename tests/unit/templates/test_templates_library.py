@@ -32,7 +32,9 @@ def problems_of(directory: Path) -> list[str]:
 def test_every_message_has_every_language_and_part() -> None:
     templates = load()
     assert [(template.name, template.language) for template in templates] == [
-        (name, language) for name in ("acknowledgement", "acknowledgement-distress") for language in LANGUAGES
+        (name, language)
+        for name in ("acknowledgement", "acknowledgement-distress", "recovery-survey")
+        for language in LANGUAGES
     ]
     for template in templates:
         assert set(template.parts) == {*PARTS, LAYOUT}
@@ -128,7 +130,7 @@ def test_a_missing_layout_and_a_missing_directory_are_named(messages: Path, tmp_
 
 
 def test_no_messages_at_all_is_a_problem(messages: Path) -> None:
-    for name in ("acknowledgement", "acknowledgement-distress"):
+    for name in ("acknowledgement", "acknowledgement-distress", "recovery-survey"):
         shutil.rmtree(messages / name)
     assert "no messages" in problems_of(messages)[0]
 

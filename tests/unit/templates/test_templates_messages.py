@@ -22,6 +22,9 @@ GSM_7 = set(
 )  # 3GPP TS 23.038 §6.2.1, without the extension table
 
 
+ACKNOWLEDGEMENTS = [template for template in TEMPLATES if template.name.startswith("acknowledgement")]
+
+
 @pytest.fixture(params=TEMPLATES, ids=lambda template: f"{template.name}-{template.language}")
 def template(request: pytest.FixtureRequest) -> Template:
     return request.param  # type: ignore[no-any-return]
@@ -46,6 +49,7 @@ def test_the_page_says_what_the_plain_text_says(template: Template) -> None:
         assert visible(mail.html) == flat(mail.text)
 
 
+@pytest.mark.parametrize("template", ACKNOWLEDGEMENTS, ids=lambda one: f"{one.name}-{one.language}")
 def test_every_part_says_when_why_which_and_whom_to_reach(template: Template) -> None:
     when = {"pl": ("24 listopada", "24.11"), "cs": ("24. listopadu", "24.11."), "en": ("24 November", "24 Nov")}
     hour = {"pl": "16:00", "cs": "16:00", "en": "15:00"}[template.language]
@@ -63,6 +67,24 @@ def test_every_part_says_when_why_which_and_whom_to_reach(template: Template) ->
         assert hour in mail.subject
         sms = render(template, Capability.SMS, params).text
         facts = (short, hour, why, received[1], "C-1042-1", "Handrail", dial(params["human"]["phone"]))
+        assert [fact for fact in facts if fact not in sms] == []
+
+
+@pytest.mark.parametrize(
+    "template", [one for one in TEMPLATES if one.name == "recovery-survey"], ids=lambda one: str(one.language)
+)
+def test_the_recovery_survey_says_why_it_came_and_offers_link_and_person(template: Template) -> None:
+    received = {"pl": ("23 listopada", "23.11"), "cs": ("23. listopadu", "23.11."), "en": ("23 November", "23 Nov")}
+    why = {"pl": "ankiet", "cs": "dotazník", "en": "survey"}[template.language]
+    long, short = received[template.language]
+    for params in at_home(template):
+        mail = render(template, Capability.MAIL, params)
+        for words in (flat(mail.text), visible(mail.html)):
+            facts = (long, why, "C-1042-1", "Handrail", params["link"], *params["human"].values())
+            assert [fact for fact in facts if fact not in words] == []
+        assert f'href="{params["link"]}"' in mail.html
+        sms = render(template, Capability.SMS, params).text
+        facts = (short, why, "Handrail", params["link"], dial(params["human"]["phone"]))
         assert [fact for fact in facts if fact not in sms] == []
 
 
@@ -115,7 +137,8 @@ def test_the_page_is_readable_for_everybody(template: Template) -> None:
     assert html.count("<table") == html.count('<table role="presentation"')
     assert "prefers-color-scheme: dark" in html
     assert "max-width:600px" in html
-    assert re.findall(r"https?:|<img|<link|<script|@import|url\(", html) == []
+    loaded = html.replace(SAMPLE["link"], "")  # a link that one may follow loads nothing
+    assert re.findall(r"https?:|<img|<link|<script|@import|url\(", loaded) == []
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,137 @@
+"""Open cases, page by page, as the rules that follow them want to see them."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, exists, func, literal, select, update
+
+from domain.actions import Kind, State
+from domain.cases import CaseInHand
+from domain.customers import Tier
+from domain.promises import Promise
+from store.ledger.rows import actions, cases, customers
+from store.promises import of_open_state
+from store.surveys import survey_responses
+
+CHUNK = 500
+
+_DISTRESS = exists(
+    select(literal(1)).where(survey_responses.c.case_id == cases.c.id, survey_responses.c.distress.is_not(None))
+)
+_OPEN: Select[Any] = (
+    select(cases, customers.c.ref, customers.c.tier, _DISTRESS.label("has_distress"))
+    .join(customers, customers.c.id == cases.c.customer_id)
+    .where(cases.c.state == "open")
+    .order_by(cases.c.id)
+    .limit(CHUNK)
+)
+_TAKEN = frozenset({"pending", "solved"})
+"""A ticket's status that somebody has set."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """An open case with our ids."""
+
+    id: int
+    customer_id: int
+    case: CaseInHand
+
+
+def open_cases(connection: Connection, *, after: int = 0) -> list[Held]:
+    """The next `CHUNK` open cases after this id."""
+    return _held(connection, _OPEN.where(cases.c.id > after))
+
+
+def these(connection: Connection, case_ids: Sequence[int]) -> list[Held]:
+    """Those of these cases that are open, held with their customers until the transaction ends."""
+    whose = select(cases.c.customer_id).where(cases.c.id.in_(case_ids))
+    connection.execute(
+        select(customers.c.id).where(customers.c.id.in_(whose)).order_by(customers.c.id).with_for_update()
+    )
+    connection.execute(
+        select(cases.c.id).where(cases.c.id.in_(case_ids)).order_by(cases.c.id).with_for_update(key_share=True)
+    )
+    return _held(connection, _OPEN.where(cases.c.id.in_(case_ids)))
+
+
+def pages_of(connection: Connection, keys: Sequence[str]) -> set[str]:
+    """Which of these pages are planned already."""
+    return set(connection.execute(select(actions.c.key).where(actions.c.key.in_(keys))).scalars()) if keys else set()
+
+
+def note_asked(connection: Connection, *, since: datetime, apply: bool) -> int:
+    """Cases solved `since` whose recovery survey of this turn is out: a bad answer is about them; how many.
+
+    Without `apply` only counted.
+    """
+    sent = exists(
+        select(literal(1)).where(
+            actions.c.case_id == cases.c.id,
+            actions.c.kind == literal(Kind.MESSAGE),
+            actions.c.state.in_([State.DONE, State.UNCERTAIN]),
+            actions.c.updated_at >= cases.c.solved_at,
+        )
+    )
+    of_them = (cases.c.state == "solved") & (cases.c.solved_at >= since) & cases.c.asked_at.is_(None) & sent
+    if not apply:
+        return connection.execute(select(func.count()).select_from(cases).where(of_them)).scalar_one()
+    sent_at = (
+        select(func.max(actions.c.updated_at))
+        .where(actions.c.case_id == cases.c.id, actions.c.kind == literal(Kind.MESSAGE))
+        .scalar_subquery()
+    )
+    return connection.execute(update(cases).where(of_them).values(asked_at=sent_at)).rowcount
+
+
+def tactless_surveys(connection: Connection, *, since: datetime) -> list[int]:
+    """Recovery surveys still to be sent whose customer has trouble again: the ids of the actions."""
+    wanted = (
+        select(actions.c.id)
+        .join(cases, cases.c.id == actions.c.case_id)
+        .join(customers, customers.c.id == cases.c.customer_id)
+        .where(
+            cases.c.state == "solved",
+            cases.c.solved_at >= since,
+            customers.c.tact_lock.is_not(None),
+            actions.c.kind == literal(Kind.MESSAGE),
+            actions.c.state == literal(State.READY),
+        )
+    )
+    return list(connection.execute(wanted).scalars())
+
+
+def skip(connection: Connection, action_ids: Sequence[int], *, reason: str, by: str, now: datetime) -> int:
+    """What is still ready of these is not to be done; how many."""
+    moved = connection.execute(
+        update(actions)
+        .where(actions.c.id.in_(action_ids), actions.c.state == State.READY)
+        .values(state=State.SKIPPED, reason=reason, updated_at=now, updated_by=by)
+    )
+    return moved.rowcount
+
+
+def _held(connection: Connection, wanted: Select[Any]) -> list[Held]:
+    rows = list(connection.execute(wanted))
+    told: dict[int, list[Promise]] = defaultdict(list)
+    if rows:
+        for one in of_open_state(connection, [row.id for row in rows]):
+            told[one.case_id].append(one.promise)
+    return [Held(row.id, row.customer_id, _in_hand(row, tuple(told[row.id]))) for row in rows]
+
+
+def _in_hand(row: Row[Any], told: tuple[Promise, ...]) -> CaseInHand:
+    return CaseInHand(
+        customer_ref=row.ref,
+        number=row.number,
+        turn=row.turn,
+        began_at=row.reopened_at or row.opened_at,
+        tier=Tier(row.tier),
+        has_distress=bool(row.has_distress),
+        has_owner=row.assignee is not None or row.desk_status in _TAKEN or row.answered_at is not None,
+        is_missing=row.desk_missing_since is not None and row.desk_read_at > row.desk_missing_since,
+        promises=told,
+    )

@@ -1,0 +1,113 @@
+"""Care today: counts and references a support person can act on, working hours and nights apart, nobody's data."""
+
+from typing import Any
+
+import pytest
+
+from domain.customers import Tier
+from integrations.ports import TicketStatus
+from services.care_today import Care, care_today, in_markdown
+from services.wiring import Handrail
+from store.ledger.rows import controls
+
+
+@pytest.fixture
+async def today(installation: Any, handrail: Handrail) -> Any:
+    """`await today()`: the look and its words."""
+
+    async def look() -> tuple[Care, str]:
+        care = await care_today(handrail)
+        return care, in_markdown(care, gateway_url="https://care.example/")
+
+    return look
+
+
+async def test_a_quiet_day_says_so(today: Any) -> None:
+    care, words = await today()
+    assert (care.open_cases, care.working.answers, care.apart.answers) == (0, 0, 0)
+    assert "**Wednesday 04 March, 12:00** (Europe/Warsaw): somebody is at work." in words
+    assert "| answers | 0 | 0 |" in words
+
+
+async def test_working_hours_and_night_are_counted_apart(
+    installation: Any, answered: Any, followed: Any, today: Any
+) -> None:
+    installation.clock.go(hours=-5)  # 07:00, before anybody is there
+    answered("C-1", score=3)
+    await followed()
+    installation.clock.go(hours=5)
+    answered("C-2", score=3)
+    answered("C-3", score=3)
+    await followed()
+    care, words = await today()
+    assert (care.working.answers, care.working.at_desk, care.working.acknowledged) == (2, 2, 2)
+    assert (care.apart.answers, care.apart.at_desk, care.apart.acknowledged) == (1, 1, 1)
+    assert "| answers | 2 | 1 |" in words
+    assert "| longest wait for the acknowledgement | 0.0 s | 0.0 s |" in words
+
+
+async def test_yesterday_is_not_today(installation: Any, answered: Any, followed: Any, today: Any) -> None:
+    answered("C-1", score=3)
+    await followed()
+    installation.clock.go(hours=12)  # 00:00 in Warsaw
+    care, _ = await today()
+    assert (care.working.answers, care.apart.answers, care.open_cases) == (0, 0, 1)
+
+
+async def test_who_waits_is_named_by_reference_only(
+    installation: Any, answered: Any, followed: Any, today: Any
+) -> None:
+    answered("C-1", score=3, name="Anna Nowak", tier=Tier.VIP, phone="+48601234567")
+    await followed()
+    await followed()
+    installation.clock.go(minutes=45)
+    care, words = await today()
+    assert care.unowned == ["C-1-1 (for 45 min)"]
+    assert care.at_risk == ["C-1-1 (by 13:00)"]
+    assert "- 1 · nobody has taken it: [C-1-1](https://care.example/trace/C-1-1) (for 45 min)" in words
+    assert not [secret for secret in ("Anna", "c-1@example.com", "+48601234567", "late again") if secret in words]
+
+
+async def test_a_broken_promise_is_overdue_until_somebody_answers(
+    installation: Any, answered: Any, followed: Any, today: Any
+) -> None:
+    answered("C-1", score=3, tier=Tier.VIP)
+    await followed()
+    await followed()
+    for _ in range(3):
+        installation.clock.go(minutes=25)
+        await followed()
+    care, words = await today()
+    assert (care.overdue, care.at_risk) == (["C-1-1"], [])
+    assert "**promised time has passed, no answer seen**: [C-1-1]" in words
+    assert "| 0 | 0 | 0 | 1 | 0 |" in words
+    assert care.pages == {"done": 3}
+    installation.ticketing.answered["case/C-1/1/ticket"] = installation.clock()
+    installation.clock.go(minutes=1)
+    await followed()
+    assert (await today())[0].overdue == []
+
+
+async def test_a_last_word_that_is_missing_is_shown(
+    installation: Any, answered: Any, followed: Any, today: Any
+) -> None:
+    answered("C-1", score=0)
+    await followed()
+    installation.ticketing.statuses["case/C-1/1/ticket"] = TicketStatus.SOLVED
+    installation.clock.go(minutes=2)
+    await followed()
+    assert (await today())[0].last_words == ["C-1-1"]
+
+
+async def test_a_stop_is_said_first(installation: Any, today: Any) -> None:
+    with installation.database.write() as connection:
+        connection.execute(controls.update().values(stopped=True, reason="a test"))
+    _, words = await today()
+    assert "**Everything is stopped**" in words.split("## Now")[0]
+
+
+async def test_a_reference_is_no_markdown(installation: Any, answered: Any, followed: Any, today: Any) -> None:
+    answered("C-[1](x)*", score=3, email="a@example.com")
+    await followed()
+    _, words = await today()
+    assert r"[C-\[1\](x)\*-1](https://care.example/trace/C-%5B1%5D%28x%29%2A-1)" in words
