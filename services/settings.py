@@ -40,6 +40,11 @@ class Settings(BaseSettings):
         """The database's address, whichever way it is given."""
         return self.database_url or sqlite_url(self.data / "handrail.db")
 
+    @property
+    def prefect_ui(self) -> str:
+        """Prefect's pages, beside its API; empty: work without Prefect."""
+        return self.prefect_api_url.rstrip("/").removesuffix("/api")
+
 
 def load_settings(environment: Mapping[str, str] | None = None) -> tuple[Settings, Mapping[str, str]]:
     """The settings, and the variables integrations.yaml may name. What is in the environment wins over stack.env."""
