@@ -1,6 +1,7 @@
 """What stands where: counts for machines, rows for people."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -158,6 +159,63 @@ def _is_number(word: str) -> bool:
 def moves(connection: Connection, action_ids: Sequence[int]) -> list[Row[Any]]:
     """Every move of these actions, in order."""
     return list(connection.execute(select(audit).where(audit.c.action_id.in_(action_ids)).order_by(audit.c.id)))
+
+
+@dataclass(frozen=True, slots=True)
+class OpenCases:
+    """Which open cases; what is left empty fits all."""
+
+    team: str = ""
+    tier: str = ""
+    owner: str = ""
+    promised_before: datetime | None = None
+
+
+def open_cases(connection: Connection, wanted: OpenCases, *, offset: int, limit: int) -> list[Row[Any]]:
+    """Open cases with their customer's ref, tier and agent; the first promised first."""
+    chosen = (
+        select(cases, customers.c.ref, customers.c.tier, customers.c.dedicated_agent)
+        .join(customers, customers.c.id == cases.c.customer_id)
+        .where(*_chosen(wanted))
+        .order_by(cases.c.answer_by, cases.c.id)
+        .offset(offset)
+        .limit(limit)
+    )
+    return list(connection.execute(chosen))
+
+
+def count_open_cases(connection: Connection, wanted: OpenCases, now: datetime) -> tuple[int, int]:
+    """How many there are, and how many of them are late."""
+    late = func.count().filter(cases.c.answer_by < now)
+    counted = (
+        select(func.count(), late)
+        .select_from(cases.join(customers, customers.c.id == cases.c.customer_id))
+        .where(*_chosen(wanted))
+    )
+    total, behind = connection.execute(counted).one()
+    return int(total), int(behind)
+
+
+def who_has_open_cases(connection: Connection) -> tuple[list[str], list[str]]:
+    """The teams, and the dedicated agents, that any open case is for."""
+    joined = cases.join(customers, customers.c.id == cases.c.customer_id)
+    pairs = connection.execute(
+        select(cases.c.team, customers.c.dedicated_agent).select_from(joined).where(cases.c.state == "open").distinct()
+    ).all()
+    return sorted({row.team for row in pairs}), sorted({row.dedicated_agent for row in pairs if row.dedicated_agent})
+
+
+def _chosen(wanted: OpenCases) -> list[ColumnElement[bool]]:
+    chosen: list[ColumnElement[bool]] = [cases.c.state == "open"]
+    if wanted.team:
+        chosen.append(cases.c.team == wanted.team)
+    if wanted.tier:
+        chosen.append(customers.c.tier == wanted.tier)
+    if wanted.owner:
+        chosen.append(func.coalesce(customers.c.dedicated_agent, cases.c.team) == wanted.owner)
+    if wanted.promised_before is not None:
+        chosen.append(cases.c.answer_by < wanted.promised_before)
+    return chosen
 
 
 def cases_opened_since(connection: Connection, since: datetime) -> list[Row[Any]]:
