@@ -14,6 +14,9 @@ from store.surveys import survey_responses
 _ANSWERS = 200
 """Of one subject, the newest."""
 
+_CUTS = 20
+"""Slashes of a subject that are looked at."""
+
 _ALIKE = 12
 """Characters that what was mistyped and what was meant begin with alike, at most."""
 
@@ -146,9 +149,12 @@ def _case_named(subject: str) -> ColumnElement[bool]:
 
 
 def _response_named(subject: str) -> ColumnElement[bool]:
-    source, _, response = subject.removeprefix("survey/").rpartition("/")
-    named = survey_responses.c.response_id == (response or subject)
-    return and_(named, survey_responses.c.source == source) if source else named
+    """A response, or `<source>/<response>`; either may have slashes in it, so the cut may be at any."""
+    told = subject.removeprefix("survey/")
+    cuts = [at for at, mark in enumerate(told) if mark == "/"][:_CUTS]
+    named = survey_responses.c
+    pairs = [and_(named.source == told[:at], named.response_id == told[at + 1 :]) for at in cuts]
+    return or_(named.response_id.in_([subject, told]), *pairs)
 
 
 def _is_number(word: str) -> bool:
