@@ -9,6 +9,7 @@ from handrail.failures import CommandFailed
 from integrations.errors import ConfigurationError, IntegrationError
 from services.case_words import UnknownCase
 from services.import_files import UnreadableFile
+from services.quarantine import CannotDecide
 from store.ledger.settle import CannotSettle
 from templates.library import TemplateProblem
 
@@ -21,6 +22,7 @@ _SPEAK_FOR_THEMSELVES = (
     TemplateProblem,
     UnknownCase,
     UnreadableFile,
+    CannotDecide,
 )
 
 

@@ -3,7 +3,7 @@
 from sqlmodel import SQLModel
 
 from store.tables.customers import Consent, Customer, Suppression
-from store.tables.intake import InboxEvent, QuarantinedRow, SurveyResponse
+from store.tables.intake import InboxEvent, QuarantineDecision, QuarantinedRow, SurveyResponse
 from store.tables.ledger import (
     Action,
     AuditEntry,
@@ -15,7 +15,7 @@ from store.tables.ledger import (
     Receipt,
     Review,
 )
-from store.tables.operations import Control, ControlChange, IntegrationState, PublishedTemplate
+from store.tables.operations import Control, ControlChange, IntegrationState, OperatorSession, PublishedTemplate
 
 metadata = SQLModel.metadata
 
@@ -32,8 +32,10 @@ __all__ = [
     "Evidence",
     "InboxEvent",
     "IntegrationState",
+    "OperatorSession",
     "Promise",
     "PublishedTemplate",
+    "QuarantineDecision",
     "QuarantinedRow",
     "Receipt",
     "Review",

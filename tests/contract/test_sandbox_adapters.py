@@ -83,3 +83,21 @@ async def test_its_desk_lists_tickets_as_it_reads_one(outside: Outside) -> None:
         TicketState(KEY, "T-1", TicketStatus.SOLVED, "Ola", datetime(2026, 3, 4, 11, tzinfo=UTC)),
         TicketState(KEY, "T-2", TicketStatus.UNKNOWN, None, None),
     ]
+
+
+@pytest.mark.parametrize(("integration", "operation"), CREATES, ids=named)
+async def test_what_was_made_has_a_page_for_people(integration: Integration[Any], operation: str) -> None:
+    configured = serving(integration, "http://127.0.0.1:9")
+    shown = configured.port.page_of(operation, "T-1", key="case/C ż/1/ticket")
+    await configured.port.aclose()
+    words = {
+        "open_ticket": "ticket",
+        "upsert_task": "task",
+        "send_mail": "mail",
+        "send_sms": "sms",
+        "place_call": "call",
+    }
+    if operation in words:
+        assert shown == f"http://127.0.0.1:9/#{words[operation]}=case/C%20%C5%BC/1/ticket"
+    else:
+        assert shown is None, "it is shown with something else"
