@@ -8,6 +8,7 @@ from fastapi import FastAPI
 
 from gateway import probes, webhooks
 from gateway.metrics import Metrics
+from services.fetching import Fetching
 from services.urgent import UrgentDispatch
 from services.wiring import Handrail
 
@@ -23,10 +24,13 @@ def create_app(build: Callable[[], Handrail] = Handrail.from_environment) -> Fas
             app.state.handrail = handrail
             app.state.metrics = Metrics(handrail)
             app.state.urgent = UrgentDispatch(handrail)
+            app.state.fetching = Fetching(handrail, tell=app.state.urgent.nudge)
             app.state.urgent.start()
+            app.state.fetching.start()
             try:
                 yield
             finally:
+                await app.state.fetching.stop()
                 await app.state.urgent.stop()
 
     app = FastAPI(

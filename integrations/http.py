@@ -24,7 +24,7 @@ from tenacity import (
 
 from integrations.answers import OF_ANOTHER_SHAPE, Answer, answer_of, unclear
 from integrations.connections import Connections
-from integrations.declaration import IntegrationConfig
+from integrations.declaration import CallingConfig
 from integrations.errors import (
     AuthFailed,
     Busy,
@@ -80,7 +80,7 @@ class HttpIntegration:
     def __init__(
         self,
         name: str,
-        config: IntegrationConfig,
+        config: CallingConfig,
         *,
         base_url: str,
         credentials: Mapping[str, SecretStr],

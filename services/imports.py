@@ -1,6 +1,5 @@
 """Imports: files of customers and of survey answers, row by row; bad rows wait in quarantine, good rows go on."""
 
-import hashlib
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -164,13 +163,9 @@ def _take_row(connection: Connection, name: str, row: Row, take: Take, now: date
 
 
 def _quarantine(connection: Connection, name: str, row: Row, problems: list[Problem], now: datetime) -> None:
-    """Keep a bad row, once: its place in the inbox is its file, line and content."""
-    body_hash = hashlib.sha256(row.raw).hexdigest()
-    origin = f"{name}:{row.line}"
-    (delivery,) = inbox.receive(connection, [inbox.Arrival(SOURCE, f"{origin}:{body_hash}", body_hash, now)])
-    if delivery.is_new:
-        words = [problem.as_json() for problem in problems]
-        inbox.refuse(connection, delivery, SOURCE, origin, row.raw, words, http_status=202, now=now)
+    """Keep a bad row, once: it is known by its file, line and content."""
+    words = [problem.as_json() for problem in problems]
+    inbox.refuse_once(connection, SOURCE, f"{name}:{row.line}", row.raw, words, now=now)
 
 
 def _source(cells: Mapping[str | None, object]) -> str:

@@ -3,7 +3,7 @@
 from sqlmodel import SQLModel
 
 from store.tables.customers import Consent, Customer, Suppression
-from store.tables.intake import InboxEvent, QuarantinedRow, SurveyResponse
+from store.tables.intake import InboxEvent, QuarantinedRow, SurveyFetch, SurveyPoll, SurveyResponse
 from store.tables.ledger import Action, AuditEntry, CapSlot, Case, Evidence, Receipt, Review
 from store.tables.operations import Control, ControlChange, IntegrationState, PublishedTemplate
 
@@ -26,6 +26,8 @@ __all__ = [
     "Receipt",
     "Review",
     "Suppression",
+    "SurveyFetch",
+    "SurveyPoll",
     "SurveyResponse",
     "metadata",
 ]

@@ -110,7 +110,7 @@ def test_a_variable_may_be_a_part_of_a_value_that_is_no_secret() -> None:
         ("crm: sandbox", "crm: must say its vendor: sandbox"),
         ("crm:", "crm: must say its vendor: sandbox"),
         ("survey_intake: standard", "must name its sources"),
-        ("survey_intake: {standard: standard}", "survey_intake.standard: must say its vendor: standard"),
+        ("survey_intake: {standard: standard}", "survey_intake.standard: must say its vendor: delighted, standard"),
         (DESK.replace("token:", "tokn:"), 'line 5: ticketing.tokn: is no setting (did you mean "token"?): there are'),
         (DESK.replace("token:", "tokn:"), "line 2: ticketing.token: is missing: What the sandbox asks"),
         (
@@ -242,4 +242,7 @@ def test_ours_are_found() -> None:
         ("ticketing", "sandbox"),
         ("crm", "sandbox"),
         ("survey_intake", "standard"),
+        ("survey_intake", "typeform"),
+        ("survey_intake", "delighted"),
+        ("survey_intake", "surveymonkey"),
     }
