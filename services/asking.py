@@ -8,8 +8,9 @@ import logging
 import random
 import traceback
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
@@ -19,7 +20,7 @@ from data_contracts.surveys import SurveyAnswered
 from domain.actions import Capability
 from domain.policy import Policy, RetryRules
 from domain.recovery import backoff_seconds
-from integrations.errors import IntegrationError, RateLimited, Rejected
+from integrations.errors import IntegrationError, NotSent, RateLimited, Rejected, Unavailable
 from integrations.ports import Announced, SurveyArchive, SurveyIntake
 from services.intake import NO_CUSTOMER, given_by
 from services.surveys import Accepted, Given, UnknownCustomer, accept_answers
@@ -58,6 +59,12 @@ class Asked:
     quarantined: int = 0
     problem: str = ""
     """Why it was not asked to the end; it is asked from the same time again."""
+    is_for_person: bool = False
+    """True when that does not pass by itself."""
+
+    def as_json(self) -> dict[str, Any]:
+        """For a table or a machine."""
+        return {**asdict(self), "since": f"{self.since:%Y-%m-%dT%H:%M:%SZ}"}
 
 
 @dataclass
@@ -205,6 +212,7 @@ async def _ask(
                 urgent |= await asyncio.to_thread(_take_shown, handrail, asked, some, run)
     except IntegrationError as problem:
         asked.problem = str(problem)
+        asked.is_for_person = not isinstance(problem, NotSent | RateLimited | Unavailable)
         return asked, urgent
     reached("poll.read")
     if since is None:
