@@ -1,6 +1,7 @@
 """The registry and the integrations' file: what is found, what is configured, and every way to get it wrong."""
 
 import importlib
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -235,6 +236,15 @@ def test_a_file_without_a_declaration_or_with_anothers_is_named(house: ModuleTyp
         "elsewhere.crm.acme: declares crm via other: move the file or correct the declaration",
         "elsewhere.crm.empty: has no INTEGRATION = Integration(…)",
     ]
+
+
+def test_the_examples_that_ship_need_only_their_comment_signs_taken_off() -> None:
+    shipped = (Path(__file__).parents[3] / "deployments" / "integrations.yaml").read_text(encoding="utf-8")
+    examples = re.sub(r"(?m)^#(?=  )", "", shipped)
+    variables = {name: "http://127.0.0.1:9" for name in re.findall(r"\$\{(\w+)\}", examples) if name != "NAME"}
+    roster = load_roster(examples, {**variables, "HANDRAIL_WEBHOOK_SECRET": ENVIRONMENT["HANDRAIL_WEBHOOK_SECRET"]})
+    assert {"standard", "feedback", "shop", "support"} <= set(roster.intakes)
+    assert all(archive.is_open for archive in roster.archives().values())
 
 
 def test_ours_are_found() -> None:
