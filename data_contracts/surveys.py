@@ -121,6 +121,31 @@ def read_standard(body: bytes, now: datetime | None = None) -> SurveyAnswered:
     return _not_ahead(event.data, now or event.timestamp, "data.answered_at")
 
 
+def survey_answer(
+    values: Mapping[str, object], *, paths: Mapping[str, str], fixes: Mapping[str, str]
+) -> SurveyAnswered:
+    """The answer that a survey tool's event comes to, None standing for what it does not say.
+
+    Raises `ContractBroken` with every problem, in the tool's own words: `paths` says where it keeps each of our fields
+    ("customer.ref"), `fixes` what to do about one, where that is more than to send it.
+    """
+    try:
+        return SurveyAnswered.model_validate(_said(values))
+    except ValidationError as error:
+        found = problems_of(error, SurveyAnswered)
+    raise ContractBroken(
+        [Problem(paths.get(one.path, one.path), one.problem, fixes.get(one.path, one.fix)) for one in found]
+    )
+
+
+def _said(values: Mapping[str, object]) -> dict[str, object]:
+    return {
+        name: _said(value) if isinstance(value, Mapping) else value
+        for name, value in values.items()
+        if value is not None
+    }
+
+
 COLUMNS = Columns(
     required=("response_id", "kind", "score", "answered_at", "customer_ref"),
     optional=(

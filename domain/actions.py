@@ -168,6 +168,11 @@ def ticket_note_key(customer_ref: str, number: int, source: str, response: str) 
     return key("case", customer_ref, number, "ticket", source, response)
 
 
+def later_words_key(customer_ref: str, number: int, source: str, response: str) -> str:
+    """The key of the words that came after the score of an answer whose case was there by then."""
+    return key("case", customer_ref, number, "ticket", source, response, "words")
+
+
 def acknowledgement_key(source: str, response: str) -> str:
     """The key of the one acknowledgement an answer gets."""
     return key("survey", source, response, "acknowledgement")

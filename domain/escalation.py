@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from domain.actions import Basis, Capability, Kind, acknowledgement_key, ticket_key, ticket_note_key
+from domain.actions import Basis, Capability, Kind, acknowledgement_key, later_words_key, ticket_key, ticket_note_key
 from domain.contact import NoChannel, ReplyChannel, choose_reply_channel, hours_hold
 from domain.customers import Customer, choose_language
 from domain.distress import Distress
@@ -99,6 +99,12 @@ def plan_ticket(answer: SurveyAnswer, case: OpenCase, *, now: datetime) -> Plann
         urgent=True,
         after=opening,
     )
+
+
+def plan_later_words(answer: SurveyAnswer, case: OpenCase, *, now: datetime) -> PlannedAction:
+    """Add to the ticket what the customer wrote after the score that had brought the case: some tools send it later."""
+    note = plan_ticket(answer, replace(case, is_new=False), now=now)
+    return replace(note, key=later_words_key(case.customer_ref, case.number, answer.source, answer.response_id))
 
 
 def plan_acknowledgement(

@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from gateway import probes, webhooks
 from gateway.metrics import Metrics
 from gateway.pages.site import add_pages
+from services.fetching import Fetching
 from services.operators import load_operators
 from services.urgent import UrgentDispatch
 from services.wiring import Handrail
@@ -29,10 +30,13 @@ def create_app(build: Callable[[], Handrail] = Handrail.from_environment, *, roo
             app.state.operators = load_operators(handrail.settings.operators_file)
             app.state.metrics = Metrics(handrail)
             app.state.urgent = UrgentDispatch(handrail)
+            app.state.fetching = Fetching(handrail, tell=app.state.urgent.nudge)
             app.state.urgent.start()
+            app.state.fetching.start()
             try:
                 yield
             finally:
+                await app.state.fetching.stop()
                 await app.state.urgent.stop()
 
     app = FastAPI(

@@ -33,7 +33,7 @@ _PROBLEMS = {"type": "array", "items": _object(**{word: {"type": "string"} for w
 _ANSWER = _object(
     event_id={"type": "string"},
     duplicate={"type": "boolean", "description": "This webhook id was delivered before."},
-    status={"type": "string", "enum": ["accepted", "quarantined"]},
+    status={"type": "string", "enum": ["accepted", "noted", "quarantined"]},
     problems=_PROBLEMS,
 )
 _REFUSAL = _object(status={"type": "string", "const": "refused"}, problems=_PROBLEMS)
@@ -64,7 +64,10 @@ def _says(description: str, schema: dict[str, Any] = _REFUSAL) -> dict[str, Any]
         },
     },
     responses={
-        202: _says("Durable. `quarantined` ones broke their contract and wait for a person.", _ANSWER),
+        202: _says(
+            "Durable. `noted`: it calls for nothing. `quarantined`: it broke its contract and waits for a person.",
+            _ANSWER,
+        ),
         400: _says("Signed, but not strict JSON; kept in quarantine.", _ANSWER),
         401: _says("Unsigned, forged or stale; nothing is kept."),
         404: _says("No such source is configured."),
@@ -95,10 +98,23 @@ async def deliver(request: Request) -> Response:
         return _refuse(state.metrics, label, 503, "it could not be stored", "deliver it again in a minute")
     state.metrics.count_webhook(label, answer.body["status"])
     state.urgent.nudge(answer.urgent)
+    if answer.is_announced:
+        state.fetching.nudge()
     if answer.urgent:
         await state.handrail.announce_critical_answer(answer.body["event_id"])
     reached("webhook.answers")
     return JSONResponse(answer.body, status_code=answer.http_status)
+
+
+@router.head(
+    "/webhooks/{source}",
+    summary="The address exists",
+    responses={404: {"description": "No such source is configured."}},
+    response_class=Response,
+)
+async def probe(request: Request, source: str) -> Response:
+    """Some tools ask for the address before they take it. Says nothing of signatures."""
+    return Response(status_code=200 if source in request.app.state.handrail.roster.intakes else 404)
 
 
 def _refuse(metrics: Any, source: str, status: int, problem: str, fix: str) -> JSONResponse:

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+from services.asking import ask_sources
 from services.desk import read_desk, words_of
 from services.following import follow_cases
 from services.health import check_integrations
@@ -52,11 +53,19 @@ async def integration_health(handrail: Handrail) -> Told:
     return {"integrations": [row.as_json() for row in await check_integrations(handrail, run=RUN)]}
 
 
+async def poll_surveys(handrail: Handrail) -> Told:
+    """Ask survey tools for answers that no webhook has brought."""
+    report = await ask_sources(handrail, run=RUN)
+    waiting = [{"source": source, "answers": count, "problem": problem} for source, count, problem in report.waiting]
+    return {"asked": [one.as_json() for one in report.asked], "fetched": report.fetched, "not_here_yet": waiting}
+
+
 JOBS: Mapping[str, Callable[[Handrail], Awaitable[Told]]] = {
     "survey-escalation": survey_escalation,
     "dispatch-actions": dispatch_actions,
     "recovery-sweep": recovery_sweep,
     "integration-health": integration_health,
+    "poll-surveys": poll_surveys,
 }
 
 

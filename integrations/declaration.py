@@ -26,20 +26,25 @@ class VendorConfig(BaseModel):
         return self._variables.get(field, f"the setting {field!r}")
 
 
-class IntegrationConfig(VendorConfig):
-    """The settings of every integration that we call."""
+class CallingConfig(VendorConfig):
+    """The settings of everything that we call, if only to read."""
 
     timeout_seconds: float = Field(
         default=8.0, gt=0, description="Longest time one call may take, all told; shorter than half a lease."
-    )
-    rate_per_second: float | None = Field(
-        default=50.0, gt=0, description="Most calls a second that the vendor allows us; empty for no limit."
     )
     connections: int = Field(
         default=128,
         ge=1,
         le=500,
         description="Most connections open at the same time; the gateway keeps four windows of 32 sends in flight.",
+    )
+
+
+class IntegrationConfig(CallingConfig):
+    """The settings of every integration that we write to."""
+
+    rate_per_second: float | None = Field(
+        default=50.0, gt=0, description="Most calls a second that the vendor allows us; empty for no limit."
     )
     batch: int = Field(
         default=1, ge=1, description="Most items we send in one call, where the vendor takes several; 1 is one by one."

@@ -1,27 +1,34 @@
 """A fake of every port that we call, in memory: for tests, held to the same contract as the vendors."""
 
+import json
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
+from data_contracts.surveys import SurveyAnswered
 from domain.actions import Capability, WriteClass
 from integrations.declaration import integration_name
 from integrations.errors import IntegrationError, Rejected, Unsupported
 from integrations.ports import (
     WRITES,
     Alert,
+    Announced,
     Call,
+    Headers,
     Health,
     Mail,
+    Noted,
     Push,
     Receipt,
     Sms,
+    SurveyIntake,
     Task,
     Ticket,
     TicketNote,
     TicketState,
     TicketStatus,
+    Verified,
 )
 from integrations.registry import Configured
 
@@ -210,3 +217,64 @@ class FakeVendor:
     @staticmethod
     def _receipt(place: int) -> Receipt:
         return Receipt(external_id=f"fake-{place + 1}")
+
+
+class FakeSurveyTool:
+    """A survey tool that tells of answers in ids and shows them when it is asked; it signs as its `intake` does.
+
+    Its bodies are those of the source `standard`; with the type `survey.announced`, `data` is the ids alone.
+    """
+
+    ANNOUNCED = "survey.announced"
+
+    def __init__(self, intake: SurveyIntake) -> None:
+        self._intake = intake
+        self.answers: dict[str, bytes] = {}
+        """What it shows, by response."""
+        self.asked: list[datetime] = []
+        """Since when it was asked, each time."""
+        self.fetched: list[str] = []
+        self.is_open = True
+        self.page = 2
+        self._script: deque[Exception | None] = deque()
+
+    def script(self, *outcomes: Exception | None) -> None:
+        """How the next fetches and pages go: well (None), or not."""
+        self._script.extend(outcomes)
+
+    def verify(self, headers: Headers, body: bytes, now: datetime) -> Verified:
+        """As its intake does."""
+        return self._intake.verify(headers, body, now)
+
+    def read(self, body: bytes) -> SurveyAnswered | Announced | Noted:
+        """An answer, or ids of one; any other type is noted."""
+        event = json.loads(body)
+        if event.get("type") == self.ANNOUNCED:
+            return Announced(event["data"]["survey"], event["data"]["response"])
+        if event.get("type") != "survey.responded":
+            return Noted(str(event.get("type")), "an event that we do not act on")
+        return self._intake.read(body)
+
+    async def fetch(self, announced: Announced) -> bytes:
+        """What `answers` says; Rejected (404) without it."""
+        self.fetched.append(announced.response)
+        self._play()
+        if announced.response not in self.answers:
+            raise Rejected("survey_intake via fake", "refused with 404", "look there", 404)
+        return self.answers[announced.response]
+
+    async def since(self, since: datetime) -> AsyncIterator[Sequence[bytes]]:
+        """All of them in pages, whenever they were given."""
+        self.asked.append(since)
+        bodies = list(self.answers.values())
+        for start in range(0, max(len(bodies), 1), self.page):
+            self._play()
+            yield bodies[start : start + self.page]
+
+    async def aclose(self) -> None:
+        """Nothing to close."""
+
+    def _play(self) -> None:
+        problem = self._script.popleft() if self._script else None
+        if problem is not None:
+            raise problem

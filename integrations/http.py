@@ -25,7 +25,7 @@ from tenacity import (
 
 from integrations.answers import OF_ANOTHER_SHAPE, Answer, answer_of, refused, unclear
 from integrations.connections import Connections
-from integrations.declaration import IntegrationConfig
+from integrations.declaration import CallingConfig
 from integrations.errors import (
     AskedToWait,
     AuthFailed,
@@ -83,7 +83,7 @@ class HttpIntegration:
     def __init__(
         self,
         name: str,
-        config: IntegrationConfig,
+        config: CallingConfig,
         *,
         base_url: str,
         credentials: Mapping[str, SecretStr],

@@ -5,7 +5,7 @@ Every write takes our `key`, returns a `Receipt`, and raises only the errors of 
 Every read raises `Unavailable` or `ContractViolation` instead of `OutcomeUnknown`. Instants are aware UTC.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -156,10 +156,30 @@ class Alert:
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """A webhook whose signature is genuine and recent."""
+    """A webhook whose signature is genuine and, where its vendor signs a time, recent.
+
+    `webhook_id` is signed too, so that a replay is known by it; `sent_at` None: the vendor signs no time.
+    """
 
     webhook_id: str
-    sent_at: datetime
+    sent_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """A genuine event that calls for nothing: a vendor's test, or of a kind that we do not act on."""
+
+    event: str
+    """The vendor's own word for it."""
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Announced:
+    """An answer that its vendor only tells of, in ids: `SurveyArchive.fetch` brings it."""
+
+    survey: str
+    response: str
 
 
 class Port(Protocol):
@@ -274,8 +294,29 @@ class SurveyIntake(Protocol):
     def verify(self, headers: Headers, body: bytes, now: datetime) -> Verified:
         """Raises `Unsigned`, `Forged` or `Stale`. To be called on the raw bytes, before anything reads them."""
 
-    def read(self, body: bytes) -> SurveyAnswered:
-        """The answer in our words. Raises `NotStrictJson` or `ContractBroken` (`data_contracts.problems`)."""
+    def read(self, body: bytes) -> SurveyAnswered | Announced | Noted:
+        """What the event says, in our words. Raises `NotStrictJson` or `ContractBroken` (`data_contracts.problems`)."""
+
+
+@runtime_checkable
+class SurveyArchive(Protocol):
+    """What a `SurveyIntake` has beside its two methods when its vendor's API shows the answers it has.
+
+    Answers come as bodies that `SurveyIntake.read` understands. Both raise as every read does.
+    """
+
+    @property
+    def is_open(self) -> bool:
+        """True when we are configured to ask it."""
+
+    def since(self, since: datetime) -> AsyncIterator[Sequence[bytes]]:
+        """Every answer given or changed at or after `since`, page by page; some may come twice."""
+
+    async def fetch(self, announced: Announced) -> bytes:
+        """One answer. Raises `Rejected` (404) for one that the vendor does not show (yet)."""
+
+    async def aclose(self) -> None:
+        """Closes the connections. The archive cannot be asked afterwards."""
 
 
 PORTS: Mapping[Capability, type] = {

@@ -15,9 +15,9 @@ from pydantic_core import ErrorDetails
 import integrations
 from domain.actions import Capability, WriteClass
 from domain.words import did_you_mean, one_of
-from integrations.declaration import Integration, IntegrationConfig, VendorConfig
+from integrations.declaration import CallingConfig, Integration, IntegrationConfig, VendorConfig
 from integrations.errors import ConfigurationError
-from integrations.ports import WRITES, SurveyIntake
+from integrations.ports import WRITES, SurveyArchive, SurveyIntake
 from integrations.roster_file import Filling, Path, RosterFile, read_roster_file
 
 Known = Mapping[Capability, Mapping[str, Integration[Any]]]
@@ -74,6 +74,10 @@ class Roster:
         """Who serves `capability`; None when nobody does."""
         return self._configured.get(capability)
 
+    def archives(self) -> dict[str, SurveyArchive]:
+        """The sources whose answers can be asked for, by name."""
+        return {name: it for name, it in self.intakes.items() if isinstance(it, SurveyArchive)}
+
     def __iter__(self) -> Iterator[Configured]:
         return iter(self._configured.values())
 
@@ -81,6 +85,8 @@ class Roster:
         """Closes every port."""
         for configured in self:
             await configured.port.aclose()
+        for archive in self.archives().values():
+            await archive.aclose()
 
 
 @functools.cache
@@ -228,7 +234,7 @@ class _Chosen:
     def _check_timeout(self, config: VendorConfig, path: Path) -> None:
         """A worker whose vendor is silent must be back before another takes over its lease."""
         longest = self._lease_seconds / 2
-        if isinstance(config, IntegrationConfig) and config.timeout_seconds >= longest:
+        if isinstance(config, CallingConfig) and config.timeout_seconds >= longest:
             self._file.complain(
                 (*path, "timeout_seconds"),
                 f"{config.timeout_seconds:g} is too long for a lease of {self._lease_seconds:g} s: "

@@ -15,6 +15,7 @@ from domain.escalation import (
     ACKNOWLEDGEMENT_DISTRESS,
     Wordings,
     plan_acknowledgement,
+    plan_later_words,
     plan_ticket,
     terms_of,
 )
@@ -86,6 +87,24 @@ def escalate(
     told = zip(escalations, stored, done, strict=True)
     surveys.conclude(connection, [(it.response_id, one.outcome, case.id) for it, case, one in told])
     return done
+
+
+def add_later_words(
+    connection: Connection,
+    answer: SurveyAnswer,
+    there: surveys.StandingAnswer,
+    customer_id: int,
+    *,
+    run: str,
+    now: datetime,
+) -> Escalated:
+    """Bring the words of an answer that has a case already to whoever has its ticket."""
+    if there.case_id is None:
+        raise ValueError(f"answer {there.id} has no case to add words to")
+    stored = cases.stored(connection, there.case_id)
+    note = plan_later_words(answer, stored.case, now=now)
+    enqueue_all(connection, [(note, About(customer_id, stored.id, there.id))], run=run, now=now)
+    return Escalated(frozenset({note.capability}), f"added words to case {stored.case.reference}")
 
 
 def acknowledgement_anew(

@@ -1,6 +1,5 @@
 """Imports: files of customers and of survey answers, row by row; bad rows wait in quarantine, good rows go on."""
 
-import hashlib
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -192,14 +191,10 @@ def _take_row(connection: Connection, file: _File, row: Row, report: ImportRepor
 
 
 def _quarantine(connection: Connection, file: _File, row: Row, problems: list[Problem], now: datetime) -> None:
-    """Keep a bad row, once: its place in the inbox is its file, line and content."""
-    body_hash = hashlib.sha256(row.raw).hexdigest()
-    origin = f"{file.path.name}:{row.line}"
-    (delivery,) = inbox.receive(connection, [inbox.Arrival(SOURCE, f"{origin}:{body_hash}", body_hash, now)])
-    if delivery.is_new:
-        words = [problem.as_json() for problem in problems]
-        layout = as_layout(file.contract, row)
-        inbox.refuse(connection, delivery, SOURCE, origin, row.raw, words, http_status=202, now=now, layout=layout)
+    """Keep a bad row, once: it is known by its file, line and content."""
+    words, origin = [problem.as_json() for problem in problems], f"{file.path.name}:{row.line}"
+    layout = as_layout(file.contract, row)
+    inbox.refuse_once(connection, SOURCE, origin, row.raw, words, now=now, layout=layout)
 
 
 def as_layout(contract: Contract, row: Row) -> dict[str, Any]:

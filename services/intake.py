@@ -5,6 +5,7 @@ import hashlib
 import logging
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, select
@@ -14,11 +15,11 @@ from data_contracts.surveys import SurveyAnswered
 from domain.actions import Capability
 from domain.policy import Policy
 from domain.surveys import SurveyAnswer
-from integrations.ports import Headers, SurveyIntake
+from integrations.ports import Announced, Headers, Noted, SurveyIntake
 from services.rounds import in_rounds
 from services.surveys import Accepted, Fate, Given, Judged, UnknownCustomer, accept_answers, judge_answer
 from services.wiring import Handrail
-from store import inbox
+from store import fetches, inbox
 from store.crash_points import reached
 
 _log = logging.getLogger("services.intake")
@@ -41,6 +42,8 @@ class Answer:
     http_status: int
     body: dict[str, Any]
     urgent: frozenset[Capability]
+    is_announced: bool = False
+    """True when its vendor told of an answer that is still to be fetched."""
 
 
 class UnknownSource(Exception):
@@ -54,24 +57,33 @@ async def receive_webhook(handrail: Handrail, source: str, headers: Headers, bod
         raise UnknownSource(source)
     now = handrail.clock()
     verified = intakes[source].verify(headers, body, now)
-    event: SurveyAnswered | None = None
-    judged: Judged | None = None
+    event: SurveyAnswered | Announced | Noted | None = None
+    given: Given | None = None
     problems: Sequence[Problem] = ()
     http_status = 202
     try:
         event = intakes[source].read(body)
-        judged = await _judged(event.as_answer(source, now), handrail.policy)
+        if isinstance(event, SurveyAnswered):
+            given = await given_by(event, source, handrail.policy, now=now)
     except NotStrictJson as broken:
         problems, http_status = broken.problems, 400
     except ContractBroken as broken:
         problems = broken.problems
 
-    given = Given(judged, event.customer.as_customer()) if event is not None and judged is not None else None
     arrival = inbox.Arrival(source, verified.webhook_id, hashlib.sha256(body).hexdigest(), now)
-    delivered = _Delivered(arrival, body, given, problems, http_status, handrail.policy)
+    called_for = event if isinstance(event, Announced | Noted) else None
+    delivered = _Delivered(arrival, body, given, problems, http_status, handrail.policy, called_for)
     answer = await asyncio.wrap_future(handrail.writer.submit_to(_store, delivered))
     reached("intake.durable")
     return answer
+
+
+async def given_by(
+    event: SurveyAnswered, source: str, policy: Policy, *, now: datetime, is_import: bool = False
+) -> Given:
+    """An answer that came in just now, and what it means."""
+    judged = await _judged(event.as_answer(source, now), policy)
+    return Given(judged, event.customer.as_customer(), is_import)
 
 
 async def _judged(answer: SurveyAnswer, policy: Policy) -> Judged:
@@ -91,6 +103,8 @@ class _Delivered:
     problems: Sequence[Problem]
     http_status: int
     policy: Policy
+    called_for: Announced | Noted | None = None
+    """What it comes to, where it is no answer."""
 
 
 def _store(connection: Connection, delivered: Sequence[_Delivered]) -> list[Answer]:
@@ -148,8 +162,20 @@ def _answered(connection: Connection, it: _Delivered, delivery: inbox.Delivery, 
             http_status=it.http_status,
             now=at.received_at,
         )
+    elif isinstance(it.called_for, Noted):
+        delivery = inbox.note(connection, delivery, [_nothing_to_do(it.called_for).as_json()])
+    elif isinstance(it.called_for, Announced):
+        at = it.arrival
+        fetches.announce(
+            connection, at.source, it.called_for.response, it.body, inbox_id=delivery.id, now=at.received_at
+        )
+        return _answer(delivery, duplicate=False, urgent=frozenset(), is_announced=True)
     urgent = fate.urgent if isinstance(fate, Accepted) else frozenset()
     return _answer(delivery, duplicate=False, urgent=urgent)
+
+
+def _nothing_to_do(noted: Noted) -> Problem:
+    return Problem("event_type", f"{noted.event}: {noted.why}", "nothing to do; it is written down")
 
 
 def _repeated(connection: Connection, delivery: inbox.Delivery, it: _Delivered) -> Answer:
@@ -169,7 +195,9 @@ def _is_kept(connection: Connection, delivery: inbox.Delivery, body: bytes) -> b
     return connection.execute(same).first() is not None
 
 
-def _answer(delivery: inbox.Delivery, *, duplicate: bool, urgent: frozenset[Capability]) -> Answer:
+def _answer(
+    delivery: inbox.Delivery, *, duplicate: bool, urgent: frozenset[Capability], is_announced: bool = False
+) -> Answer:
     return Answer(
         delivery.http_status,
         {
@@ -179,4 +207,5 @@ def _answer(delivery: inbox.Delivery, *, duplicate: bool, urgent: frozenset[Capa
             "problems": delivery.problems,
         },
         urgent,
+        is_announced,
     )

@@ -13,7 +13,7 @@ from domain.distress import Category, Distress, find_distress
 from domain.escalation import calls_for_case
 from domain.policy import Policy
 from domain.surveys import Judgement, SurveyAnswer, judge
-from services.escalating import Escalation, escalate
+from services.escalating import Escalation, add_later_words, escalate
 from services.rounds import in_rounds
 from store import customers, surveys
 
@@ -141,8 +141,14 @@ def _accept(
         if it.judged.id in made:
             news[place] = made[it.judged.id]
         elif (there := standing.get(it.judged.id)) is not None:
-            if _is_news(connection, it.judged, there):
+            changed = surveys.revise(connection, there.id, it.judged.answer, it.judged.judgement, it.judged.category)
+            if changed and there.case_id is None:
                 news[place] = there.id
+            elif changed and not there.has_words and it.judged.answer.comment is not None:
+                escalated = add_later_words(
+                    connection, it.judged.answer, there, people[it.told.ref][0], run=run, now=now
+                )
+                fates[place] = Accepted(there.id, urgent=escalated.urgent, outcome=escalated.outcome)
             else:
                 fates[place] = Accepted(there.id, urgent=frozenset(), outcome="known already", is_new=False)
     called = {place: response_id for place, response_id in news.items() if _calls(given[place].judged)}
@@ -161,12 +167,6 @@ def _accept(
     }
     surveys.conclude(connection, [(one.response_id, one.outcome, None) for one in recorded.values()])
     return fates | recorded
-
-
-def _is_news(connection: Connection, judged: Judged, there: surveys.StandingAnswer) -> bool:
-    """True when an answer that was there says something else now, and nobody has its case yet."""
-    changed = surveys.revise(connection, there.id, judged.answer, judged.judgement, judged.category)
-    return changed and there.case_id is None
 
 
 def _on_file(connection: Connection, told: Sequence[Customer], on_file: _OnFile, now: datetime) -> _OnFile:

@@ -1,7 +1,8 @@
 """The inbox and the quarantine: what came in is stored before it is answered, and nothing is lost."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -91,6 +92,30 @@ def refuse(
     answer = {"http_status": http_status, "status": "quarantined", "problems": list(problems)}
     connection.execute(update(inbox).where(inbox.c.id == delivery.id).values(answer))
     return Delivery(delivery.id, True, http_status, "quarantined", list(problems), delivery.body_hash)
+
+
+def note(connection: Connection, delivery: Delivery, why: Sequence[dict[str, Any]]) -> Delivery:
+    """Write down that a delivery calls for nothing; how it is answered from now on."""
+    connection.execute(update(inbox).where(inbox.c.id == delivery.id).values(status="noted", problems=list(why)))
+    return replace(delivery, status="noted", problems=list(why))
+
+
+def refuse_once(
+    connection: Connection,
+    source: str,
+    origin: str,
+    body: bytes,
+    problems: Sequence[dict[str, Any]],
+    *,
+    now: datetime,
+    layout: Mapping[str, Any] | None = None,
+) -> bool:
+    """Keep what broke its contract and has no webhook id: once for its origin and content. True the first time."""
+    body_hash = hashlib.sha256(body).hexdigest()
+    (delivery,) = receive(connection, [Arrival(source, f"{origin}:{body_hash}", body_hash, now)])
+    if delivery.is_new:
+        refuse(connection, delivery, source, origin, body, problems, http_status=202, now=now, layout=layout)
+    return delivery.is_new
 
 
 def keep(

@@ -22,6 +22,7 @@ _STANDING = (
         survey_responses.c.source,
         survey_responses.c.response_id,
         survey_responses.c.case_id,
+        survey_responses.c.comment.is_not(None).label("has_words"),
         customers.c.ref,
     )
     .join(customers, customers.c.id == survey_responses.c.customer_id)
@@ -54,6 +55,7 @@ class StandingAnswer:
     id: int
     case_id: int | None
     customer_ref: str
+    has_words: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,11 @@ def standing(connection: Connection, wanted: Sequence[tuple[str, str]]) -> dict[
     """Those of the wanted (source, response) that are there, with the ref of the customer who gave each."""
     asked = {"sources": sorted({one for one, _ in wanted}), "responses": sorted({one for _, one in wanted})}
     found = {(row.source, row.response_id): row for row in connection.execute(_STANDING, asked)}
-    return {one: StandingAnswer(found[one].id, found[one].case_id, found[one].ref) for one in wanted if one in found}
+    return {
+        one: StandingAnswer(found[one].id, found[one].case_id, found[one].ref, bool(found[one].has_words))
+        for one in wanted
+        if one in found
+    }
 
 
 def conclude(connection: Connection, outcomes: Sequence[tuple[int, str, int | None]]) -> None:
@@ -90,19 +96,22 @@ def conclude(connection: Connection, outcomes: Sequence[tuple[int, str, int | No
 def revise(
     connection: Connection, response_id: int, answer: SurveyAnswer, judgement: Judgement, distress: str | None
 ) -> bool:
-    """The same answer came again with other content: keep the newer words and score. True when something changed."""
+    """The same answer came again with other content: keep the newer words and score. True when something changed.
+
+    No words are no news: deliveries overtake one another, and the score comes first where the words come later.
+    """
+    words = {} if answer.comment is None else {"comment": answer.comment, "distress": distress}
+    said_otherwise = survey_responses.c.score != answer.score
+    if words:
+        said_otherwise |= survey_responses.c.comment.is_distinct_from(answer.comment)
     changed = connection.execute(
         update(survey_responses)
-        .where(
-            survey_responses.c.id == response_id,
-            (survey_responses.c.score != answer.score) | (survey_responses.c.comment.is_distinct_from(answer.comment)),
-        )
+        .where(survey_responses.c.id == response_id, said_otherwise)
         .values(
             score=answer.score,
-            comment=answer.comment,
             sentiment=judgement.sentiment,
             is_critical=judgement.is_critical,
-            distress=distress,
+            **words,
         )
     )
     return changed.rowcount == 1

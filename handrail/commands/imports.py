@@ -1,5 +1,6 @@
 """`handrail import`: files of customers and of survey answers."""
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -33,7 +34,7 @@ def surveys(file: File, as_json: AsJson = False) -> None:
 
     settings, _ = load_settings()
     policy = load_policy(settings.policy.read_text(encoding="utf-8"), str(settings.policy))
-    with the_database() as database, _progress(file) as progress:
+    with the_database() as database, _progress(file, as_json=as_json) as progress:
         report = import_surveys(database, policy, file, clock=_now, progress=progress)
     _say_report(file, report, as_json=as_json)
 
@@ -44,7 +45,7 @@ def customers(file: File, as_json: AsJson = False) -> None:
     from handrail.opening import the_database
     from services.imports import import_customers
 
-    with the_database() as database, _progress(file) as progress:
+    with the_database() as database, _progress(file, as_json=as_json) as progress:
         report = import_customers(database, file, clock=_now, progress=progress)
     _say_report(file, report, as_json=as_json)
 
@@ -54,15 +55,14 @@ def _now() -> datetime:
 
 
 @contextmanager
-def _progress(file: Path) -> Iterator[Callable[[int], None]]:
-    """A bar on the terminal; nothing when stderr is not one."""
-    screen = console(stderr=True)
-    if not screen.is_terminal:
+def _progress(file: Path, *, as_json: bool) -> Iterator[Callable[[int], None]]:
+    """A bar on the terminal; nothing for machines, and nothing when stderr is no terminal."""
+    if as_json or not sys.stderr.isatty():
         yield lambda _read: None
         return
     from rich.progress import Progress  # 30 ms that pipes need not wait for
 
-    with Progress(console=screen, transient=True) as progress:
+    with Progress(console=console(stderr=True), transient=True) as progress:
         task = progress.add_task(file.name, total=file.stat().st_size)
         yield lambda read: progress.update(task, completed=read)
 

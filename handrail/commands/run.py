@@ -11,7 +11,8 @@ def run(
     job: Annotated[
         str,
         typer.Argument(
-            metavar="JOB", help="survey-escalation, dispatch-actions, recovery-sweep or integration-health."
+            metavar="JOB",
+            help="survey-escalation, dispatch-actions, recovery-sweep, integration-health or poll-surveys.",
         ),
     ],
     as_json: AsJson = False,

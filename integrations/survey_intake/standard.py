@@ -16,6 +16,7 @@ from domain.actions import Capability
 from integrations.declaration import Integration, VendorConfig, integration_name
 from integrations.errors import Forged, Stale, Unsigned
 from integrations.ports import Headers, Verified
+from integrations.signatures import header_pairs
 
 TOLERANCE_SECONDS = 300
 """How far the sender's clock and ours may be apart, either way."""
@@ -100,7 +101,7 @@ class StandardIntake:
     def _signature_headers(self, headers: Headers) -> dict[str, str]:
         """The three headers, each there once and well-formed."""
         named: dict[str, str] = {}
-        for name, value in _pairs(headers):
+        for name, value in header_pairs(headers):
             if name not in _SHAPES:
                 continue
             if name in named:
@@ -121,13 +122,6 @@ class StandardIntake:
             for right in expected:
                 fits |= hmac.compare_digest(right, signature.encode())
         return fits
-
-
-def _pairs(headers: Headers) -> Iterable[tuple[str, str]]:
-    """Names in lower case; bytes as Latin-1, which every byte is."""
-    if isinstance(headers, Mapping):
-        return [(name.lower(), value) for name, value in headers.items()]
-    return [(name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in headers]
 
 
 INTEGRATION = Integration(

@@ -3,7 +3,7 @@
 from sqlmodel import SQLModel
 
 from store.tables.customers import Consent, Customer, Suppression
-from store.tables.intake import InboxEvent, QuarantineDecision, QuarantinedRow, SurveyResponse
+from store.tables.intake import InboxEvent, QuarantineDecision, QuarantinedRow, SurveyFetch, SurveyPoll, SurveyResponse
 from store.tables.ledger import (
     Action,
     AuditEntry,
@@ -40,6 +40,8 @@ __all__ = [
     "Receipt",
     "Review",
     "Suppression",
+    "SurveyFetch",
+    "SurveyPoll",
     "SurveyResponse",
     "metadata",
 ]

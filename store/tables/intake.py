@@ -21,7 +21,7 @@ class InboxEvent(SQLModel, table=True):
     body_hash: str
     received_at: datetime = Field(sa_type=Instant)
     http_status: int
-    status: str  # accepted | quarantined
+    status: str  # accepted | noted | quarantined
     problems: list[dict[str, Any]] = Field(default_factory=list, sa_type=JSON)
 
 
@@ -81,3 +81,35 @@ class SurveyResponse(SQLModel, table=True):
     is_critical: bool
     distress: str | None = None  # hardship | bereavement | legal_threat
     outcome: str  # what was done about it, in words
+
+
+class SurveyFetch(SQLModel, table=True):
+    """An answer that its vendor told of in ids: it waits here until it has been fetched."""
+
+    __tablename__ = "survey_fetches"
+    __table_args__ = (
+        UniqueConstraint("source", "response_id"),
+        Index("ix_survey_fetches_due", "due_at", sqlite_where=text("state = 'waiting'"),
+              postgresql_where=text("state = 'waiting'")),
+    )  # fmt: skip
+
+    id: int | None = Field(default=None, primary_key=True, sa_type=Identity)
+    source: str
+    response_id: str
+    body: bytes = Field(sa_type=LargeBinary)  # what its vendor sent
+    inbox_id: int = Field(foreign_key="inbox.id", sa_type=Identity)
+    announced_at: datetime = Field(sa_type=Instant)
+    state: str = "waiting"  # waiting | done | quarantined
+    due_at: datetime = Field(sa_type=Instant)
+    turn: int  # raised whenever somebody takes it or its vendor tells of it again
+    attempts: int
+    problem: str | None = Field(default=None, sa_type=Text)
+
+
+class SurveyPoll(SQLModel, table=True):
+    """Up to when a source has been asked for its answers."""
+
+    __tablename__ = "survey_polls"
+
+    source: str = Field(primary_key=True)
+    asked_up_to: datetime = Field(sa_type=Instant)

@@ -8,6 +8,8 @@ from uuid import uuid4
 
 import httpx
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 from complaints import complain, move_all
 from prefect.client.schemas.objects import State
 from prefect.states import Running
@@ -17,8 +19,10 @@ from sqlalchemy import update
 import tasks.dead_runs
 from flows.dispatch_actions import dispatch_actions
 from flows.integration_health import integration_health
+from flows.poll_surveys import poll_surveys
 from flows.recovery_sweep import recovery_sweep
 from flows.survey_escalation import survey_escalation
+from services.settings import ROOT
 from store.database import Database
 from store.ledger.rows import cases
 from store.promises import promises
@@ -171,6 +175,52 @@ async def test_integration_health_shows_each_and_calls_for_people(
     rows = json.loads(artifacts_of(applied, ill)["integration-health"])
     assert {row["capability"] for row in rows} == {"crm", "ticketing", "mail", "sms", "voice", "alert"}
     assert not any(row["ok"] for row in rows)
+
+
+async def test_poll_surveys_finds_what_no_webhook_brought(
+    applied: Server, database: Database, sandbox: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    status = 200
+    given = {
+        "id": "5435",
+        "person": {"id": "1", "email": "c-polled@example.com"},
+        "survey_type": "nps",
+        "score": 1,
+        "created_at": int(datetime.now(UTC).timestamp()),
+        "person_properties": {"customer_ref": "C-polled"},
+    }
+
+    async def show(request: web.Request) -> web.Response:
+        return web.json_response([given, {**given, "id": "9", "score": 77}], status=status)
+
+    tool = web.Application()
+    tool.router.add_get("/v1/survey_responses.json", show)
+    shipped = (ROOT / "deployments" / "integrations.yaml").read_text(encoding="utf-8")
+    async with TestServer(tool) as served:
+        source = (
+            f"  feedback: {{vendor: delighted, secrets: ['${{KEY}}'], token: '${{KEY}}', url: {served.make_url('/')}}}"
+        )
+        (tmp_path / "integrations.yaml").write_text(f"{shipped}\n{source}\n", encoding="utf-8")
+        monkeypatch.setenv("HANDRAIL_INTEGRATIONS", str(tmp_path / "integrations.yaml"))
+        monkeypatch.setenv("KEY", "a-key-of-delighted")
+
+        first = await poll_surveys(return_state=True)
+        second = await poll_surveys(return_state=True)
+        status = 401
+        refused = await poll_surveys(return_state=True)
+        status = 503
+        silent = await poll_surveys(return_state=True)
+
+    bad = "1 broke the contract, in quarantine"
+    assert (first.name, first.message) == ("NeedsPeople", f"{bad}; feedback: 1 new, 0 known, 1 bad")
+    assert (second.name, second.message) == ("Completed", "feedback: 0 new, 2 known")
+    assert (refused.name, silent.name) == ("NeedsPeople", "Waiting")
+    assert refused.message == "cannot ask feedback; feedback: 0 new, 0 known"
+    tickets = httpx.get(f"{sandbox}/tickets").json()
+    assert [ticket["key"] for ticket in tickets if ticket["customer_ref"] == "C-polled"] == ["case/C-polled/1/ticket"]
+    [row] = json.loads(artifacts_of(applied, refused)["poll-surveys"])
+    assert "renew KEY" in row["problem"]
+    assert "a-key-of-delighted" not in row["problem"]
 
 
 async def test_runs_whose_process_is_gone_are_ended(applied: Server, monkeypatch: pytest.MonkeyPatch) -> None:

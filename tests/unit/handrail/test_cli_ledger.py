@@ -55,6 +55,28 @@ def test_imports_say_what_became_of_every_row(handrail: CommandLine) -> None:
     assert "0 accepted, 12 known already, 0 bad" in handrail("import", "customers", file).out
 
 
+@pytest.mark.parametrize(("words", "is_shown"), [((), True), (("--json",), False)])
+def test_a_bar_is_for_people_at_a_terminal(
+    handrail: CommandLine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, words: tuple[str, ...], is_shown: bool
+) -> None:
+    file = tmp_path / "answers.csv"
+    rows = [f"r-{number},nps,9,2026-03-04T10:00:00Z,C-1,c-1@example.com" for number in range(9)]
+    header = "response_id,kind,score,answered_at,customer_ref,customer_email"
+    file.write_text("\n".join([header, *rows]), encoding="utf-8")
+    assert handrail("import", "surveys", str(file), *words).err == "", "a pipe gets none"
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    monkeypatch.setenv("TERM", "xterm")
+    said = handrail("import", "surveys", str(file), *words)
+    assert ("answers.csv" in said.err and "100%" in said.err) is is_shown
+    assert said.err if is_shown else said.err == ""
+    assert "100%" not in said.out
+
+
+def test_asking_survey_tools_works_without_prefect_and_without_tools(handrail: CommandLine) -> None:
+    said = handrail("run", "poll-surveys", "--json")
+    assert said.document["result"] == {"asked": [], "fetched": 0, "not_here_yet": []}
+
+
 def test_an_import_tells_which_line_is_bad_and_why(handrail: CommandLine, tmp_path: Path) -> None:
     file = tmp_path / "answers.csv"
     file.write_text(

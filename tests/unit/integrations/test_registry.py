@@ -140,7 +140,7 @@ def test_a_variable_may_be_a_part_of_a_value_that_is_no_secret() -> None:
         ("crm: sandbox", "crm: must say its vendor: sandbox"),
         ("crm:", "crm: must say its vendor: sandbox"),
         ("survey_intake: standard", "must name its sources"),
-        ("survey_intake: {standard: standard}", "survey_intake.standard: must say its vendor: standard"),
+        ("survey_intake: {standard: standard}", "survey_intake.standard: must say its vendor: delighted, standard"),
         (DESK.replace("token:", "tokn:"), 'line 5: ticketing.tokn: is no setting (did you mean "token"?): there are'),
         (DESK.replace("token:", "tokn:"), "line 2: ticketing.token: is missing: What the sandbox asks"),
         (
@@ -267,9 +267,21 @@ def test_a_file_without_a_declaration_or_with_anothers_is_named(house: ModuleTyp
     ]
 
 
+def test_the_examples_that_ship_need_only_their_comment_signs_taken_off() -> None:
+    shipped = (Path(__file__).parents[3] / "deployments" / "integrations.yaml").read_text(encoding="utf-8")
+    examples = re.sub(r"(?m)^#(?=  )", "", shipped)
+    variables = {name: "http://127.0.0.1:9" for name in re.findall(r"\$\{(\w+)\}", examples) if name != "NAME"}
+    roster = load_roster(examples, {**variables, "HANDRAIL_WEBHOOK_SECRET": ENVIRONMENT["HANDRAIL_WEBHOOK_SECRET"]})
+    assert {"standard", "feedback", "shop", "support"} <= set(roster.intakes)
+    assert all(archive.is_open for archive in roster.archives().values())
+
+
 def test_ours_are_found() -> None:
     assert {(str(capability), vendor) for capability, vendors in discover().items() for vendor in vendors} >= {
         ("ticketing", "sandbox"),
         ("crm", "sandbox"),
         ("survey_intake", "standard"),
+        ("survey_intake", "typeform"),
+        ("survey_intake", "delighted"),
+        ("survey_intake", "surveymonkey"),
     }

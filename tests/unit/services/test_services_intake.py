@@ -193,6 +193,35 @@ async def test_corrected_score_of_a_case_plans_nothing_twice(
     assert installation.rows("survey_responses")[0].comment == "Już lepiej."
 
 
+async def test_words_that_come_after_the_score_reach_the_ticket_once(
+    deliver: Deliver, installation: Any, answer: AnswerBody
+) -> None:
+    """Delighted tells of the score at once, and of the comment when it has been written."""
+    await deliver(answer(comment=None), "msg_1")
+    told = await deliver(answer(comment="Czekam trzeci tydzień."), "msg_2")
+    assert told.urgent == {Capability.TICKETING}
+    note = installation.action(f"{TICKET}/standard/r-1/words")
+    assert (note.kind, note.basis, note.urgent) == ("ticket_note", "internal", True)
+    assert (note.payload["params"]["ticket"], note.after_id) == (TICKET, installation.action(TICKET).id)
+    before = installation.states()
+    await deliver(answer(comment="Czekam trzeci tydzień."), "msg_3")
+    await deliver(answer(comment="Czekam czwarty tydzień."), "msg_4")
+    assert installation.states() == before
+    assert len(before) == 3
+
+
+async def test_words_that_are_overtaken_by_their_score_are_not_erased(
+    deliver: Deliver, installation: Any, answer: AnswerBody
+) -> None:
+    await deliver(answer(score=9, comment=BEREAVED), "msg_1")
+    before = installation.states()
+    told = await deliver(answer(score=9, comment=None), "msg_2")
+    assert told.urgent == frozenset()
+    (row,) = installation.rows("survey_responses")
+    assert (row.comment, row.distress) == (BEREAVED, "bereavement")
+    assert installation.states() == before
+
+
 async def test_responses_of_two_sources_do_not_meet(deliver: Deliver, installation: Any, answer: AnswerBody) -> None:
     """Separators in what senders choose cannot forge another's key."""
     for number, response in enumerate(["r-1", "r-1/acknowledgement", "r%2F1", "r/1"]):

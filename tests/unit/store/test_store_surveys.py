@@ -46,11 +46,13 @@ def test_newer_words_are_kept_and_only_a_change_is_one(world: World) -> None:
             return surveys.revise(connection, response, answer, judgement, None)
 
     assert not revise(ANSWER)
-    assert revise(replace(ANSWER, comment=None))
-    assert not revise(replace(ANSWER, comment=None))
+    assert not revise(replace(ANSWER, comment=None)), "no words are no news"
+    assert revise(replace(ANSWER, comment="Other words."))
+    assert not revise(replace(ANSWER, comment="Other words."))
     assert revise(replace(ANSWER, score=7, comment=None))
     (row,) = world.rows("survey_responses")
-    assert (row.score, row.comment, row.sentiment, row.is_critical, row.distress) == (7, None, "promoter", False, None)
+    wanted = (7, "Other words.", "promoter", False, None)
+    assert (row.score, row.comment, row.sentiment, row.is_critical, row.distress) == wanted
 
 
 def test_answers_of_cases_are_read_oldest_first(world: World) -> None:
