@@ -31,10 +31,6 @@ def _again(kind: type[IntegrationError], fields: dict[str, Any]) -> IntegrationE
     return error
 
 
-class NotSent(IntegrationError):
-    """Surely nothing reached the vendor: name lookup, connect, TLS, or no free connection. Retry freely."""
-
-
 class AskedToWait(IntegrationError):
     """What a vendor may say together with how long to wait.
 
@@ -44,6 +40,10 @@ class AskedToWait(IntegrationError):
     def __init__(self, integration: str, what: str, remedy: str, retry_after: float | None = None) -> None:
         super().__init__(integration, what, remedy)
         self.retry_after = retry_after
+
+
+class NotSent(AskedToWait):
+    """Surely nothing reached the vendor: name lookup, connect, TLS, or no free connection. Retry freely."""
 
 
 class RateLimited(AskedToWait):

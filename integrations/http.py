@@ -59,7 +59,7 @@ T = TypeVar("T")
 class _Manner:
     """What a lost and an unreadable answer mean, and what is worth another attempt at once."""
 
-    lost: type[OutcomeUnknown | Unavailable]
+    lost: type[NotSent | OutcomeUnknown | Unavailable]
     unreadable: type[IntegrationError]
     if_retryable: tuple[type[IntegrationError], ...]
     remedy: str

@@ -154,7 +154,7 @@ class Recording:
         calls = [outcome.problem for outcome in outcomes if not outcome.is_shared] + list(shared.values())
         silent = [str(p) for p in calls if isinstance(p, NotSent | OutcomeUnknown)]
         limits = [p.retry_after or self._policy.retry.first_seconds for p in calls if isinstance(p, RateLimited)]
-        limits += [p.retry_after for p in calls if isinstance(p, OutcomeUnknown) and p.retry_after]
+        limits += [p.retry_after for p in calls if isinstance(p, NotSent | OutcomeUnknown) and p.retry_after]
         refused = [str(p) for p in calls if isinstance(p, AuthFailed)]
         note_sends(
             self._database,

@@ -10,12 +10,13 @@ from sqlalchemy import Connection, Row
 
 from data_contracts.problems import ContractBroken, NotStrictJson, Problem
 from domain.actions import Capability
-from integrations.ports import SurveyIntake
+from integrations.ports import Announced, Noted, SurveyIntake
 from services.import_files import read_row
 from services.imports import Fate, Taken, from_layout, take_of
 from services.intake import NO_CUSTOMER
 from services.surveys import Given, UnknownCustomer, accept_answer, judge_answer
 from services.wiring import Handrail
+from store import fetches
 
 _OLD_IMPORT = Problem(
     "",
@@ -64,7 +65,7 @@ def taking_of(handrail: Handrail, row: Row[Any], body: bytes, now: datetime) -> 
     run = f"quarantine/{row.id}"
     try:
         if row.layout is None:
-            return _webhook(handrail, row.source, body, now, run), ()
+            return _webhook(handrail, row, body, now, run), ()
         contract, layout = from_layout(row.layout)
         read = read_row(body, layout)
     except (ContractBroken, NotStrictJson) as broken:
@@ -75,13 +76,18 @@ def taking_of(handrail: Handrail, row: Row[Any], body: bytes, now: datetime) -> 
     return lambda connection: take(connection, cells, now, run), ()
 
 
-def _webhook(handrail: Handrail, source: str, body: bytes, now: datetime, run: str) -> Taking:
+def _webhook(handrail: Handrail, row: Row[Any], body: bytes, now: datetime, run: str) -> Taking:
     """Raises NotStrictJson and ContractBroken."""
     intakes: Mapping[str, SurveyIntake] = handrail.roster.intakes
+    source: str = row.source
     if source not in intakes:
         gone = Problem("", f'no survey source "{source}" is configured any more', "configure it again, or discard this")
         raise ContractBroken([_OLD_IMPORT if source == "import" else gone])
     event = intakes[source].read(body)
+    if isinstance(event, Noted):
+        raise ContractBroken([Problem("event_type", f"{event.event}: {event.why}", "nothing to do: discard this")])
+    if isinstance(event, Announced):
+        return _announcing(row, event.response, body, now)
     answer = event.as_answer(source, now)
     # Late as an import may be: who is thanked for an answer given long ago only learns that nobody had looked.
     given = Given(judge_answer(answer, handrail.policy), event.customer.as_customer(), is_import=True)
@@ -90,6 +96,16 @@ def _webhook(handrail: Handrail, source: str, body: bytes, now: datetime, run: s
         accepted = accept_answer(connection, given, handrail.policy, run=run, now=now)
         fate = Fate.ACCEPTED if accepted.is_new else Fate.KNOWN
         return Taken(fate, f"survey/{source}/{answer.response_id}", accepted.outcome, accepted.urgent)
+
+    return take
+
+
+def _announcing(row: Row[Any], response: str, body: bytes, now: datetime) -> Taking:
+    """Its vendor only told of an answer: it is fetched, once more if it was fetched before."""
+
+    def take(connection: Connection) -> Taken:
+        fetches.announce(connection, row.source, response, body, inbox_id=row.inbox_id, now=now)
+        return Taken(Fate.ACCEPTED, f"survey/{row.source}/{response}", "to be fetched", frozenset())
 
     return take
 

@@ -4,10 +4,12 @@ import asyncio
 import json
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from integrations.ports import Announced, Noted
 from services.imports import import_customers, import_surveys
 from services.quarantine import (
     CannotDecide,
@@ -303,6 +305,36 @@ async def test_a_source_that_is_gone_is_said(handrail: Handrail, bad: Any, monke
     (problem,) = check(handrail, row_id, json.dumps(right))
 
     assert 'no survey source "standard" is configured any more' in problem.problem
+
+
+async def test_what_its_vendor_only_tells_of_is_fetched(
+    handrail: Handrail, bad: Any, installation: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await bad()
+    (row_id,) = waiting(handrail)
+    told = SimpleNamespace(read=lambda body: Announced("s-1", "r-77"))
+    monkeypatch.setattr(handrail.roster, "intakes", {"standard": told})
+
+    ended = replay(handrail, row_id, EWA)
+
+    assert (ended.verdict, ended.subject) == (Verdict.ACCEPTED, "survey/standard/r-77")
+    assert [(row.source, row.response_id, row.state) for row in installation.rows("survey_fetches")] == [
+        ("standard", "r-77", "waiting")
+    ]
+
+
+async def test_what_calls_for_nothing_is_to_be_discarded(
+    handrail: Handrail, bad: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await bad()
+    (row_id,) = waiting(handrail)
+    test_event = SimpleNamespace(read=lambda body: Noted("ping", "a test of the connection"))
+    monkeypatch.setattr(handrail.roster, "intakes", {"standard": test_event})
+
+    ended = replay(handrail, row_id, EWA)
+
+    assert (ended.verdict, waiting(handrail)) == (Verdict.REFUSED, [row_id])
+    assert "discard this" in ended.outcome
 
 
 def test_bytes_that_are_no_text_are_shown_all_the_same() -> None:
