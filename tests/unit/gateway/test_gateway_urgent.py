@@ -53,7 +53,7 @@ async def test_without_prefect_it_is_the_same(on_sqlite: Any, opened: Any, answe
 
 async def test_it_leaves_at_once_however_rare_the_sweep(on_sqlite: Any, opened: Any, answer: Answer) -> None:
     """P8: the commit itself wakes dispatch. The sweep a gateway starts with may find the first, the next one is far."""
-    async with opened(on_sqlite, sweep_seconds=60) as door:
+    async with opened(on_sqlite, sweep_seconds=60, follow_seconds=60) as door:
         for number in (1, 2):
             customer = {"ref": f"C-{number}", "email": f"c{number}@example.com"}
             await door.deliver(answer(customer=customer, response_id=f"r-{number}"), f"msg_{number}")
