@@ -12,6 +12,7 @@ would be a second ticket.
 import base64
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from pydantic import Field, SecretStr
@@ -67,6 +68,16 @@ class ZendeskConfig(IntegrationConfig):
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """A ticket as it was when a note looked at it."""
+
+    id: int
+    status: str
+    priority: str | None
+    updated_at: str
+
+
 class Zendesk:
     """Tickets, internal notes and statuses of one account."""
 
@@ -111,16 +122,16 @@ class Zendesk:
         """
         deadline = self._http.deadline()
         ticket = await self._http.look(
-            "/api/v2/tickets", {"external_id": note.ticket_key}, understand=_oldest(note.ticket_key), deadline=deadline
+            "/api/v2/tickets", {"external_id": note.ticket_key}, understand=_seen(note.ticket_key), deadline=deadline
         )
         if ticket is None:
             raise Rejected(self._name, "no ticket of this case is there", "was it deleted? settle the action", 404)
-        known = await self._note_of(ticket["id"], key, deadline)
+        known = await self._note_of(ticket.id, key, deadline)
         if known is not None:
             return known
         return await self._http.write(
             "PUT",
-            f"/api/v2/tickets/{int(ticket['id'])}",
+            f"/api/v2/tickets/{ticket.id}",
             {"ticket": _noted(note, key, ticket)},
             understand=lambda answer: _added(answer, note.ticket_key),
             conflict=_outdated,
@@ -132,7 +143,7 @@ class Zendesk:
         page = {"page[size]": "100"}
         while True:
             found, after = await self._http.look(
-                f"/api/v2/tickets/{int(ticket_id)}/audits", page, understand=_audited(key), deadline=deadline
+                f"/api/v2/tickets/{ticket_id}/audits", page, understand=_audited(key), deadline=deadline
             )
             if found is not None or after is None:
                 return found
@@ -170,7 +181,7 @@ def _authorization(config: ZendeskConfig) -> SecretStr:
     return SecretStr(f"Basic {base64.b64encode(f'{config.email}/token:{token}'.encode()).decode()}")
 
 
-def _noted(note: TicketNote, key: str, ticket: Mapping[str, Any]) -> dict[str, Any]:
+def _noted(note: TicketNote, key: str, ticket: _Seen) -> dict[str, Any]:
     """The update of `ticket` as it was seen. Zendesk refuses it once somebody, or an earlier attempt, changed it.
 
     It tells changes apart by the second.
@@ -179,12 +190,12 @@ def _noted(note: TicketNote, key: str, ticket: Mapping[str, Any]) -> dict[str, A
         "comment": {"body": _inert(note.text), "public": False},
         "metadata": {MARKER: key},
         "safe_update": True,
-        "updated_stamp": ticket["updated_at"],
+        "updated_stamp": ticket.updated_at,
     }
     wanted = PRIORITY.get(note.priority, "normal")
-    if ticket["priority"] is None or RANKED.index(wanted) > RANKED.index(ticket["priority"]):
+    if ticket.priority is None or ticket.priority in RANKED[: RANKED.index(wanted)]:
         update["priority"] = wanted
-    if ticket["status"] == "solved":
+    if ticket.status == "solved":
         update["status"] = "open"  # else nobody would read it
     return update
 
@@ -219,8 +230,13 @@ def _tickets(answer: Answer, key: str) -> list[Mapping[str, Any]]:
     )
 
 
-def _oldest(key: str) -> Callable[[Answer], Mapping[str, Any] | None]:
-    return lambda answer: next(iter(_tickets(answer, key)), None)
+def _seen(key: str) -> Callable[[Answer], _Seen | None]:
+    def understand(answer: Answer) -> _Seen | None:
+        for ticket in _tickets(answer, key):
+            return _Seen(int(ticket["id"]), ticket["status"], ticket["priority"], ticket["updated_at"])
+        return None
+
+    return understand
 
 
 def _found(key: str) -> Callable[[Answer], Receipt | None]:

@@ -142,6 +142,7 @@ async def test_our_key_with_other_words_proves_a_ticket_that_is_looked_up(outsid
         ("urgent", "critical", "urgent"),
         ("urgent", "low", "urgent"),
         ("high", "unheard of", "high"),
+        ("unheard of", "critical", "unheard of"),
     ],
 )
 async def test_a_note_raises_the_priority_and_never_lowers_it(
@@ -194,6 +195,15 @@ async def test_a_note_without_its_ticket_is_refused(outside: Outside) -> None:
     with pytest.raises(Rejected, match="no ticket of this case") as refusal:
         await noted(Desk(external_id="case/C-9/1/ticket"), outside)
     assert refusal.value.status == 404
+    assert {request.method for request in outside.requests} == {"GET"}
+
+
+async def test_a_ticket_of_another_shape_gets_no_note(outside: Outside) -> None:
+    for missing in ("id", "updated_at", "priority", "status"):
+        desk = Desk()
+        del desk.ticket[missing]
+        with pytest.raises(NotSent, match="do not understand"):
+            await noted(desk, outside)
     assert {request.method for request in outside.requests} == {"GET"}
 
 
