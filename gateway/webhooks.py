@@ -98,10 +98,10 @@ async def deliver(request: Request) -> Response:
         return _refuse(state.metrics, label, 503, "it could not be stored", "deliver it again in a minute")
     state.metrics.count_webhook(label, answer.body["status"])
     state.urgent.nudge(answer.urgent)
-    if answer.is_announced:
-        state.fetching.nudge()
     if answer.urgent:
         await state.handrail.announce_critical_answer(answer.body["event_id"])
+    if answer.is_announced:
+        state.fetching.nudge()
     reached("webhook.answers")
     return JSONResponse(answer.body, status_code=answer.http_status)
 
