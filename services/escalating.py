@@ -94,14 +94,17 @@ def add_later_words(
     answer: SurveyAnswer,
     there: surveys.StandingAnswer,
     customer_id: int,
+    distress: Category | None,
     *,
     run: str,
     now: datetime,
 ) -> Escalated:
-    """Bring the words of an answer that has a case already to whoever has its ticket."""
+    """Bring the words of an answer that has a case already to whoever has its ticket; distress silences us again."""
     if there.case_id is None:
         raise ValueError(f"answer {there.id} has no case to add words to")
     stored = cases.stored(connection, there.case_id)
+    if distress is not None:
+        customers.set_tact_locks(connection, {customer_id: f"{distress}: a person only"}, now=now)
     note = plan_later_words(answer, stored.case, now=now)
     enqueue_all(connection, [(note, About(customer_id, stored.id, there.id))], run=run, now=now)
     return Escalated(frozenset({note.capability}), f"added words to case {stored.case.reference}")

@@ -146,7 +146,7 @@ def _accept(
                 news[place] = there.id
             elif changed and not there.has_words and it.judged.answer.comment is not None:
                 escalated = add_later_words(
-                    connection, it.judged.answer, there, people[it.told.ref][0], run=run, now=now
+                    connection, it.judged.answer, there, people[it.told.ref][0], it.judged.category, run=run, now=now
                 )
                 fates[place] = Accepted(there.id, urgent=escalated.urgent, outcome=escalated.outcome)
             else:

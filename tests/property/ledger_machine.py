@@ -54,6 +54,7 @@ class LedgerMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.house, self.door = House(type(self).fresh()), Door(LOOP)
+        self.worded: set[str] = set()  # answers that have words
         self.database, self.world = self.house.database, self.house.world
 
     @initialize(
@@ -82,15 +83,27 @@ class LedgerMachine(RuleBasedStateMachine):
         """Survey answers come in, perhaps again or corrected: a ticket or a note, and an acknowledgement."""
         before, house = self.world.states(), self.house
         whose: dict[str, Delivery] = {}  # which acknowledgement is due now, and the delivery that calls for it
+        later = 0
         for delivery, told in zip(deliveries, self.door.deliver(house.handrail, deliveries), strict=True):
             answer, is_first, is_kept = told
             calls = is_first and delivery.calls_for_a_case
-            is_news = calls and delivery.acknowledgement not in {*before, *whose}
-            assert bool(answer.urgent) == is_news
+            has_case = delivery.acknowledgement in {*before, *whose}
+            is_news = calls and not has_case
+            adds_words = (
+                is_first and not is_kept and has_case and bool(delivery.words) and not self._has_words(delivery)
+            )
+            assert bool(answer.urgent) == (is_news or adds_words)
             if is_news:
                 whose[delivery.acknowledgement] = delivery
+            if is_first and not is_kept and delivery.words:
+                self.worded.add(delivery.response)
+            later += adds_words
+            house.tally.did("answer: its words came later", adds_words)
             self._count(is_first, is_kept, is_known=calls and not is_news)
-        self._remember(before, whose)
+        self._remember(before, whose, later)
+
+    def _has_words(self, delivery: Delivery) -> bool:
+        return delivery.response in self.worded
 
     def _count(self, is_first: bool, is_kept: bool, *, is_known: bool) -> None:
         tally = self.house.tally
@@ -100,13 +113,13 @@ class LedgerMachine(RuleBasedStateMachine):
         tally.did("delivered: accepted", is_first and not is_kept)
         tally.did("answer: was known under another id", is_known)
 
-    def _remember(self, before: dict[str, State], whose: dict[str, Delivery]) -> None:
-        """Two actions for each answer that called for something, nothing else."""
+    def _remember(self, before: dict[str, State], whose: dict[str, Delivery], later: int) -> None:
+        """Two actions for each answer that called for something, one for words that came `later`, nothing else."""
         house, case_of = self.house, {row.id: row.customer_id for row in self.world.rows("cases")}
         ref_of = {person.id: ref for ref, person in house.people.items()}
         planned = [row for row in self.world.rows("actions") if row.key not in before]
         assert {row.key for row in planned if row.kind == Kind.ACKNOWLEDGEMENT} == set(whose)
-        assert len(planned) == 2 * len(whose)
+        assert len(planned) == 2 * len(whose) + later
         for row in planned:
             ref = ref_of[case_of[row.case_id]]
             house.people[ref].is_locked = True

@@ -15,6 +15,7 @@ KINDS = frozenset(
         "answer: opened a case",
         "answer: joined a case",
         "answer: was known under another id",
+        "answer: its words came later",
         "planned",
         "planned again: nothing changed",
         "planned anew",
