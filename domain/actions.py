@@ -158,3 +158,8 @@ def ticket_note_key(customer_ref: str, number: int, source: str, response: str) 
 def acknowledgement_key(source: str, response: str) -> str:
     """The key of the one acknowledgement an answer gets."""
     return key("survey", source, response, "acknowledgement")
+
+
+def message_note_key(customer_ref: str, number: int, source: str, message: str) -> str:
+    """The key of what one message adds to the case's ticket."""
+    return key("case", customer_ref, number, "ticket", "message", source, message)

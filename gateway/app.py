@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from gateway import probes, webhooks
+from gateway import messages, probes, webhooks
 from gateway.metrics import Metrics
 from services.urgent import UrgentDispatch
 from services.wiring import Handrail
@@ -38,5 +38,6 @@ def create_app(build: Callable[[], Handrail] = Handrail.from_environment) -> Fas
         redoc_url=None,
     )
     app.include_router(webhooks.router)
+    app.include_router(messages.router)
     app.include_router(probes.router)
     return app

@@ -8,7 +8,7 @@ import sys
 
 import typer
 
-from handrail.commands import actions, controls, database, demo, doctor, imports, prefect, run, trace, up
+from handrail.commands import actions, controls, database, demo, doctor, imports, prefect, run, trace, triage, up
 from handrail.speech import say_json, warn
 
 app = typer.Typer(
@@ -30,6 +30,7 @@ app.add_typer(actions.app, name="actions")
 app.add_typer(imports.app, name="import")
 app.add_typer(database.app, name="db")
 app.add_typer(prefect.app, name="prefect")
+app.add_typer(triage.app, name="triage")
 
 
 def main() -> int:

@@ -5,6 +5,7 @@ from sqlmodel import SQLModel
 from store.tables.customers import Consent, Customer, Suppression
 from store.tables.intake import InboxEvent, QuarantinedRow, SurveyResponse
 from store.tables.ledger import Action, AuditEntry, CapSlot, Case, Evidence, Receipt, Review
+from store.tables.messages import Message, MessageSorting
 from store.tables.operations import Control, ControlChange, IntegrationState, PublishedTemplate
 
 metadata = SQLModel.metadata
@@ -21,6 +22,8 @@ __all__ = [
     "Evidence",
     "InboxEvent",
     "IntegrationState",
+    "Message",
+    "MessageSorting",
     "PublishedTemplate",
     "QuarantinedRow",
     "Receipt",

@@ -21,6 +21,13 @@ distress:
     bereavement:
       pl:
         - zmarł*
+triage:
+  confident_at_least: 0.6
+  topics:
+    billing:
+      en: [invoice*]
+  urgent: {en: [immediately]}
+  angry: {en: [furious]}
 """
 )
 """The shipped policy without most of its words, which take a while to read."""
@@ -82,6 +89,9 @@ def test_shipped_policy_says_what_the_design_promises() -> None:
         ("[01-01, 01-06", "[01-01, 01-36", "staffing", '"01-36" is no day of the year'),
         ("longest_seconds: 300", "longest_seconds: 1", "retry", "longest_seconds is 1 and must be 2 or more"),
         ("- zmarł*", "- zmarł* *", "distress", 'not a phrase: "zmarł* *"'),
+        ("    billing:", "    biling:", "triage.topics.biling", '(did you mean "billing"?)'),
+        ("confident_at_least: 0.6", "confident_at_least: 6", "triage", "must lie between 0 and 1"),
+        ("[furious]", '["*"]', "triage", 'not a phrase: "*"'),
         ("    hours: pon.–pt. 8:00–18:00", '    hours: " "', "human.pl", "every message offers a person"),
     ],
 )
