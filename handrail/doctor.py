@@ -146,6 +146,9 @@ def _ledger(now: Standing) -> Iterator[Finding]:
     yield _counted(
         "quarantine", now.quarantined, f"{now.quarantined} wait for a person", "correct them at their source"
     )
+    yield _counted(
+        "messages", now.messages_waiting, f"{now.messages_waiting} wait for a person", "`handrail triage list`"
+    )
     for state, do in _PEOPLE.items():
         count = sum(number for (_, at), number in now.actions.items() if at == state)
         yield _counted(str(state), count, f"{count} actions", do)

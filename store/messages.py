@@ -79,6 +79,12 @@ def waiting(connection: Connection, *, limit: int) -> list[Row[Any]]:
     )
 
 
+def waiting_count(connection: Connection) -> int:
+    """How many a person has to sort."""
+    count = select(func.count()).select_from(messages).where(messages.c.state == "waiting")
+    return int(connection.execute(count).scalar_one())
+
+
 def sort(connection: Connection, number: int, topic: str, *, by: str, now: datetime) -> Row[Any] | None:
     """Keep a person's word on a message; the message as it was, or None: there is none of this number."""
     before = connection.execute(select(messages).where(messages.c.id == number).with_for_update()).one_or_none()

@@ -29,6 +29,12 @@ async def test_one_door_takes_forms_and_mails_and_its_ticket_leaves(
     assert (await _post(door, signed, body, **{"content-type": kind})).json()["duplicate"] is True
 
 
+async def test_what_waits_for_a_person_is_counted(door: Any, signed: Any) -> None:
+    await _post(door, signed, FORM)  # of nobody we know
+
+    assert "handrail_messages_waiting 1.0" in (await door.get("/metrics")).text
+
+
 async def test_what_is_refused_says_why(small_door: Any, signed: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(the_door, "BODY_CAP", 100)
     forged = await _post(small_door, signed, b"{}", **{"webhook-signature": "v1,AAAA"})
