@@ -105,6 +105,20 @@ def test_a_sender_without_an_address_is_nobody() -> None:
 
 
 @pytest.mark.parametrize(
+    ("subject", "text"),
+    [(b"=?utf-8?q?a=00b?=", b"ab"), (b"ab", b"a\0b"), (b"ab", b"ab\xff"), (b"ab \xff", b"ab"), (b"ab", b"ab+2AA-")],
+)
+def test_what_databases_cannot_keep_is_left_out(subject: bytes, text: bytes) -> None:
+    charset = b"utf-7" if b"+" in text else b"utf-8"  # UTF-7 can write half a surrogate pair
+    headers = b"From: a@example.com\r\nMessage-ID: <4@x>\r\nContent-Type: text/plain; charset=" + charset
+    raw = headers + b"\r\nSubject: " + subject + b"\r\n\r\n" + text
+    words = read_mail(raw, "mailbox", NOW).words
+
+    assert "\0" not in words
+    assert words.encode("utf-8").startswith(b"ab")
+
+
+@pytest.mark.parametrize(
     ("raw", "problem"),
     [
         (_mail("hello", Message_ID=""), "is empty"),

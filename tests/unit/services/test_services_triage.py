@@ -1,5 +1,6 @@
 """Messages on the books: sorted by rules or left to a person, escalated like critical answers, once each."""
 
+import asyncio
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -105,6 +106,26 @@ async def test_the_same_message_twice_changes_nothing(installation: Any, write: 
     assert {name: installation.rows(name) for name in before} == before
     assert again.body["duplicate"] is (webhook_id == "w-m-1")
     assert again.urgent == frozenset()
+
+
+async def test_the_same_message_at_two_gateways_at_once_is_one(
+    installation: Any, handrail: Handrail, signed: Any, on_file: Any
+) -> None:
+    on_file("C-1")
+    body = json.dumps({"message_id": "m-1", "text": GRIEF, "customer_ref": "C-1"}).encode()
+    async with installation.handrail() as other:
+        answers = await asyncio.gather(
+            *(
+                receive_message(gateway, "standard", signed(body, f"w-{number}"), body, is_mail=False)
+                for number in range(8)
+                for gateway in (handrail, other)
+            )
+        )
+
+    assert {answer.http_status for answer in answers} == {202}
+    assert sum(answer.urgent != frozenset() for answer in answers) == 1
+    assert len(installation.rows("messages")) == 1
+    assert installation.states() == {"case/C-1/1/ticket": "ready"}
 
 
 async def test_another_body_under_a_known_id_is_kept_for_a_person(installation: Any, write: Any) -> None:
