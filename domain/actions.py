@@ -191,3 +191,8 @@ def last_word_key(customer_ref: str, number: int, turn: int) -> str:
 def recovery_survey_key(customer_ref: str, number: int, turn: int) -> str:
     """The key of the one recovery survey of a case's turn."""
     return key("case", customer_ref, number, "recovery-survey", turn)
+
+
+def message_note_key(customer_ref: str, number: int, source: str, message: str) -> str:
+    """The key of what one message adds to the case's ticket."""
+    return key("case", customer_ref, number, "ticket", "message", source, message)

@@ -1,24 +1,12 @@
-"""Words of distress: what a customer wrote that a person must read, at any score.
-
-A rule is a phrase as a native writes it, in lower case, with its diacritics:
-
-- `*` at a word's end stands for any ending: `unemploy*`.
-- `|` separates alternatives for one word: `mother|father`.
-- A lone `*` stands for up to three words of any kind: `died * cancer`.
-
-Case, apostrophes and whatever stands between words (spaces, hyphens, full stops) do not matter. Letters typed without
-their marks match ("zmarl" is "zmarł"), letters with other marks do not: Polish "rąk" (of hands) is not "rak" (cancer),
-and Czech "žaloba" (a lawsuit) is not Polish "żałoba" (mourning).
+"""Words of distress: what a customer wrote that a person must read, at any score. How phrases are written and read is
+said in `domain.phrases`.
 """
 
-import re
-import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-_LONGEST_GAP = 3  # words a lone `*` stands for
-_INDEXED = 2  # letters of a phrase's first word by which it is found
+from domain.phrases import Phrases, phrases_of
 
 
 class Category(StrEnum):
@@ -44,27 +32,11 @@ class DistressRules:
     phrases: Mapping[Category, Mapping[str, tuple[str, ...]]]
     everyday: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Language → idioms that mean no distress ("my phone died"); inside one sentence they silence what they touch."""
-    _index: Mapping[str, tuple["_Rule", ...]] = field(init=False, repr=False, compare=False)
+    _phrases: Phrases = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        rules = [
-            _Rule(category, language, phrase, _parse(phrase))
-            for category in Category
-            for language, phrases in self.phrases.get(category, {}).items()
-            for phrase in phrases
-        ]
-        rules += [
-            _Rule(None, language, phrase, _parse(phrase))
-            for language, phrases in self.everyday.items()
-            for phrase in phrases
-        ]
-        malformed = [f'"{rule.phrase}"' for rule in rules if not _is_well_formed(rule.steps)]
-        if malformed:
-            raise ValueError(
-                f"not a phrase: {', '.join(malformed)}: begin and end with a word; `*` may stand alone between two "
-                "words, or at the end of a word of two letters or more"
-            )
-        object.__setattr__(self, "_index", _indexed(rules))
+        grave = [one for category in Category for one in phrases_of(category, self.phrases.get(category, {}))]
+        object.__setattr__(self, "_phrases", Phrases((*grave, *phrases_of(_EVERYDAY, self.everyday))))
 
 
 def find_distress(text: str | None, rules: DistressRules, language: str | None = None) -> Distress | None:
@@ -74,136 +46,20 @@ def find_distress(text: str | None, rules: DistressRules, language: str | None =
     """
     if not text:
         return None
-    words = _words(text)
-    hits = list(_hits(words, rules))
-    calm = {at for hit in hits if hit.rule.category is None and not _crosses_sentence(hit, words) for at in hit.words}
+    hits = rules._phrases.find(text)
+    calm = {at for hit in hits if hit.phrase.label == _EVERYDAY and not hit.crosses_sentence for at in hit.words}
     grave = [
         (
-            _GRAVEST_FIRST.index(category),
-            hit.rule.language != language,
+            _GRAVEST_FIRST.index(Category(phrase.label)),
+            phrase.language != language,
             hit.words.start,
-            Distress(category, rule.phrase),
+            Distress(Category(phrase.label), phrase.text),
         )
         for hit in hits
-        if (category := (rule := hit.rule).category) is not None and calm.isdisjoint(hit.words)
+        if (phrase := hit.phrase).label != _EVERYDAY and calm.isdisjoint(hit.words)
     ]
     return min(grave, key=lambda found: found[:3])[3] if grave else None
 
 
 _GRAVEST_FIRST = tuple(Category)
-
-
-@dataclass(frozen=True, slots=True)
-class _Stem:
-    letters: str
-    bare: str  # the same without marks
-    is_open: bool  # any ending may follow
-
-
-_Step = tuple[_Stem, ...]  # the alternatives for one word; none: a gap
-
-
-@dataclass(frozen=True, slots=True)
-class _Rule:
-    category: Category | None  # None: an everyday idiom
-    language: str
-    phrase: str
-    steps: tuple[_Step, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _Word:
-    letters: str
-    bare: str
-    begins_sentence: bool
-
-
-@dataclass(frozen=True, slots=True)
-class _Hit:
-    rule: _Rule
-    words: range  # by number
-
-
-def _parse(phrase: str) -> tuple[_Step, ...]:
-    return tuple(() if word == "*" else tuple(map(_stem, word.split("|"))) for word in phrase.split())
-
-
-def _stem(word: str) -> _Stem:
-    letters = _plain(word.removesuffix("*"))
-    return _Stem(letters, _without_marks(letters), word.endswith("*"))
-
-
-def _is_well_formed(steps: tuple[_Step, ...]) -> bool:
-    if not steps or not steps[0] or not steps[-1]:
-        return False
-    stems = [stem for step in steps for stem in step]
-    return all(stem.letters.isalnum() and (len(stem.letters) >= _INDEXED or not stem.is_open) for stem in stems)
-
-
-def _indexed(rules: list[_Rule]) -> Mapping[str, tuple[_Rule, ...]]:
-    index: dict[str, list[_Rule]] = {}
-    for rule in rules:
-        for start in {stem.bare[:_INDEXED] for stem in rule.steps[0]}:
-            index.setdefault(start, []).append(rule)
-    return {start: tuple(found) for start, found in index.items()}
-
-
-def _hits(words: list[_Word], rules: DistressRules) -> Iterator[_Hit]:
-    for at, word in enumerate(words):
-        for rule in rules._index.get(word.bare[:_INDEXED], ()):
-            end = _match(rule.steps, words, at)
-            if end is not None:
-                yield _Hit(rule, range(at, end))
-
-
-def _match(steps: tuple[_Step, ...], words: list[_Word], at: int) -> int | None:
-    """Where the phrase that begins at word `at` ends, or None when it does not."""
-    for number, step in enumerate(steps):
-        if not step:
-            rest = steps[number + 1 :]
-            ends = (_match(rest, words, at + gap) for gap in range(_LONGEST_GAP + 1))
-            return next((end for end in ends if end is not None), None)
-        if at >= len(words) or not any(_says(words[at], stem) for stem in step):
-            return None
-        at += 1
-    return at
-
-
-def _says(word: _Word, stem: _Stem) -> bool:
-    length = len(stem.letters)
-    if not (word.bare.startswith(stem.bare) if stem.is_open else word.bare == stem.bare):
-        return False
-    typed = word.letters[:length]
-    return all(letter in {meant, bare} for letter, meant, bare in zip(typed, stem.letters, stem.bare, strict=True))
-
-
-def _crosses_sentence(hit: _Hit, words: list[_Word]) -> bool:
-    return any(word.begins_sentence for word in words[hit.words.start + 1 : hit.words.stop])
-
-
-_TOKEN = re.compile(r"[^\W_]+|[.,;:!?\n]")
-_INVISIBLE = re.compile("['’ʼ`´\u00ad\u0300-\u036f\u200b-\u200f\u2060\ufeff]")  # after composing, marks are strays
-_BASES = str.maketrans("łđøħı", "ldohi")  # letters whose mark Unicode does not take apart
-
-
-def _words(text: str) -> list[_Word]:
-    words: list[_Word] = []
-    begins = True
-    for token in _TOKEN.findall(_plain(text)):
-        if token.isalnum():
-            words.append(_Word(token, _without_marks(token), begins))
-            begins = False
-        else:
-            begins = True
-    return words
-
-
-def _plain(text: str) -> str:
-    return _INVISIBLE.sub("", unicodedata.normalize("NFKC", text).casefold())
-
-
-def _without_marks(letters: str) -> str:
-    """The same letters, one for one, without their marks."""
-    if letters.isascii():
-        return letters
-    return "".join(unicodedata.normalize("NFD", letter)[0] for letter in letters).translate(_BASES)
+_EVERYDAY = "everyday"  # no category: idioms that mean no distress

@@ -4,14 +4,26 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from domain.actions import Basis, Capability, Kind, acknowledgement_key, later_words_key, ticket_key, ticket_note_key
+from domain.actions import (
+    Basis,
+    Capability,
+    Kind,
+    acknowledgement_key,
+    key,
+    later_words_key,
+    message_note_key,
+    ticket_key,
+    ticket_note_key,
+)
 from domain.contact import NoChannel, ReplyChannel, choose_reply_channel, hours_hold
 from domain.customers import Customer, choose_language
 from domain.distress import Distress
+from domain.messages import Message
 from domain.planning import Payload, PlannedAction
 from domain.policy import Policy
 from domain.staffing import answer_by
 from domain.surveys import Judgement, SurveyAnswer
+from domain.triage import Triage
 
 ACKNOWLEDGEMENT = "acknowledgement"
 ACKNOWLEDGEMENT_DISTRESS = "acknowledgement-distress"
@@ -105,6 +117,38 @@ def plan_later_words(answer: SurveyAnswer, case: OpenCase, *, now: datetime) -> 
     """Add to the ticket what the customer wrote after the score that had brought the case: some tools send it later."""
     note = plan_ticket(answer, replace(case, is_new=False), now=now)
     return replace(note, key=later_words_key(case.customer_ref, case.number, answer.source, answer.response_id))
+
+
+def terms_of_message(message: Message, triage: Triage, customer: Customer, policy: Policy) -> CaseTerms:
+    """The terms of a case this message opens: those of an answer that says the same."""
+    return CaseTerms(
+        reason="angry and urgent" if triage.distress is None else triage.distress.category,
+        team=policy.teams.critical_answer if triage.distress is None else policy.teams.distress,
+        priority=policy.survey.priority,
+        answer_by=answer_by(policy.staffing, message.received_at, policy.survey.answer_minutes[customer.tier]),
+    )
+
+
+def plan_message_ticket(message: Message, case: OpenCase, *, now: datetime) -> PlannedAction:
+    """Open the case's ticket, or add this message to it.
+
+    Nothing is written to the customer: every approved acknowledgement thanks for an answer to a survey.
+    """
+    params = {"message": key("message", message.source, message.message_id), "case": case.reference}
+    opening = ticket_key(case.customer_ref, case.number)
+    note = message_note_key(case.customer_ref, case.number, message.source, message.message_id)
+    return PlannedAction(
+        key=opening if case.is_new else note,
+        kind=Kind.TICKET if case.is_new else Kind.TICKET_NOTE,
+        basis=Basis.INTERNAL,
+        capability=Capability.TICKETING,
+        payload=Payload("ticket/1", {**params, "team": case.team, "priority": case.priority})
+        if case.is_new
+        else Payload("ticket-note/1", {**params, "ticket": opening, "priority": case.priority}),
+        due_at=now,
+        urgent=True,
+        after=None if case.is_new else opening,
+    )
 
 
 def plan_acknowledgement(

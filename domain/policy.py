@@ -15,6 +15,7 @@ from domain.distress import DistressRules
 from domain.hours import QuietHours, zone
 from domain.staffing import Staffing
 from domain.surveys import SCALES, SurveyKind, Thresholds
+from domain.triage import TriageRules
 
 
 class Priority(StrEnum):
@@ -179,6 +180,7 @@ class Policy:
     staffing: Staffing
     contact: ContactPolicy
     distress: DistressRules
+    triage: TriageRules
     breaker: BreakerRules
     retry: RetryRules
 

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from gateway import probes, webhooks
+from gateway import messages, probes, webhooks
 from gateway.metrics import Metrics
 from gateway.pages.site import add_pages
 from services.fetching import Fetching
@@ -49,6 +49,7 @@ def create_app(build: Callable[[], Handrail] = Handrail.from_environment, *, roo
         root_path=root_path,
     )
     app.include_router(webhooks.router)
+    app.include_router(messages.router)
     app.include_router(probes.router)
     add_pages(app)
     return app

@@ -29,6 +29,7 @@ class Metrics:
             "handrail_oldest_urgent_seconds", "Age of the oldest urgent action that is due", registry=self._ledger
         )
         self._quarantine = Gauge("handrail_quarantine", "Rows waiting for a person", registry=self._ledger)
+        self._messages = Gauge("handrail_messages_waiting", "Messages a person has to sort", registry=self._ledger)
         self._breakers = Gauge("handrail_breaker_open", "1 while nothing is sent", ["name"], registry=self._ledger)
         self._stopped = Gauge("handrail_stopped", "1 while the kill switch is on", registry=self._ledger)
 
@@ -49,6 +50,7 @@ class Metrics:
             self._actions.labels(capability, state).set(count)
         self._oldest.set(now.oldest_urgent_seconds)
         self._quarantine.set(now.quarantined)
+        self._messages.set(now.messages_waiting)
         for name, is_open in now.breakers.items():
             self._breakers.labels(name).set(is_open)
         self._stopped.set(now.stopped)

@@ -21,6 +21,7 @@ from handrail.commands import (
     quarantine,
     run,
     trace,
+    triage,
     up,
 )
 from handrail.speech import say_json, warn
@@ -47,6 +48,7 @@ app.add_typer(imports.app, name="import")
 app.add_typer(database.app, name="db")
 app.add_typer(operators.app, name="operators")
 app.add_typer(prefect.app, name="prefect")
+app.add_typer(triage.app, name="triage")
 
 
 def main() -> int:

@@ -149,6 +149,9 @@ def _ledger(now: Standing) -> Iterator[Finding]:
         f"{now.quarantined} wait for a person",
         "`handrail quarantine`, or the gateway's page /quarantine",
     )
+    yield _counted(
+        "messages", now.messages_waiting, f"{now.messages_waiting} wait for a person", "`handrail triage list`"
+    )
     for state, do in _PEOPLE.items():
         count = sum(number for (_, at), number in now.actions.items() if at == state)
         yield _counted(str(state), count, f"{count} actions", do)

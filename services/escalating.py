@@ -16,12 +16,16 @@ from domain.escalation import (
     Wordings,
     plan_acknowledgement,
     plan_later_words,
+    plan_message_ticket,
     plan_ticket,
     terms_of,
+    terms_of_message,
 )
+from domain.messages import Message
 from domain.planning import PlannedAction
 from domain.policy import Policy
 from domain.surveys import SurveyAnswer
+from domain.triage import Triage
 from store import cases, customers, surveys
 from store.crash_points import reached
 from store.ledger.enqueue import About, enqueue_all
@@ -108,6 +112,30 @@ def add_later_words(
     note = plan_later_words(answer, stored.case, now=now)
     enqueue_all(connection, [(note, About(customer_id, stored.id, there.id))], run=run, now=now)
     return Escalated(frozenset({note.capability}), f"added words to case {stored.case.reference}")
+
+
+def escalate_message(
+    connection: Connection,
+    message: Message,
+    triage: Triage,
+    customer_id: int,
+    customer: Customer,
+    policy: Policy,
+    *,
+    run: str,
+    now: datetime,
+) -> tuple[int, Escalated]:
+    """As `escalate`, for a message: our id of the case, and what was planned. The customer's row is locked."""
+    terms = terms_of_message(message, triage, customer, policy)
+    [stored] = cases.open_or_join(connection, [cases.Trouble(customer_id, customer.ref, terms)], now=now)
+    silent = f"case {stored.case.reference}" if triage.distress is None else f"{terms.reason}: a person only"
+    customers.set_tact_lock(connection, customer_id, silent, now=now)
+    ticket = plan_message_ticket(message, stored.case, now=now)
+    enqueue_all(connection, [(ticket, About(customer_id, stored.id))], run=run, now=now)
+    reached("case.planned")
+    verb = "opened" if stored.case.is_new else "joined"
+    outcome = f"{verb} case {stored.case.reference}: {terms.reason}; a person replies"
+    return stored.id, Escalated(frozenset({ticket.capability}), outcome)
 
 
 def acknowledgement_anew(

@@ -8,7 +8,7 @@ from typing import Any
 
 from domain.actions import FINAL, State
 from services.wiring import Handrail
-from store import care, differences, overview
+from store import care, differences, messages, overview
 from store.database import Database
 from store.inbox import quarantined
 
@@ -22,6 +22,7 @@ class Standing:
     actions: dict[tuple[str, str], int]
     oldest_urgent_seconds: float
     quarantined: int
+    messages_waiting: int
     breakers: dict[str, bool]
     stopped: bool
 
@@ -34,6 +35,7 @@ def standing(database: Database, *, now: datetime) -> Standing:
             actions=overview.open_counts(connection),
             oldest_urgent_seconds=0.0 if oldest is None else max(0.0, (now - oldest).total_seconds()),
             quarantined=quarantined(connection),
+            messages_waiting=messages.waiting_count(connection),
             breakers=overview.breakers(connection),
             stopped=bool(overview.is_stopped(connection).stopped),
         )

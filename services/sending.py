@@ -149,13 +149,14 @@ def _ticket(action: Armed, customer: Customer, context: Context) -> ports.Ticket
 
 def _note(action: Armed, customer: Customer, context: Context) -> ports.TicketNote:
     params = action.payload["params"]
-    text = params.get("text")  # what colleagues are asked for; else the note is one more answer
+    text = params.get("text")  # what colleagues are asked for; else the note is one more answer or message
     if text is None:
+        what = "message" if "message" in params else "answer"
         headline = (
-            "The case is open again: it was not over." if "reopened" in params else "Another answer in this case."
+            "The case is open again: it was not over." if "reopened" in params else f"Another {what} in this case."
         )
-        answer = f"{params['source']}/{params['response']}"
-        text = f"{headline}\n{_story(context, only=answer)}"
+        one = params.get("message") or f"{params['source']}/{params['response']}"
+        text = f"{headline}\n{_story(context, only=one)}"
     return ports.TicketNote(
         ticket_key=params["ticket"],
         customer_ref=customer.ref,
@@ -207,16 +208,22 @@ def _sms(action: Armed, customer: Customer, template: Template, words: Rendered)
 def _headline(context: dict[str, Any]) -> str:
     said = context["said"]
     if not said:
-        return "a customer needs a person"
+        wrote = context.get("wrote")
+        return f"{wrote[0]['distress'] or 'angry and urgent'} · message" if wrote else "a customer needs a person"
     worst = min(said, key=lambda one: one["score"])
     return f"{worst['distress'] or 'unhappy'} · {worst['survey'].upper()} {worst['score']}"
 
 
 def _story(context: dict[str, Any], only: str | None = None) -> str:
-    """What the customer said in this case, newest first, as plain text; or one answer of it."""
+    """What the customer said in this case, newest first, as plain text; or one answer or message of it."""
     lines = [
         f"{one['survey'].upper()} {one['score']}, answered {one['answered_at']}:\n{one['words'] or '(no words)'}"
         for one in context["said"]
         if only is None or one["response"] == only
+    ]
+    lines += [
+        f"Wrote {one['received_at']}: {one['subject'] or ''}\n{one['words']}"
+        for one in context.get("wrote", ())
+        if only is None or one["message"] == only
     ]
     return "\n\n".join(lines) or "No answer is on file for this case."

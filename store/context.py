@@ -6,8 +6,9 @@ from typing import Any
 
 from sqlalchemy import BindParameter, Connection, Row, Select, Table, UnaryExpression, bindparam, func, select
 
-from domain.actions import FINAL
+from domain.actions import FINAL, key
 from store.ledger.rows import actions, cases, customers
+from store.messages import messages as written_messages
 from store.surveys import StoredAnswer, as_stored, survey_responses
 
 _HISTORY = 20
@@ -26,6 +27,12 @@ def _newest(table: Table, *order: UnaryExpression[Any], only: Any = True) -> Sel
 _PEOPLE = select(customers).where(customers.c.id.in_(_CUSTOMERS))
 _ANSWERS = _newest(survey_responses, survey_responses.c.received_at.desc(), survey_responses.c.id.desc())
 _CASES = _newest(cases, cases.c.number.desc())
+_WRITTEN = _newest(
+    written_messages,
+    written_messages.c.received_at.desc(),
+    written_messages.c.id.desc(),
+    only=written_messages.c.case_id.is_not(None),
+)
 _MESSAGES = _newest(actions, actions.c.id.desc(), only=actions.c.basis != "internal")
 
 
@@ -38,11 +45,13 @@ def bundles(connection: Connection, wanted: Sequence[tuple[int, int | None]]) ->
     people = {row.id: _person(row) for row in connection.execute(_PEOPLE, asked)}
     answers = {who: [as_stored(row) for row in rows] for who, rows in _by_customer(connection, _ANSWERS, asked)}
     opened = {who: [_case(row) for row in rows] for who, rows in _by_customer(connection, _CASES, asked)}
+    written = dict(_by_customer(connection, _WRITTEN, asked))
     messages = {who: [_message(row) for row in rows] for who, rows in _by_customer(connection, _MESSAGES, asked)}
     return [
         {
             "customer": people[who],
             "said": [_said(one) for one in answers.get(who, ()) if case_id is not None and one.case_id == case_id],
+            "wrote": [_wrote(row) for row in written.get(who, ()) if case_id is not None and row.case_id == case_id],
             "earlier_answers": [
                 _said(one) for one in answers.get(who, ()) if case_id is None or one.case_id != case_id
             ],
@@ -86,6 +95,18 @@ def _said(stored: StoredAnswer) -> dict[str, Any]:
         "words": answer.comment,
         "distress": stored.distress,
         "answered_at": _iso(answer.answered_at),
+    }
+
+
+def _wrote(row: Row[Any]) -> dict[str, Any]:
+    """A message of theirs, with what rules made of it."""
+    return {
+        "message": key("message", row.source, row.message_id),
+        "topic": row.topic,
+        "subject": row.subject,
+        "words": row.words,
+        "distress": row.distress,
+        "received_at": _iso(row.received_at),
     }
 
 

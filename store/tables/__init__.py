@@ -15,6 +15,7 @@ from store.tables.ledger import (
     Receipt,
     Review,
 )
+from store.tables.messages import Message, MessageSorting
 from store.tables.operations import Control, ControlChange, IntegrationState, OperatorSession, PublishedTemplate
 
 metadata = SQLModel.metadata
@@ -32,6 +33,8 @@ __all__ = [
     "Evidence",
     "InboxEvent",
     "IntegrationState",
+    "Message",
+    "MessageSorting",
     "OperatorSession",
     "Promise",
     "PublishedTemplate",

@@ -21,6 +21,13 @@ distress:
     bereavement:
       pl:
         - zmarł*
+triage:
+  confident_at_least: 0.6
+  topics:
+    billing:
+      en: [invoice*]
+  urgent: {en: [immediately]}
+  angry: {en: [furious]}
 """
 )
 """The shipped policy without most of its words, which take a while to read."""
@@ -97,6 +104,9 @@ def test_shipped_policy_says_what_the_design_promises() -> None:
             "must begin with https:// and contain {reference}",
         ),
         ("at_most: {nps: 1", "at_most: {nps: 11", "cases", "nps bad_peak_at_most 11 is not on its scale"),
+        ("    billing:", "    biling:", "triage.topics.biling", '(did you mean "billing"?)'),
+        ("confident_at_least: 0.6", "confident_at_least: 6", "triage", "must lie between 0 and 1"),
+        ("[furious]", '["*"]', "triage", 'not a phrase: "*"'),
         ("    hours: pon.–pt. 8:00–18:00", '    hours: " "', "human.pl", "every message offers a person"),
     ],
 )

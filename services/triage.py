@@ -1,0 +1,194 @@
+"""Messages in: verified, read, sorted by rules, durable before they are answered; and what people say of them."""
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from data_contracts.messages import read_form, read_mail
+from data_contracts.problems import ContractBroken, NotStrictJson, Problem
+from domain.actions import Capability
+from domain.messages import Message
+from domain.policy import Policy
+from domain.triage import Topic, Triage, triage
+from integrations.ports import Headers, SurveyIntake
+from services.escalating import escalate_message
+from services.intake import REUSED_ID, Answer, UnknownSource
+from services.reporting import iso
+from services.wiring import Handrail
+from store import customers, inbox, messages
+from store.crash_points import reached
+from store.database import Database
+
+_log = logging.getLogger("services.triage")
+
+
+class UnknownMessage(LookupError):
+    """There is no message of this number."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """A message that keeps its contract: what it means, and the customers who may have written it."""
+
+    message: Message
+    triage: Triage
+    writers: Sequence[str]
+
+
+async def receive_message(handrail: Handrail, source: str, headers: Headers, body: bytes, *, is_mail: bool) -> Answer:
+    """Take one delivery: a web form's JSON, or a raw mail. Raises UnknownSource, and SignatureRefused.
+
+    Who may deliver is said once, by the sources of integrations.yaml: each signs with its own secret.
+    """
+    intakes: Mapping[str, SurveyIntake] = handrail.roster.intakes
+    if source not in intakes:
+        raise UnknownSource(source)
+    now = handrail.clock()
+    verified = intakes[source].verify(headers, body, now)
+    read: _Read | None = None
+    problems: Sequence[Problem] = ()
+    http_status = 202
+    try:
+        read = await asyncio.to_thread(_read, handrail, source, body, now, is_mail)
+    except NotStrictJson as broken:
+        problems, http_status = broken.problems, 400
+    except ContractBroken as broken:
+        problems = broken.problems
+    arrival = inbox.Arrival(f"messages/{source}", verified.webhook_id, hashlib.sha256(body).hexdigest(), now)
+
+    def store(connection: Connection) -> Answer:
+        return _store(connection, arrival, body, read, problems, http_status, handrail.policy)
+
+    answer = await asyncio.wrap_future(handrail.writer.submit(store))
+    reached("intake.durable")
+    return answer
+
+
+def _read(handrail: Handrail, source: str, body: bytes, now: datetime, is_mail: bool) -> _Read:
+    message = read_mail(body, source, now) if is_mail else read_form(body, source, now)
+    with handrail.database.read() as connection:  # addresses are looked through one by one: never in a write
+        writers = messages.writers(connection, message)
+    return _Read(message, triage(message, handrail.policy.triage, handrail.policy.distress), writers)
+
+
+def _store(
+    connection: Connection,
+    arrival: inbox.Arrival,
+    body: bytes,
+    read: _Read | None,
+    problems: Sequence[Problem],
+    http_status: int,
+    policy: Policy,
+) -> Answer:
+    [delivery] = inbox.receive(connection, [arrival])
+    at = arrival.received_at
+    if not delivery.is_new:
+        if arrival.body_hash != delivery.body_hash and not _is_kept(connection, delivery, body):
+            _log.warning("%s: %s came again with another body; it is in quarantine", arrival.source, delivery.event_id)
+            kept = [REUSED_ID.as_json()]
+            inbox.keep(connection, arrival.source, arrival.webhook_id, body, kept, inbox_id=delivery.id, now=at)
+        return _answer(delivery, duplicate=True, urgent=frozenset())
+    if read is None:
+        rows = [problem.as_json() for problem in problems]
+        delivery = inbox.refuse(
+            connection, delivery, arrival.source, arrival.webhook_id, body, rows, http_status=http_status, now=at
+        )
+        return _answer(delivery, duplicate=False, urgent=frozenset())
+    return _answer(delivery, duplicate=False, urgent=_accept(connection, read, policy, now=at))
+
+
+def _accept(connection: Connection, read: _Read, policy: Policy, *, now: datetime) -> frozenset[Capability]:
+    """Record a message and plan what it calls for; the capabilities with something urgent.
+
+    The same (source, message id) again changes nothing, whatever it was delivered as.
+    """
+    message, found = read.message, read.triage
+    known = customers.locked(connection, read.writers[0]) if len(read.writers) == 1 else None
+    escalates = known is not None and found.calls_for_case
+    fate = _fate(read, policy, None if known is None else known[0], escalates=escalates)
+    number = messages.save(connection, message, found, fate)
+    if number is None or known is None or not escalates:
+        return frozenset()
+    case_id, escalated = escalate_message(connection, message, found, *known, policy, run="gateway", now=now)
+    messages.conclude(connection, number, escalated.outcome, case_id)
+    return escalated.urgent
+
+
+def _fate(read: _Read, policy: Policy, customer_id: int | None, *, escalates: bool) -> messages.Fate:
+    found = read.triage
+    if escalates:
+        return messages.Fate(customer_id, "escalated", "a person replies")
+    if read.message.is_automatic:
+        return messages.Fate(customer_id, "sorted", "written by a robot: filed")
+    if customer_id is None:
+        who = "several customers have this address" if len(read.writers) > 1 else "nobody we know wrote it"
+        return messages.Fate(None, "waiting", f"{who}: a person sorts")
+    if not found.is_sure(policy.triage):
+        return messages.Fate(customer_id, "waiting", "rules are not sure: a person sorts")
+    return messages.Fate(customer_id, "sorted", f"{found.topic}, by rules")
+
+
+def _is_kept(connection: Connection, delivery: inbox.Delivery, body: bytes) -> bool:
+    kept = inbox.quarantine.c
+    same = select(kept.id).where(kept.inbox_id == delivery.id, kept.body == body).limit(1)
+    return connection.execute(same).first() is not None
+
+
+def _answer(delivery: inbox.Delivery, *, duplicate: bool, urgent: frozenset[Capability]) -> Answer:
+    told = {"event_id": delivery.event_id, "duplicate": duplicate, "status": delivery.status}
+    return Answer(delivery.http_status, {**told, "problems": delivery.problems}, urgent)
+
+
+def waiting_messages(database: Database, *, limit: int) -> list[dict[str, Any]]:
+    """What waits for a person, the gravest first, with the customers' words."""
+    with database.read() as connection:
+        rows = messages.waiting(connection, limit=limit)
+    return [
+        {
+            "id": row.id,
+            "received_at": iso(row.received_at),
+            "urgency": row.urgency,
+            "distress": row.distress,
+            "customer": row.ref,
+            "from": row.claimed_ref or row.address,
+            "language": row.language,
+            "rules_say": row.topic,
+            "confidence": row.confidence,
+            "why": row.outcome,
+            "subject": row.subject,
+            "words": row.words,
+        }
+        for row in rows
+    ]
+
+
+def sort_message(database: Database, number: int, topic: Topic, *, by: str, now: datetime) -> dict[str, Any]:
+    """Keep a person's word on what a message is about. Raises UnknownMessage."""
+    with database.write("sort a message") as connection:
+        before = messages.sort(connection, number, topic, by=by, now=now)
+    if before is None:
+        raise UnknownMessage(number)
+    return {"id": number, "rules_said": before.topic, "confidence": before.confidence, "topic": topic, "by": by}
+
+
+def triage_report(database: Database) -> dict[str, Any]:
+    """How often rules were right, by what people said: a row for each (language, rules, person)."""
+    with database.read() as connection:
+        rows = messages.confusion(connection)
+        standing = messages.standing(connection)
+    confusion = [
+        {"language": row.language, "rules": row.rules, "person": row.person, "count": row.count} for row in rows
+    ]
+    right = sum(row["count"] for row in confusion if row["rules"] == row["person"])
+    return {
+        "messages": standing,
+        "sorted_by_people": sum(row.count for row in rows),
+        "agreed": right,
+        "confusion": confusion,
+    }

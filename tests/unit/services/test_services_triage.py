@@ -1,0 +1,222 @@
+"""Messages on the books: sorted by rules or left to a person, escalated like critical answers, once each."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from domain.actions import Capability
+from domain.triage import Topic
+from integrations.errors import SignatureRefused
+from services.intake import Answer
+from services.triage import UnknownMessage, receive_message, sort_message, triage_report, waiting_messages
+from services.wiring import Handrail
+
+GRIEF = "Mój mąż zmarł w zeszłym tygodniu i nie wiem, co z umową."
+FURY = "I am furious about this, answer me immediately"
+NOW = datetime(2026, 3, 4, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def write(handrail: Handrail, signed: Any, on_file: Callable[..., int]) -> Callable[..., Any]:
+    """`await write(text)`: the web form's message of C-1, who is on file; nothing is sent."""
+    on_file("C-1", email="anna@example.com", language="pl")
+
+    async def send(text: str, message_id: str = "m-1", webhook_id: str | None = None, **more: Any) -> Answer:
+        body = json.dumps({"message_id": message_id, "text": text, "customer_ref": "C-1", **more}).encode()
+        headers = signed(body, webhook_id or f"w-{message_id}")
+        return await receive_message(handrail, "standard", headers, body, is_mail=False)
+
+    return send
+
+
+async def test_what_rules_are_sure_of_is_sorted(installation: Any, write: Any) -> None:
+    answer = await write("Where is my parcel? The courier never came.")
+
+    [row] = installation.rows("messages")
+    assert (answer.http_status, answer.body["status"], answer.urgent) == (202, "accepted", frozenset())
+    assert (row.topic, row.state, row.language, row.urgency) == ("delivery", "sorted", "en", "normal")
+    assert installation.states() == {}
+
+
+async def test_what_rules_are_not_sure_of_waits_for_a_person(installation: Any, write: Any) -> None:
+    await write("Thank you for everything, have a nice day")
+
+    [waiting] = waiting_messages(installation.database, limit=10)
+    assert (waiting["customer"], waiting["rules_say"], waiting["why"]) == (
+        "C-1",
+        None,
+        "rules are not sure: a person sorts",
+    )
+
+
+@pytest.mark.parametrize(("text", "reason"), [(GRIEF, "bereavement"), (FURY, "angry and urgent")])
+async def test_distress_and_urgent_anger_open_a_case(installation: Any, write: Any, text: str, reason: str) -> None:
+    answer = await write(text)
+
+    [case], [row] = installation.rows("cases"), installation.rows("messages")
+    assert (case.reason, row.case_id, row.state) == (reason, case.id, "escalated")
+    assert installation.states() == {"case/C-1/1/ticket": "ready"}
+    assert {str(capability) for capability in answer.urgent} == {"ticketing"}
+    assert installation.rows("customers")[0].tact_lock.startswith("bereavement" if text == GRIEF else "case C-1-1")
+
+
+async def test_a_second_one_joins_the_case(installation: Any, write: Any) -> None:
+    await write(GRIEF)
+    await write(FURY, "m/2")
+
+    assert len(installation.rows("cases")) == 1
+    assert set(installation.states()) == {"case/C-1/1/ticket", "case/C-1/1/ticket/message/standard/m%2F2"}
+
+
+async def test_a_message_joins_the_case_an_answer_opened(installation: Any, write: Any, answered: Any) -> None:
+    ticket, _ = answered("C-1")
+    await write(GRIEF)
+
+    assert ticket == "case/C-1/1/ticket"
+    assert installation.action("case/C-1/1/ticket/message/standard/m-1").after_id == installation.action(ticket).id
+
+
+async def test_colleagues_get_the_words_and_the_customer_gets_no_machines_answer(
+    installation: Any, handrail: Handrail, write: Any
+) -> None:
+    await write(GRIEF)
+    await write(FURY, "m-2")
+    for _ in range(2):
+        await handrail.dispatcher.run_once(capability=Capability.TICKETING, run="t")
+
+    operations = [operation for operation, _ in installation.effects()]
+    assert operations == ["open_ticket", "add_note"]
+    told = [effect[2] for effect in installation.ticketing.effects]
+    assert GRIEF in told[0].body
+    assert FURY in told[1].text
+    assert GRIEF not in told[1].text
+
+
+@pytest.mark.parametrize("webhook_id", ["w-m-1", "w-other"])
+async def test_the_same_message_twice_changes_nothing(installation: Any, write: Any, webhook_id: str) -> None:
+    await write(GRIEF)
+    before = {name: installation.rows(name) for name in ("messages", "cases", "actions", "customers")}
+
+    again = await write(GRIEF, webhook_id=webhook_id)
+
+    assert {name: installation.rows(name) for name in before} == before
+    assert again.body["duplicate"] is (webhook_id == "w-m-1")
+    assert again.urgent == frozenset()
+
+
+async def test_the_same_message_at_two_gateways_at_once_is_one(
+    installation: Any, handrail: Handrail, signed: Any, on_file: Any
+) -> None:
+    on_file("C-1")
+    body = json.dumps({"message_id": "m-1", "text": GRIEF, "customer_ref": "C-1"}).encode()
+    async with installation.handrail() as other:
+        answers = await asyncio.gather(
+            *(
+                receive_message(gateway, "standard", signed(body, f"w-{number}"), body, is_mail=False)
+                for number in range(8)
+                for gateway in (handrail, other)
+            )
+        )
+
+    assert {answer.http_status for answer in answers} == {202}
+    assert sum(answer.urgent != frozenset() for answer in answers) == 1
+    assert len(installation.rows("messages")) == 1
+    assert installation.states() == {"case/C-1/1/ticket": "ready"}
+
+
+async def test_another_body_under_a_known_id_is_kept_for_a_person(installation: Any, write: Any) -> None:
+    await write("Where is my parcel?")
+    for _ in range(2):
+        await write("My husband passed away", "m-2", webhook_id="w-m-1")
+
+    assert len(installation.rows("messages")) == 1
+    assert len(installation.rows("quarantine")) == 1
+
+
+@pytest.mark.parametrize("who", [{"customer_ref": "C-9"}, {"customer_ref": None, "email": "nobody@example.com"}])
+async def test_of_people_we_do_not_know_a_person_sorts(installation: Any, write: Any, who: Any) -> None:
+    answer = await write(GRIEF, **who)
+
+    [waiting] = waiting_messages(installation.database, limit=10)
+    assert waiting["why"] == "nobody we know wrote it: a person sorts"
+    assert (waiting["distress"], waiting["customer"]) == ("bereavement", None)
+    assert (installation.states(), installation.rows("cases"), answer.urgent) == ({}, [], frozenset())
+
+
+async def test_an_address_finds_its_customer_unless_several_share_it(
+    installation: Any, write: Any, on_file: Any
+) -> None:
+    await write(GRIEF, customer_ref=None, email="Anna@example.com")
+    on_file("C-2", email="anna@example.com")
+    await write(GRIEF, "m-2", customer_ref=None, email="anna@example.com")
+
+    first, second = installation.rows("messages")
+    assert (first.state, second.state) == ("escalated", "waiting")
+    assert second.outcome == "several customers have this address: a person sorts"
+
+
+async def test_a_robots_mail_is_filed(installation: Any, handrail: Handrail, signed: Any, write: Any) -> None:
+    mail = b"From: anna@example.com\r\nMessage-ID: <1@x>\r\nAuto-Submitted: auto-replied\r\n\r\nI am in hospital."
+    await receive_message(handrail, "standard", signed(mail, "w-1"), mail, is_mail=True)
+
+    [row] = installation.rows("messages")
+    assert (row.state, row.distress, row.outcome) == ("sorted", None, "written by a robot: filed")
+
+
+async def test_what_breaks_its_contract_waits_byte_for_byte(installation: Any, handrail: Handrail, signed: Any) -> None:
+    answer = await receive_message(handrail, "standard", signed(b"{}", "w-1"), b"{}", is_mail=False)
+
+    assert (answer.http_status, answer.body["status"]) == (202, "quarantined")
+    assert [row.body for row in installation.rows("quarantine")] == [b"{}"]
+
+
+async def test_a_forged_message_leaves_no_trace(installation: Any, handrail: Handrail, signed: Any) -> None:
+    with pytest.raises(SignatureRefused):
+        await receive_message(handrail, "standard", signed(b"{}", "w-1"), b"{ }", is_mail=False)
+
+    assert installation.rows("inbox") == installation.rows("messages") == []
+
+
+async def test_the_gravest_waits_first(installation: Any, write: Any) -> None:
+    nobody = {"customer_ref": "C-9"}
+    await write("hello there", "m-1", **nobody)
+    await write("please answer immediately", "m-2", **nobody)
+    await write(GRIEF, "m-3", **nobody)
+
+    words = [one["words"] for one in waiting_messages(installation.database, limit=10)]
+    assert words == [GRIEF, "please answer immediately", "hello there"]
+
+
+async def test_what_people_say_is_kept_and_the_report_counts_their_latest_word(installation: Any, write: Any) -> None:
+    await write("Where is my parcel? The courier never came.")
+    await write("Hello there, have a nice day", "m-2")
+    first, second = (row.id for row in installation.rows("messages"))
+
+    sort_message(installation.database, second, Topic.COMPLAINT, by="Ewa", now=NOW)
+    sort_message(installation.database, second, Topic.OTHER, by="Jan", now=NOW)
+    sort_message(installation.database, first, Topic.DELIVERY, by="Ewa", now=NOW)
+
+    assert waiting_messages(installation.database, limit=10) == []
+    assert [(row.topic, row.by) for row in installation.rows("message_sortings")] == [
+        ("complaint", "Ewa"),
+        ("other", "Jan"),
+        ("delivery", "Ewa"),
+    ]
+    assert [row.topic for row in installation.rows("messages")] == ["delivery", None]
+    report = triage_report(installation.database)
+    assert (report["messages"], report["sorted_by_people"], report["agreed"]) == ({"sorted": 2}, 2, 1)
+    assert {(row["rules"], row["person"], row["count"]) for row in report["confusion"]} == {
+        ("delivery", "delivery", 1),
+        (None, "other", 1),
+    }
+
+
+def test_a_message_nobody_has_cannot_be_sorted(installation: Any) -> None:
+    with pytest.raises(UnknownMessage):
+        sort_message(installation.database, 7, Topic.OTHER, by="Ewa", now=NOW)
+
+    assert installation.rows("message_sortings") == []
