@@ -21,6 +21,11 @@ class State(StrEnum):
     EXPIRED = "expired"  # pointless by now (`not_after`)
     NEEDS_HUMAN = "needs_human"  # set aside until a named person settles it
 
+    @property
+    def words(self) -> str:
+        """The state as pages and messages say it."""
+        return _STATE_WORDS.get(self, self.value)
+
 
 class Basis(StrEnum):
     """Why an action may be done; decides what holds it back."""
@@ -74,6 +79,14 @@ class WriteClass(StrEnum):
         """The class as pages and messages say it."""
         return _CLASS_WORDS[self]
 
+
+_STATE_WORDS: Mapping[State, str] = {
+    State.AWAITING_REVIEW: "waits for a review",
+    State.CLAIMED: "reserved",
+    State.SENDING: "being sent",
+    State.NEEDS_HUMAN: "waits for a person",
+}
+"""Those whose word says it already are left out."""
 
 _CLASS_WORDS: Mapping[WriteClass, str] = {
     WriteClass.A: "safe to repeat (the vendor knows our key)",

@@ -8,9 +8,13 @@ _CLOSE_ENOUGH = 0.6  # difflib's ratio; below it a suggestion misleads more than
 
 def nearest(word: str, valid: Iterable[str]) -> str | None:
     """The valid word most like `word` (case, `-` and `_` do not matter), or None when none is alike."""
+    return next(iter(all_near(word, valid, most=1)), None)
+
+
+def all_near(word: str, valid: Iterable[str], *, most: int = 5) -> list[str]:
+    """The valid words like `word`, the nearest first."""
     spelled = {_plain(candidate): candidate for candidate in valid}
-    found = difflib.get_close_matches(_plain(word), list(spelled), n=1, cutoff=_CLOSE_ENOUGH)
-    return spelled[found[0]] if found else None
+    return [spelled[near] for near in difflib.get_close_matches(_plain(word), list(spelled), most, _CLOSE_ENOUGH)]
 
 
 def did_you_mean(word: str, valid: Iterable[str]) -> str:

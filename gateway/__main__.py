@@ -4,14 +4,17 @@ import gc
 import logging
 import socket
 import sys
+from urllib.parse import urlsplit
 
 import uvicorn
 from pydantic import ValidationError
 
 from data_contracts.policy import PolicyProblem
 from gateway.app import create_app
+from gateway.pages.visitors import refuse_open_pages
 from gateway.probes import not_ready
 from integrations.errors import ConfigurationError
+from services.operators import load_operators
 from services.wiring import Handrail
 
 _log = logging.getLogger("gateway")
@@ -23,6 +26,7 @@ def main() -> int:
     logging.getLogger("httpx").setLevel(logging.WARNING)
     try:
         handrail = Handrail.from_environment()
+        refuse_open_pages(handrail.settings, load_operators(handrail.settings.operators_file))
     except ValidationError as problem:
         wrong = [f"HANDRAIL_{str(one['loc'][0]).upper()}: {one['msg']}" for one in problem.errors(include_url=False)]
         return _cannot_start("; ".join(wrong))
@@ -31,7 +35,7 @@ def main() -> int:
     if (problem_there := not_ready(handrail.database)) is not None:
         return _cannot_start(problem_there)
     settings = handrail.settings
-    app = create_app(lambda: handrail)
+    app = create_app(lambda: handrail, root_path=urlsplit(settings.gateway_url).path.rstrip("/"))
     sys.setswitchinterval(0.001)  # of 5 ms: so long would the event loop stand still while another thread computes
     gc.collect()
     gc.freeze()  # what was imported stays; to look through it for garbage would halt every thread for 0.1 s

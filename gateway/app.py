@@ -1,4 +1,4 @@
-"""The gateway: webhooks in, health and metrics out, urgent actions dispatched on the spot."""
+"""The gateway: webhooks in, urgent actions dispatched on the spot, pages for operators, health and metrics."""
 
 import logging
 from collections.abc import AsyncIterator, Callable
@@ -8,19 +8,25 @@ from fastapi import FastAPI
 
 from gateway import probes, webhooks
 from gateway.metrics import Metrics
+from gateway.pages.site import add_pages
+from services.operators import load_operators
 from services.urgent import UrgentDispatch
 from services.wiring import Handrail
 
 _log = logging.getLogger("gateway")
 
 
-def create_app(build: Callable[[], Handrail] = Handrail.from_environment) -> FastAPI:
-    """The application. `build` makes what it works on when it starts, and is how tests hand in their own."""
+def create_app(build: Callable[[], Handrail] = Handrail.from_environment, *, root_path: str = "") -> FastAPI:
+    """The application. `build` makes what it works on when it starts, and is how tests hand in their own.
+
+    `root_path` is what a proxy has put before our paths.
+    """
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with build() as handrail:
             app.state.handrail = handrail
+            app.state.operators = load_operators(handrail.settings.operators_file)
             app.state.metrics = Metrics(handrail)
             app.state.urgent = UrgentDispatch(handrail)
             app.state.urgent.start()
@@ -36,7 +42,9 @@ def create_app(build: Callable[[], Handrail] = Handrail.from_environment) -> Fas
         lifespan=lifespan,
         docs_url=None,  # its page loads scripts from outside; /openapi.json says the same
         redoc_url=None,
+        root_path=root_path,
     )
     app.include_router(webhooks.router)
     app.include_router(probes.router)
+    add_pages(app)
     return app

@@ -8,7 +8,20 @@ import sys
 
 import typer
 
-from handrail.commands import actions, controls, database, demo, doctor, imports, prefect, run, trace, up
+from handrail.commands import (
+    actions,
+    controls,
+    database,
+    demo,
+    doctor,
+    imports,
+    operators,
+    prefect,
+    quarantine,
+    run,
+    trace,
+    up,
+)
 from handrail.speech import say_json, warn
 
 app = typer.Typer(
@@ -27,8 +40,10 @@ app.command("stop")(controls.stop)
 app.command("start")(controls.start)
 app.command("doctor")(doctor.doctor)
 app.add_typer(actions.app, name="actions")
+app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(imports.app, name="import")
 app.add_typer(database.app, name="db")
+app.add_typer(operators.app, name="operators")
 app.add_typer(prefect.app, name="prefect")
 
 

@@ -144,7 +144,10 @@ def _ledger(now: Standing) -> Iterator[Finding]:
         "breakers", len(opened), f"open: {', '.join(opened)}", "see that integration's line; it closes by itself"
     )
     yield _counted(
-        "quarantine", now.quarantined, f"{now.quarantined} wait for a person", "correct them at their source"
+        "quarantine",
+        now.quarantined,
+        f"{now.quarantined} wait for a person",
+        "`handrail quarantine`, or the gateway's page /quarantine",
     )
     for state, do in _PEOPLE.items():
         count = sum(number for (_, at), number in now.actions.items() if at == state)
@@ -218,8 +221,14 @@ def _deployments(deployed: Sequence[dict[str, Any]]) -> Finding:
     if missing:
         words = f"not deployed, so nothing runs them: {', '.join(missing)}"
         return Finding("deployments", Verdict.FAIL, words, "run `handrail prefect apply`")
-    idle = sorted(one["name"] for one in deployed if one["paused"] or not any(s["active"] for s in one["schedules"]))
+    scheduled = {one["name"] for one in declared if "schedules" in one}
+    idle = sorted(
+        one["name"]
+        for one in deployed
+        if one["paused"] or (one["name"] in scheduled and not any(s["active"] for s in one["schedules"]))
+    )
     if idle:
         words = f"paused by somebody, so what is due waits: {', '.join(idle)}"
         return Finding("deployments", Verdict.WARN, words, "switch the schedule on again in Prefect's UI")
-    return Finding("deployments", Verdict.OK, f"{len(declared)} deployed and scheduled")
+    words = f"{len(scheduled)} deployed and scheduled, {len(declared) - len(scheduled)} run by hand"
+    return Finding("deployments", Verdict.OK, words)

@@ -1,11 +1,14 @@
-"""The database of the installation, opened for one command."""
+"""The installation, opened for one command."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from handrail.failures import CommandFailed
+from integrations.errors import ConfigurationError
+from integrations.registry import load_roster
 from services.settings import load_settings
+from services.tracing import Places
 from store.database import Database
 
 
@@ -24,3 +27,14 @@ def the_database() -> Iterator[Database]:
         yield database
     finally:
         database.close()
+
+
+def the_places() -> Places:
+    """Where links lead. A shell that has not the vendors' secrets still tells the story, with fewer links."""
+    settings, variables = load_settings()
+    try:
+        text = settings.integrations.read_text(encoding="utf-8")
+        roster = load_roster(text, variables, str(settings.integrations), lease_seconds=settings.lease_seconds)
+    except (OSError, ConfigurationError):
+        return Places(prefect_ui=settings.prefect_ui)
+    return Places(roster, settings.prefect_ui)

@@ -8,6 +8,7 @@ from data_contracts.policy import PolicyProblem
 from handrail.failures import CommandFailed
 from integrations.errors import ConfigurationError, IntegrationError
 from services.import_files import UnreadableFile
+from services.quarantine import CannotDecide
 from store.ledger.settle import CannotSettle
 from templates.library import TemplateProblem
 
@@ -19,6 +20,7 @@ _SPEAK_FOR_THEMSELVES = (
     CannotSettle,
     TemplateProblem,
     UnreadableFile,
+    CannotDecide,
 )
 
 

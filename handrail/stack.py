@@ -206,7 +206,7 @@ def own_variables(directory: Path, addresses: Addresses, given: Mapping[str, str
     """What is kept in stack.env: the stack's addresses and secrets, and the settings somebody gave, which win."""
     names = [f"HANDRAIL_{name.upper()}" for name in Settings.model_fields]
     chosen = {name: given[name] for name in names if given.get(name)}
-    for name in ("HANDRAIL_POLICY", "HANDRAIL_INTEGRATIONS"):  # as seen from where it was started
+    for name in ("HANDRAIL_POLICY", "HANDRAIL_INTEGRATIONS", "HANDRAIL_OPERATORS"):  # as seen from where it was started
         if name in chosen:
             chosen[name] = str(Path(chosen[name]).resolve())
     return {

@@ -186,6 +186,14 @@ class Batches(Protocol):
 
 
 @runtime_checkable
+class Pages(Protocol):
+    """What a port has beside its writes when its vendor shows people a page of each."""
+
+    def page_of(self, operation: str, external_id: str, *, key: str) -> str | None:
+        """The address of what a write of `operation` made, for a colleague's browser; None: it has no page."""
+
+
+@runtime_checkable
 class Ticketing(Port, Protocol):
     """A ticket desk."""
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any, ClassVar
+from urllib.parse import quote
 
 from pydantic import Field, SecretStr
 
@@ -25,6 +26,15 @@ COLLECTIONS: Mapping[str, str] = {
     "place_call": "calls",
 }
 """Where under /api each operation creates something."""
+
+_PAGES: Mapping[str, str] = {
+    "open_ticket": "ticket",
+    "upsert_task": "task",
+    "send_mail": "mail",
+    "send_sms": "sms",
+    "place_call": "call",
+}
+"""The word of each operation's items in the addresses of the sandbox's page."""
 
 BATCH = 100
 """Most items one call to `/api/<collection>/batch` may carry."""
@@ -54,6 +64,7 @@ class SandboxPort:
     def __init__(self, config: SandboxConfig) -> None:
         self._name = integration_name(self.CAPABILITY, VENDOR)
         self._write_class = config.write_class
+        self._url = str(config.url).rstrip("/")
         self._http = HttpIntegration(
             self._name,
             config,
@@ -102,6 +113,11 @@ class SandboxPort:
         except (LookupError, TypeError, AttributeError, ValueError):
             pass  # leaving the block drops the cause: it may quote the answer
         return self._http.lost_item()
+
+    def page_of(self, operation: str, external_id: str, *, key: str) -> str | None:
+        """The item on the sandbox's page; a note is shown with its ticket."""
+        word = _PAGES.get(operation)
+        return f"{self._url}/#{word}={quote(key, safe='/')}" if word else None
 
     async def aclose(self) -> None:
         """Closes the connections."""

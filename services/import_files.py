@@ -27,6 +27,14 @@ class UnreadableFile(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Layout:
+    """How the rows of one CSV are read."""
+
+    columns: Sequence[str]
+    separator: str
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
     """One row of a file: its cells, or what is wrong with it."""
 
@@ -34,6 +42,8 @@ class Row:
     raw: bytes
     cells: Mapping[str | None, object] | None = None
     problems: Sequence[Problem] = ()
+    layout: Layout | None = None
+    """Of a CSV's row."""
 
 
 CheckHeader = Callable[[Iterable[str]], list[Problem]]
@@ -77,38 +87,43 @@ class _Lines:
         self._back.extendleft(reversed(lines))
 
 
+def read_row(raw: bytes, layout: Layout | None) -> Row:
+    """One row by itself, as it was kept or as a person corrected it: of a CSV, or a JSON object."""
+    return _json_row(1, raw) if layout is None else _parsed(1, raw, layout)
+
+
 def _json_rows(lines: _Lines) -> Iterator[Row]:
     while (found := lines.next()) is not None:
         number, raw = found
-        body = raw.rstrip(b"\r\n")
-        if number == 1:
-            body = body.removeprefix(b"\xef\xbb\xbf")
-        if not body.strip():
-            continue
-        if len(body) > LONGEST_ROW:
-            yield Row(number, raw, problems=[_too_long(len(body))])
-            continue
-        try:
-            value = strict_json.parse(body)
-        except NotStrictJson as broken:
-            yield Row(number, raw, problems=broken.problems)
-            continue
-        if isinstance(value, dict):
-            yield Row(number, raw, cells=value)
-        else:
-            yield Row(number, raw, problems=[Problem("", "not an object", "write one JSON object a line")])
+        if raw.strip():
+            yield _json_row(number, raw)
+
+
+def _json_row(number: int, raw: bytes) -> Row:
+    body = raw.rstrip(b"\r\n")
+    if number == 1:
+        body = body.removeprefix(b"\xef\xbb\xbf")
+    if len(body) > LONGEST_ROW:
+        return Row(number, raw, problems=[_too_long(len(body))])
+    try:
+        value = strict_json.parse(body)
+    except NotStrictJson as broken:
+        return Row(number, raw, problems=broken.problems)
+    if isinstance(value, dict):
+        return Row(number, raw, cells=value)
+    return Row(number, raw, problems=[Problem("", "not an object", "write one JSON object a line")])
 
 
 def _csv_rows(path: Path, lines: _Lines, check_header: CheckHeader) -> Iterator[Row]:
     csv.field_size_limit(LONGEST_ROW)
-    header, separator = _header(path, lines, check_header)
+    layout = _header(path, lines, check_header)
     while (first := lines.next()) is not None:
         if not first[1].strip():
             continue
-        yield _csv_row(first, lines, header, separator)
+        yield _csv_row(first, lines, layout)
 
 
-def _header(path: Path, lines: _Lines, check_header: CheckHeader) -> tuple[list[str], str]:
+def _header(path: Path, lines: _Lines, check_header: CheckHeader) -> Layout:
     first = lines.next()
     if first is None:
         raise UnreadableFile(f"{path}: the file is empty: its first line must name the columns")
@@ -123,36 +138,38 @@ def _header(path: Path, lines: _Lines, check_header: CheckHeader) -> tuple[list[
     problems = check_header(header)
     if problems:
         raise UnreadableFile("\n".join(f"{path}, line 1: {problem}" for problem in problems))
-    return header, separator
+    return Layout(header, separator)
 
 
-def _csv_row(first: tuple[int, bytes], lines: _Lines, header: list[str], separator: str) -> Row:
+def _csv_row(first: tuple[int, bytes], lines: _Lines, layout: Layout) -> Row:
     """The row that begins with this line; it goes on over further lines while a quote is open."""
     number, raw = first
-    row = _parsed(number, raw, header, separator)
+    row = _parsed(number, raw, layout)
     if row.cells is not None or raw.count(b'"') % 2 == 0:
         return row
     more = _until_closed(raw, lines)
-    return row if more is None else _parsed(number, raw + more, header, separator)
+    return row if more is None else _parsed(number, raw + more, layout)
 
 
-def _parsed(number: int, raw: bytes, header: list[str], separator: str) -> Row:
+def _parsed(number: int, raw: bytes, layout: Layout) -> Row:
+    def bad(problem: Problem) -> Row:
+        return Row(number, raw, problems=[problem], layout=layout)
+
     if len(raw) > LONGEST_ROW:
-        return Row(number, raw, problems=[_too_long(len(raw))])
+        return bad(_too_long(len(raw)))
     try:
-        [cells] = csv.reader([raw.decode("utf-8").rstrip("\r\n")], delimiter=separator, strict=True)
+        [cells] = csv.reader([raw.decode("utf-8").rstrip("\r\n")], delimiter=layout.separator, strict=True)
     except UnicodeDecodeError as error:
-        where = f"not UTF-8 at byte {error.start + 1}"
-        return Row(number, raw, problems=[Problem("", where, "save the file in UTF-8")])
+        return bad(Problem("", f"not UTF-8 at byte {error.start + 1}", "save the file in UTF-8"))
     except csv.Error as problem:
-        return Row(number, raw, problems=[Problem("", f"not CSV: {problem}", 'write a quote inside a cell as ""')])
-    if len(cells) < len(header):
-        words = f"{len(cells)} cells, and the header has {len(header)} columns"
-        return Row(number, raw, problems=[Problem("", words, "write every cell, empty ones too")])
-    found: dict[str | None, object] = dict(zip(header, cells, strict=False))
-    if len(cells) > len(header):
-        found[None] = cells[len(header) :]  # as csv.DictReader says it; the contract explains it
-    return Row(number, raw, cells=found)
+        return bad(Problem("", f"not CSV: {problem}", 'write a quote inside a cell as ""'))
+    if len(cells) < len(layout.columns):
+        words = f"{len(cells)} cells, and the header has {len(layout.columns)} columns"
+        return bad(Problem("", words, "write every cell, empty ones too"))
+    found: dict[str | None, object] = dict(zip(layout.columns, cells, strict=False))
+    if len(cells) > len(layout.columns):
+        found[None] = cells[len(layout.columns) :]  # as csv.DictReader says it; the contract explains it
+    return Row(number, raw, cells=found, layout=layout)
 
 
 def _until_closed(raw: bytes, lines: _Lines) -> bytes | None:

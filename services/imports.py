@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,9 @@ from data_contracts import customers as customer_contract
 from data_contracts import surveys as survey_contract
 from data_contracts.fields import is_blank, read_line
 from data_contracts.problems import ContractBroken, Problem
+from domain.actions import Capability
 from domain.policy import Policy
-from services.import_files import CheckHeader, Row, read_rows
+from services.import_files import CheckHeader, Layout, Row, read_rows
 from services.imported_customers import take_customer
 from services.intake import NO_CUSTOMER
 from services.surveys import Given, UnknownCustomer, accept_answer, judge_answer
@@ -31,6 +33,13 @@ _HOLD_SECONDS = 0.02
 
 _SHOWN = 20
 """Bad rows that a report lists; all of them are in quarantine."""
+
+
+class Contract(StrEnum):
+    """What a file's rows are."""
+
+    SURVEYS = "surveys"
+    CUSTOMERS = "customers"
 
 
 class Fate(StrEnum):
@@ -58,8 +67,42 @@ class ImportReport:
             self.bad.append({"line": row.line, "problems": [problem.as_json() for problem in problems]})
 
 
-Take = Callable[[Connection, Mapping[str | None, object]], Fate]
-"""Takes one row into the books. Raises ContractBroken or UnknownCustomer before it has written anything."""
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What became of a row that was taken into the books, and of whom or what it tells."""
+
+    fate: Fate
+    subject: str
+    outcome: str
+    urgent: frozenset[Capability] = frozenset()
+
+
+Cells = Mapping[str | None, object]
+Take = Callable[[Connection, Cells, datetime, str], Taken]
+"""Takes one row into the books, at a time, for a run. Raises ContractBroken or UnknownCustomer before it has written
+anything."""
+
+
+def take_of(contract: Contract, policy: Policy) -> Take:
+    """How a row of this contract is taken: when its file is imported, and when it comes from quarantine."""
+    return _take_customer if contract is Contract.CUSTOMERS else partial(_take_survey, policy)
+
+
+def _take_survey(policy: Policy, connection: Connection, cells: Cells, now: datetime, run: str) -> Taken:
+    row = survey_contract.survey_row(cells, now=now)
+    answer = row.as_answer(_source(cells), now)
+    given = Given(judge_answer(answer, policy), row.customer.as_customer(), is_import=True)
+    accepted = accept_answer(connection, given, policy, run=run, now=now)
+    fate = Fate.ACCEPTED if accepted.is_new else Fate.KNOWN
+    return Taken(fate, f"survey/{answer.source}/{answer.response_id}", accepted.outcome, accepted.urgent)
+
+
+def _take_customer(connection: Connection, cells: Cells, now: datetime, _run: str) -> Taken:
+    row = customer_contract.customer_row(cells)
+    said = {str(name) for name, cell in cells.items() if not is_blank(cell)}
+    if take_customer(connection, row, said, now=now):
+        return Taken(Fate.ACCEPTED, row.ref, "written down")
+    return Taken(Fate.KNOWN, row.ref, "known already")
 
 
 def import_surveys(
@@ -75,18 +118,11 @@ def import_surveys(
     `progress` is told the bytes read so far. Raises UnreadableFile and OSError.
     """
 
-    def take(connection: Connection, cells: Mapping[str | None, object]) -> Fate:
-        now = clock()
-        row = survey_contract.survey_row(cells, now=now)
-        judged = judge_answer(row.as_answer(_source(cells), now), policy)
-        given = Given(judged, row.customer.as_customer(), is_import=True)
-        accepted = accept_answer(connection, given, policy, run=SOURCE, now=now)
-        return Fate.ACCEPTED if accepted.is_new else Fate.KNOWN
-
     def check(header: Any) -> list[Problem]:
         return survey_contract.check_header([name for name in header if name != "source"])
 
-    return _import(database, path, check, take, clock, progress)
+    file = _File(path, Contract.SURVEYS, check, take_of(Contract.SURVEYS, policy), clock)
+    return _import(database, file, progress)
 
 
 def import_customers(
@@ -97,44 +133,36 @@ def import_customers(
     progress: Callable[[int], None] = lambda _: None,
 ) -> ImportReport:
     """Import customers from CSV or JSON lines; the same file again changes nothing. Raises as `import_surveys`."""
-
-    def take(connection: Connection, cells: Mapping[str | None, object]) -> Fate:
-        row = customer_contract.customer_row(cells)
-        said = {str(name) for name, cell in cells.items() if not is_blank(cell)}
-        return Fate.ACCEPTED if take_customer(connection, row, said, now=clock()) else Fate.KNOWN
-
-    return _import(database, path, customer_contract.check_header, take, clock, progress)
+    check = customer_contract.check_header
+    return _import(database, _File(path, Contract.CUSTOMERS, check, _take_customer, clock), progress)
 
 
-def _import(
-    database: Database,
-    path: Path,
-    check_header: CheckHeader,
-    take: Take,
-    clock: Callable[[], datetime],
-    progress: Callable[[int], None],
-) -> ImportReport:
+@dataclass(frozen=True, slots=True)
+class _File:
+    """A file that is imported."""
+
+    path: Path
+    contract: Contract
+    check_header: CheckHeader
+    take: Take
+    clock: Callable[[], datetime]
+
+
+def _import(database: Database, file: _File, progress: Callable[[int], None]) -> ImportReport:
     report = ImportReport()
-    with path.open("rb") as file:
-        rows = read_rows(path, file, check_header)
+    with file.path.open("rb") as stream:
+        rows = read_rows(file.path, stream, file.check_header)
         while True:
             begun = time.monotonic()
-            if not _take_some(database, path.name, rows, take, clock, report):
+            if not _take_some(database, file, rows, report):
                 break
-            progress(file.tell())
+            progress(stream.tell())
             if database.is_sqlite:
                 time.sleep(time.monotonic() - begun)  # as long as we held the lock, somebody else may have it
     return report
 
 
-def _take_some(
-    database: Database,
-    name: str,
-    rows: Iterator[Row],
-    take: Take,
-    clock: Callable[[], datetime],
-    report: ImportReport,
-) -> bool:
+def _take_some(database: Database, file: _File, rows: Iterator[Row], report: ImportReport) -> bool:
     """One transaction's worth of rows; False at the end of the file."""
     first = next(rows, None)
     if first is None:
@@ -143,34 +171,47 @@ def _take_some(
         deadline = time.monotonic() + _HOLD_SECONDS
         row: Row | None = first
         while row is not None:
-            _take_row(connection, name, row, take, clock(), report)
+            _take_row(connection, file, row, report)
             row = next(rows, None) if time.monotonic() < deadline else None
     return True
 
 
-def _take_row(connection: Connection, name: str, row: Row, take: Take, now: datetime, report: ImportReport) -> None:
-    problems = list(row.problems)
+def _take_row(connection: Connection, file: _File, row: Row, report: ImportReport) -> None:
+    problems, now = list(row.problems), file.clock()
     fate = Fate.QUARANTINED
     if row.cells is not None:
         try:
-            fate = take(connection, row.cells)
+            fate = file.take(connection, row.cells, now, SOURCE).fate
         except ContractBroken as broken:
             problems = broken.problems
         except UnknownCustomer:
             problems = [NO_CUSTOMER]
     if problems:
-        _quarantine(connection, name, row, problems, now)
+        _quarantine(connection, file, row, problems, now)
     report.count(fate, row, problems)
 
 
-def _quarantine(connection: Connection, name: str, row: Row, problems: list[Problem], now: datetime) -> None:
+def _quarantine(connection: Connection, file: _File, row: Row, problems: list[Problem], now: datetime) -> None:
     """Keep a bad row, once: its place in the inbox is its file, line and content."""
     body_hash = hashlib.sha256(row.raw).hexdigest()
-    origin = f"{name}:{row.line}"
+    origin = f"{file.path.name}:{row.line}"
     (delivery,) = inbox.receive(connection, [inbox.Arrival(SOURCE, f"{origin}:{body_hash}", body_hash, now)])
     if delivery.is_new:
         words = [problem.as_json() for problem in problems]
-        inbox.refuse(connection, delivery, SOURCE, origin, row.raw, words, http_status=202, now=now)
+        layout = as_layout(file.contract, row)
+        inbox.refuse(connection, delivery, SOURCE, origin, row.raw, words, http_status=202, now=now, layout=layout)
+
+
+def as_layout(contract: Contract, row: Row) -> dict[str, Any]:
+    """What must be kept beside a row so that it can be read by itself."""
+    csv = row.layout and {"columns": list(row.layout.columns), "separator": row.layout.separator}
+    return {"contract": contract.value, "csv": csv}
+
+
+def from_layout(kept: Mapping[str, Any]) -> tuple[Contract, Layout | None]:
+    """The same, read back."""
+    csv = kept["csv"]
+    return Contract(kept["contract"]), csv and Layout(tuple(csv["columns"]), csv["separator"])
 
 
 def _source(cells: Mapping[str | None, object]) -> str:

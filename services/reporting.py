@@ -88,41 +88,14 @@ def _follow(database: Database, since: datetime, now: datetime) -> SurveyFollowU
     return followed
 
 
-def trace(database: Database, subject: str) -> dict[str, Any] | None:
-    """The story of a subject, in order: what came in, what was planned, every move and why. None: nobody knows it."""
-    with database.read() as connection:
-        rows = overview.about(connection, subject)
-        answers = overview.answers_about(connection, subject, rows)
-        moves = overview.moves(connection, [row.id for row in rows])
-    if not rows and not answers:
-        return None
-    return {
-        "subject": subject,
-        "answers": [_answer(row) for row in answers],
-        "actions": [_action(row, [move for move in moves if move.action_id == row.id]) for row in rows],
-    }
-
-
 def list_actions(database: Database, states: list[State], *, limit: int = 200) -> list[dict[str, Any]]:
     """Actions, newest first, as the command and pages show them."""
     with database.read() as connection:
-        return [_summary(row) for row in overview.listed(connection, states, limit=limit)]
+        return [summary(row) for row in overview.listed(connection, states, limit=limit)]
 
 
-def _answer(row: Any) -> dict[str, Any]:
-    return {
-        "response": f"{row.source}/{row.response_id}",
-        "customer": row.ref,
-        "survey": row.kind,
-        "score": row.score,
-        "distress": row.distress,
-        "answered_at": iso(row.answered_at),
-        "received_at": iso(row.received_at),
-        "outcome": row.outcome,
-    }
-
-
-def _summary(row: Any) -> dict[str, Any]:
+def summary(row: Any) -> dict[str, Any]:
+    """An action, as lists and stories show it."""
     return {
         "key": row.key,
         "kind": row.kind,
@@ -137,18 +110,6 @@ def _summary(row: Any) -> dict[str, Any]:
         "dispatched_by": row.dispatched_by,
         "verified_by": row.verified_by,
         "updated_at": iso(row.updated_at),
-    }
-
-
-def _action(row: Any, moves: list[Any]) -> dict[str, Any]:
-    return {
-        **_summary(row),
-        "integration": row.integration,
-        "vendor_id": row.external_id,
-        "moves": [
-            {"at": iso(move.at), "from": move.before, "to": move.after, "why": move.reason, "by": move.by}
-            for move in moves
-        ],
     }
 
 

@@ -29,6 +29,10 @@ class Settings(BaseSettings):
     gateway_processes: int = Field(
         1, ge=1, le=16, description="Gateways `handrail up` keeps on the port; more than one is for PostgreSQL."
     )
+    operators: Path | None = Field(
+        None,
+        description="File of the operators who may sign in to the pages; empty: operators.yaml in the data directory.",
+    )
     prefect_api_url: str = Field("", description="Prefect's API; empty: work without Prefect.")
     prefect_auth: SecretStr = Field(SecretStr(""), description="Prefect's basic auth, user:password; empty: none.")
     lease_seconds: float = Field(20.0, ge=0.5, le=600, description="How long a worker may be silent.")
@@ -39,6 +43,16 @@ class Settings(BaseSettings):
     def database(self) -> str:
         """The database's address, whichever way it is given."""
         return self.database_url or sqlite_url(self.data / "handrail.db")
+
+    @property
+    def operators_file(self) -> Path:
+        """Who may sign in; that it is not there means nobody has to."""
+        return self.operators or self.data / "operators.yaml"
+
+    @property
+    def prefect_ui(self) -> str:
+        """Prefect's pages, beside its API; empty: work without Prefect."""
+        return self.prefect_api_url.rstrip("/").removesuffix("/api")
 
 
 def load_settings(environment: Mapping[str, str] | None = None) -> tuple[Settings, Mapping[str, str]]:

@@ -1,6 +1,6 @@
 """The inbox and the quarantine: what came in is stored before it is answered, and nothing is lost."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -84,9 +84,10 @@ def refuse(
     *,
     http_status: int,
     now: datetime,
+    layout: Mapping[str, Any] | None = None,
 ) -> Delivery:
     """Keep a delivery that broke its contract, byte for byte; how it is answered from now on."""
-    keep(connection, source, origin, body, problems, inbox_id=delivery.id, now=now)
+    keep(connection, source, origin, body, problems, inbox_id=delivery.id, now=now, layout=layout)
     answer = {"http_status": http_status, "status": "quarantined", "problems": list(problems)}
     connection.execute(update(inbox).where(inbox.c.id == delivery.id).values(answer))
     return Delivery(delivery.id, True, http_status, "quarantined", list(problems), delivery.body_hash)
@@ -101,8 +102,9 @@ def keep(
     *,
     inbox_id: int | None,
     now: datetime,
+    layout: Mapping[str, Any] | None = None,
 ) -> None:
-    """Put something into quarantine, where it waits for a person."""
+    """Put something into quarantine, where it waits for a person. `layout` says how a row of an import is read."""
     connection.execute(
         insert(quarantine).values(
             inbox_id=inbox_id,
@@ -112,6 +114,7 @@ def keep(
             problems=list(problems),
             received_at=now,
             state="waiting",
+            layout=None if layout is None else dict(layout),
         )
     )
 

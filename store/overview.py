@@ -1,14 +1,21 @@
 """What stands where: counts for machines, rows for people."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, and_, func, or_, select
 
 from domain.actions import FINAL, State
 from store.ledger.rows import actions, audit, cases, controls, customers, integration_state, receipts
 from store.surveys import survey_responses
+
+_ANSWERS = 200
+"""Of one subject, the newest."""
+
+_ALIKE = 12
+"""Characters that what was mistyped and what was meant begin with alike, at most."""
 
 
 def open_counts(connection: Connection) -> dict[tuple[str, str], int]:
@@ -55,54 +62,160 @@ def of_cases(connection: Connection, case_ids: Sequence[int]) -> list[Row[Any]]:
     return _with_receipts(connection, actions.c.case_id.in_(case_ids))
 
 
-def about(connection: Connection, subject: str) -> list[Row[Any]]:
-    """Actions a subject names: a key, a customer ref, a case (`<ref>-<n>`, `case/<ref>/<n>`) or a response."""
-    ref_of_case, _, number = subject.removeprefix("case/").replace("/", "-").rpartition("-")
-    by_case = (
-        select(cases.c.id)
-        .join(customers, customers.c.id == cases.c.customer_id)
-        .where(customers.c.ref == ref_of_case, cases.c.number == (int(number) if number.isdecimal() else -1))
-    )
-    source, _, response = subject.removeprefix("survey/").rpartition("/")
-    by_response = select(survey_responses.c.id).where(survey_responses.c.response_id == (response or subject))
-    if source:
-        by_response = by_response.where(survey_responses.c.source == source)
+def about(connection: Connection, subject: str, *, limit: int) -> list[Row[Any]]:
+    """The newest actions a subject names, oldest first.
+
+    It is a key, the beginning of one, a customer ref, a case (`<ref>-<n>`, `case/<ref>/<n>`) or a response.
+    """
+    by_case = select(cases.c.id).join(customers, customers.c.id == cases.c.customer_id).where(_case_named(subject))
+    by_response = select(survey_responses.c.id).where(_response_named(subject))
     by_customer = select(customers.c.id).where(customers.c.ref == subject)
-    return _with_receipts(
-        connection,
-        or_(
-            actions.c.key == subject,
-            actions.c.customer_id.in_(by_customer),
-            actions.c.case_id.in_(by_case),
-            actions.c.response_id.in_(by_response),
-        ),
-    )
+    named = [
+        actions.c.key == subject,
+        actions.c.customer_id.in_(by_customer),
+        actions.c.case_id.in_(by_case),
+        actions.c.response_id.in_(by_response),
+    ]
+    if "/" in subject:  # an ending: its keys go on where it ends
+        named.append(actions.c.key.startswith(f"{subject.rstrip('/')}/", autoescape=True))
+    newest = select(actions.c.id).where(or_(*named)).order_by(actions.c.id.desc()).limit(limit)
+    return _with_receipts(connection, actions.c.id.in_(newest.subquery().select()))
 
 
 def answers_about(connection: Connection, subject: str, action_rows: Sequence[Row[Any]]) -> list[Row[Any]]:
     """The answers a subject names, and those its actions came from."""
-    source, _, response = subject.removeprefix("survey/").rpartition("/")
-    named = survey_responses.c.response_id == (response or subject)
-    if source:
-        named = named & (survey_responses.c.source == source)
     wanted = (
         select(survey_responses, customers.c.ref)
         .join(customers, customers.c.id == survey_responses.c.customer_id)
         .where(
             or_(
-                named,
+                _response_named(subject),
                 customers.c.ref == subject,
                 survey_responses.c.id.in_([row.response_id for row in action_rows if row.response_id]),
             )
         )
-        .order_by(survey_responses.c.received_at, survey_responses.c.id)
+        .order_by(survey_responses.c.received_at.desc(), survey_responses.c.id.desc())
+        .limit(_ANSWERS)
+    )
+    return list(connection.execute(wanted))[::-1]
+
+
+def people_about(
+    connection: Connection, subject: str, action_rows: Sequence[Row[Any]], answer_rows: Sequence[Row[Any]]
+) -> list[Row[Any]]:
+    """The customer a subject names, and those its actions and answers are about."""
+    ids = {row.customer_id for row in (*action_rows, *answer_rows) if row.customer_id}
+    wanted = select(customers).where(or_(customers.c.ref == subject, customers.c.id.in_(ids)))
+    return list(connection.execute(wanted.order_by(customers.c.id)))
+
+
+def cases_about(
+    connection: Connection, action_rows: Sequence[Row[Any]], answer_rows: Sequence[Row[Any]]
+) -> list[Row[Any]]:
+    """The cases of these actions and answers, oldest first."""
+    ids = {row.case_id for row in (*action_rows, *answer_rows) if row.case_id}
+    wanted = (
+        select(cases, customers.c.ref)
+        .join(customers, customers.c.id == cases.c.customer_id)
+        .where(cases.c.id.in_(ids))
+        .order_by(cases.c.opened_at)
     )
     return list(connection.execute(wanted))
+
+
+def subjects_like(connection: Connection, subject: str, *, limit: int) -> list[str]:
+    """Customers' refs, responses and keys that begin as this one does, for whoever mistyped it."""
+    start = subject[: max(1, min(len(subject) // 2, _ALIKE))]
+    named = (
+        (customers, customers.c.ref),
+        (survey_responses, survey_responses.c.response_id),
+        (actions, actions.c.key),
+    )
+    return [
+        name
+        for table, column in named
+        for name in connection.execute(
+            select(column).where(column.istartswith(start, autoescape=True)).order_by(table.c.id.desc()).limit(limit)
+        ).scalars()
+    ]
+
+
+def _case_named(subject: str) -> ColumnElement[bool]:
+    ref, _, number = subject.removeprefix("case/").replace("/", "-").rpartition("-")
+    return and_(customers.c.ref == ref, cases.c.number == (int(number) if _is_number(number) else -1))
+
+
+def _response_named(subject: str) -> ColumnElement[bool]:
+    source, _, response = subject.removeprefix("survey/").rpartition("/")
+    named = survey_responses.c.response_id == (response or subject)
+    return and_(named, survey_responses.c.source == source) if source else named
+
+
+def _is_number(word: str) -> bool:
+    """True for a case's number; a longer one no database holds."""
+    return word.isascii() and word.isdecimal() and len(word) < 10
 
 
 def moves(connection: Connection, action_ids: Sequence[int]) -> list[Row[Any]]:
     """Every move of these actions, in order."""
     return list(connection.execute(select(audit).where(audit.c.action_id.in_(action_ids)).order_by(audit.c.id)))
+
+
+@dataclass(frozen=True, slots=True)
+class OpenCases:
+    """Which open cases; what is left empty fits all."""
+
+    team: str = ""
+    tier: str = ""
+    owner: str = ""
+    promised_before: datetime | None = None
+
+
+def open_cases(connection: Connection, wanted: OpenCases, *, offset: int, limit: int) -> list[Row[Any]]:
+    """Open cases with their customer's ref, tier and agent; the first promised first."""
+    chosen = (
+        select(cases, customers.c.ref, customers.c.tier, customers.c.dedicated_agent)
+        .join(customers, customers.c.id == cases.c.customer_id)
+        .where(*_chosen(wanted))
+        .order_by(cases.c.answer_by, cases.c.id)
+        .offset(offset)
+        .limit(limit)
+    )
+    return list(connection.execute(chosen))
+
+
+def count_open_cases(connection: Connection, wanted: OpenCases, now: datetime) -> tuple[int, int]:
+    """How many there are, and how many of them are late."""
+    late = func.count().filter(cases.c.answer_by < now)
+    counted = (
+        select(func.count(), late)
+        .select_from(cases.join(customers, customers.c.id == cases.c.customer_id))
+        .where(*_chosen(wanted))
+    )
+    total, behind = connection.execute(counted).one()
+    return int(total), int(behind)
+
+
+def who_has_open_cases(connection: Connection) -> tuple[list[str], list[str]]:
+    """The teams, and the dedicated agents, that any open case is for."""
+    joined = cases.join(customers, customers.c.id == cases.c.customer_id)
+    pairs = connection.execute(
+        select(cases.c.team, customers.c.dedicated_agent).select_from(joined).where(cases.c.state == "open").distinct()
+    ).all()
+    return sorted({row.team for row in pairs}), sorted({row.dedicated_agent for row in pairs if row.dedicated_agent})
+
+
+def _chosen(wanted: OpenCases) -> list[ColumnElement[bool]]:
+    chosen: list[ColumnElement[bool]] = [cases.c.state == "open"]
+    if wanted.team:
+        chosen.append(cases.c.team == wanted.team)
+    if wanted.tier:
+        chosen.append(customers.c.tier == wanted.tier)
+    if wanted.owner:
+        chosen.append(func.coalesce(customers.c.dedicated_agent, cases.c.team) == wanted.owner)
+    if wanted.promised_before is not None:
+        chosen.append(cases.c.answer_by < wanted.promised_before)
+    return chosen
 
 
 def cases_opened_since(connection: Connection, since: datetime) -> list[Row[Any]]:

@@ -1,4 +1,4 @@
-"""`handrail trace SUBJECT`: the story of one answer, action, case or customer, in order."""
+"""`handrail trace SUBJECT`: the story of one answer, ending, action, case or customer, in order."""
 
 from typing import Annotated, Any
 
@@ -8,21 +8,23 @@ from handrail.speech import AsJson, console, say_json
 
 
 def trace(
-    subject: Annotated[str, typer.Argument(help="A customer ref, a response, a case (1002-1) or an action's key.")],
+    subject: Annotated[
+        str, typer.Argument(help="A customer's ref, an answer's id, a case (1002-1), an ending or an action's key.")
+    ],
     as_json: AsJson = False,
 ) -> None:
     """Tell what happened to a subject, from the answer that came in to every move of every action, and who moved it."""
     from handrail.failures import CommandFailed
-    from handrail.opening import the_database
-    from services.reporting import trace as read_trace
+    from handrail.opening import the_database, the_places
+    from services.tracing import SUBJECTS, nearest_known
+    from services.tracing import trace as read_trace
 
     with the_database() as database:
-        story = read_trace(database, subject)
+        story = read_trace(database, subject, the_places())
+        near = nearest_known(database, subject) if story is None else []
     if story is None:
-        raise CommandFailed(
-            f"nobody knows {subject!r}: give a customer ref, a response id, a case such as 1002-1, or a key that "
-            "`handrail actions` shows"
-        )
+        hint = f"; the nearest known: {', '.join(near)}" if near else ""
+        raise CommandFailed(f"nobody knows {subject!r}: give {SUBJECTS}, as `handrail actions` shows them{hint}")
     if as_json:
         say_json(story)
     else:
@@ -31,21 +33,39 @@ def trace(
 
 def _tell(story: dict[str, Any]) -> None:
     out = console()
+    for person in story["customers"]:
+        lock = f", no automatic contact: {person['no_automatic_contact']}" if person["no_automatic_contact"] else ""
+        _line(out, "", f"{person['ref']} ({person['tier']}){', erased' if person['erased'] else ''}{lock}", "bold")
     for answer in story["answers"]:
         said = f"{answer['survey'].upper()} {answer['score']}" + (
             f", {answer['distress']}" if answer["distress"] else ""
         )
         _line(out, answer["received_at"], f"{answer['customer']} answered {said}  ({answer['response']})", "bold")
+        if answer["words"]:
+            _line(out, "", f"“{answer['words']}”")
         _line(out, "", answer["outcome"])
+    for case in story["cases"]:
+        words = f"case {case['case']}, {case['priority']}, for {case['team']}: {case['state']}"
+        _line(out, case["opened_at"], f"{words}; an answer is promised by {_readable(case['answer_by'])}")
+    if story["older_left_out"]:
+        _line(out, "", "older actions are left out: ask for a case or an answer")
     for action in story["actions"]:
-        out.print()
-        _line(out, "", f"{action['kind']}  {action['key']}", "bold")
-        for move in action["moves"]:
-            change = f"{move['from']} → {move['to']}" if move["from"] else move["to"]
-            why = f": {move['why']}" if move["why"] else ""
-            _line(out, move["at"], f"{change}{why}  (by {move['by']})")
-        if action["vendor_id"]:
-            _line(out, "", f"{action['integration']} has it as {action['vendor_id']}")
+        _tell_action(out, action)
+
+
+def _tell_action(out: Any, action: dict[str, Any]) -> None:
+    out.print()
+    _line(out, "", f"{action['kind']}  {action['key']}", "bold")
+    if action["message"]:
+        _line(out, "", f"says: {action['message']['subject'] or action['message']['text']}")
+    for move in action["moves"]:
+        why = f": {move['why']}" if move["why"] else ""
+        _line(out, move["at"], f"{move['in_words']}{why}  (by {move['run'] or move['by']})")
+    if action["vendor_id"]:
+        page = f": {action['vendor_page']}" if action["vendor_page"] else ""
+        _line(out, "", f"{action['integration']} has it as {action['vendor_id']}{page}")
+    if action["if_an_answer_is_lost"]:
+        _line(out, "", f"should an answer be lost: {action['if_an_answer_is_lost']}")
 
 
 def _line(out: Any, at: str | None, words: str, style: str = "") -> None:

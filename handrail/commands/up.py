@@ -10,7 +10,7 @@ from handrail.addresses import DEFAULT_BASE
 from handrail.speech import AsJson, say, say_json, say_table
 
 _WHAT = {
-    "gateway": "POST /webhooks/standard takes survey answers; /readyz, /metrics, /openapi.json",
+    "gateway": "what waits, cases, quarantine, traces; POST /webhooks/standard; /readyz, /metrics, /openapi.json",
     "prefect": "runs, schedules, artifacts",
     "sandbox": "the ticket desk, CRM, mailbox and phone we pretend to have",
 }

@@ -3,9 +3,9 @@
 from sqlmodel import SQLModel
 
 from store.tables.customers import Consent, Customer, Suppression
-from store.tables.intake import InboxEvent, QuarantinedRow, SurveyResponse
+from store.tables.intake import InboxEvent, QuarantineDecision, QuarantinedRow, SurveyResponse
 from store.tables.ledger import Action, AuditEntry, CapSlot, Case, Evidence, Receipt, Review
-from store.tables.operations import Control, ControlChange, IntegrationState, PublishedTemplate
+from store.tables.operations import Control, ControlChange, IntegrationState, OperatorSession, PublishedTemplate
 
 metadata = SQLModel.metadata
 
@@ -21,7 +21,9 @@ __all__ = [
     "Evidence",
     "InboxEvent",
     "IntegrationState",
+    "OperatorSession",
     "PublishedTemplate",
+    "QuarantineDecision",
     "QuarantinedRow",
     "Receipt",
     "Review",

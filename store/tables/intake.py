@@ -40,6 +40,24 @@ class QuarantinedRow(SQLModel, table=True):
     problems: list[dict[str, Any]] = Field(sa_type=JSON)
     received_at: datetime = Field(sa_type=Instant)
     state: str = "waiting"  # waiting | replayed | discarded
+    layout: dict[str, Any] | None = Field(default=None, sa_type=JSON(none_as_null=True))
+    """How an imported row is read: its contract, and a CSV's columns and separator. None: a webhook's body."""
+
+
+class QuarantineDecision(SQLModel, table=True):
+    """What a person did about something in quarantine, appended."""
+
+    __tablename__ = "quarantine_decisions"
+
+    id: int | None = Field(default=None, primary_key=True, sa_type=Identity)
+    quarantine_id: int = Field(foreign_key="quarantine.id", index=True, sa_type=Identity)
+    what: str  # repaired | replayed | refused (a replay that its contract refused) | discarded
+    by: str
+    reason: str = Field(sa_type=Text)
+    outcome: str = Field(sa_type=Text)  # in words
+    subject: str | None = None  # what to trace after a replay
+    body: bytes | None = Field(default=None, sa_type=LargeBinary)  # the corrected bytes of a repair
+    at: datetime = Field(sa_type=Instant)
 
 
 class SurveyResponse(SQLModel, table=True):

@@ -68,3 +68,15 @@ class PublishedTemplate(SQLModel, table=True):
     published_at: datetime = Field(sa_type=Instant)
     approved_at: datetime | None = Field(default=None, sa_type=Instant)  # None: waits for a review
     approved_by: str | None = None
+
+
+class OperatorSession(SQLModel, table=True):
+    """A browser in which an operator has signed in."""
+
+    __tablename__ = "operator_sessions"
+
+    token_hash: str = Field(primary_key=True)
+    operator: str
+    credential: str  # hash of the password's hash: another password ends the session
+    began_at: datetime = Field(sa_type=Instant)
+    expires_at: datetime = Field(sa_type=Instant)

@@ -66,3 +66,21 @@ async def test_an_answer_without_an_id_is_asked_for_again_where_that_is_safe(
     with pytest.raises(OutcomeUnknown):
         await SENT[operation](configured.port)
     await configured.port.aclose()
+
+
+@pytest.mark.parametrize(("integration", "operation"), CREATES, ids=named)
+async def test_what_was_made_has_a_page_for_people(integration: Integration[Any], operation: str) -> None:
+    configured = serving(integration, "http://127.0.0.1:9")
+    shown = configured.port.page_of(operation, "T-1", key="case/C ż/1/ticket")
+    await configured.port.aclose()
+    words = {
+        "open_ticket": "ticket",
+        "upsert_task": "task",
+        "send_mail": "mail",
+        "send_sms": "sms",
+        "place_call": "call",
+    }
+    if operation in words:
+        assert shown == f"http://127.0.0.1:9/#{words[operation]}=case/C%20%C5%BC/1/ticket"
+    else:
+        assert shown is None, "it is shown with something else"

@@ -17,18 +17,23 @@ SECRET = "whsec_" + base64.b64encode(b"a" * 32).decode()
 """What the survey tool signs with."""
 
 
-async def complain(ref: str) -> None:
-    """A critical answer comes in, and the gateway dies right after the commit: it is stored, nothing is sent."""
-    now = datetime.now(UTC)
+def body_of(ref: str) -> dict[str, Any]:
+    """What a survey tool sends of a customer who is unhappy now."""
+    now = datetime.now(UTC).isoformat()
     data = {
         "response_id": f"r-{ref}",
         "kind": "nps",
         "score": 1,
         "comment": "slow",
-        "answered_at": now.isoformat(),
+        "answered_at": now,
         "customer": {"ref": ref, "email": f"{ref}@example.com", "language": "en"},
     }
-    body = json.dumps({"type": "survey.responded", "timestamp": now.isoformat(), "data": data})
+    return {"type": "survey.responded", "timestamp": now, "data": data}
+
+
+async def complain(ref: str) -> None:
+    """A critical answer comes in, and the gateway dies right after the commit: it is stored, nothing is sent."""
+    now, body = datetime.now(UTC), json.dumps(body_of(ref))
     headers = {
         "webhook-id": f"msg-{ref}",
         "webhook-timestamp": str(int(now.timestamp())),

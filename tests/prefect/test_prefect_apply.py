@@ -9,6 +9,8 @@ from handrail.prefect_apply import apply
 pytestmark = pytest.mark.prefect
 
 JOBS = ["dispatch-actions", "integration-health", "recovery-sweep", "survey-escalation"]
+VERBS = ["emergency-stop", "replay-quarantine"]
+ALL = sorted(JOBS + VERBS)
 
 
 def names(server: Server, what: str) -> list[str]:
@@ -16,7 +18,7 @@ def names(server: Server, what: str) -> list[str]:
 
 
 def test_the_server_has_what_is_declared(applied: Server) -> None:
-    assert names(applied, "deployments") == JOBS
+    assert names(applied, "deployments") == ALL
     assert names(applied, "automations") == [
         "handrail.answer.critical",
         "handrail: a run failed",
@@ -27,7 +29,7 @@ def test_the_server_has_what_is_declared(applied: Server) -> None:
 
 
 def test_parameters_are_typed_and_described(applied: Server) -> None:
-    for job in JOBS:
+    for job in ALL:
         for name, parameter in applied.named("deployments", job)["parameter_openapi_schema"]["properties"].items():
             assert parameter.get("description"), f"{job}: {name} is not described"
             assert "type" in parameter or "anyOf" in parameter, f"{job}: {name} has no type"
@@ -60,7 +62,7 @@ def test_applied_again_it_changes_nothing_but_what_is_not_declared(applied: Serv
     apply(applied.api)
 
     after = {each["name"]: each["id"] for each in applied.post("/deployments/filter")}
-    assert after == {name: before[name] for name in (*JOBS, "somebody-elses")}
+    assert after == {name: before[name] for name in (*ALL, "somebody-elses")}
     assert len(names(applied, "automations")) == 4
     assert applied.named("automations", "handrail: a run is late")["id"] == late["id"]
     assert applied.named("automations", "handrail: a run is late")["enabled"] is False

@@ -18,6 +18,7 @@ BACK = 30.0
 """Seconds within which a killed Prefect server serves again."""
 
 JOBS = {"survey-escalation", "dispatch-actions", "recovery-sweep", "integration-health"}
+VERBS = {"replay-quarantine", "emergency-stop"}
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +34,7 @@ def test_everything_is_ready_when_the_line_is_printed(stack: LocalStack) -> None
     assert set(stack.told["pids"]) == {"gateway", "sandbox", "prefect", "worker"}
     assert worker_is_online(api)
     deployed = httpx.post(f"{api}/deployments/filter", json={}, trust_env=False).json()
-    assert {deployment["name"] for deployment in deployed} == JOBS
+    assert {deployment["name"] for deployment in deployed} == JOBS | VERBS
 
 
 def test_its_server_stays_behind_the_gateway_but_no_run_that_may_hold_the_lock(stack: LocalStack) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from domain.words import did_you_mean, nearest, one_of
+from domain.words import all_near, did_you_mean, nearest, one_of
 
 KINDS = ["nps", "csat", "ces"]
 
@@ -19,6 +19,12 @@ def test_typo_is_recognised(word: str, meant: str) -> None:
 def test_nothing_alike_suggests_nothing(word: str) -> None:
     assert did_you_mean(word, KINDS) == ""
     assert did_you_mean(word, []) == ""
+
+
+def test_several_are_named_the_nearest_first() -> None:
+    assert all_near("c-1024", ["c-1042", "c-1025", "x"]) == ["c-1025", "c-1042"]
+    assert all_near("c-1024", ["c-1042", "c-1025"], most=1) == ["c-1025"]
+    assert all_near("c-1024", []) == []
 
 
 def test_hyphens_and_underscores_are_one() -> None:

@@ -23,6 +23,7 @@ GOOD = {
         ({"HANDRAIL_LEASE_SECONDS": "10"}, "timeout_seconds: 8 is too long for a lease of 10 s: set less than 5"),
         ({"HANDRAIL_INTEGRATIONS": "/nowhere/integrations.yaml"}, "/nowhere/integrations.yaml"),
         ({"HANDRAIL_POLICY": "/nowhere/policy.yaml"}, "/nowhere/policy.yaml"),
+        ({"HANDRAIL_OPERATORS": __file__}, "test_gateway_start.py: is not YAML"),
     ],
 )
 def test_what_is_wrong_is_said_and_the_process_ends(
@@ -39,3 +40,17 @@ def test_what_is_wrong_is_said_and_the_process_ends(
     assert words in said.getMessage()
     assert said.exc_info is None
     assert GOOD["HANDRAIL_WEBHOOK_SECRET"] not in caplog.text
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"HANDRAIL_GATEWAY_HOST": "0.0.0.0"}, {"HANDRAIL_GATEWAY_URL": "https://handrail.example"}],  # noqa: S104
+)
+def test_pages_that_others_reach_are_not_served_without_sign_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, changes: dict[str, str]
+) -> None:
+    for name, value in {"HANDRAIL_DATA": str(tmp_path), **GOOD, **changes}.items():
+        monkeypatch.setenv(name, value)
+
+    assert main() == 1
+    assert "handrail operators add NAME" in caplog.text

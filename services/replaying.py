@@ -1,0 +1,110 @@
+"""Something kept in quarantine, taken into the books as if it had only now come in."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Connection, Row
+
+from data_contracts.problems import ContractBroken, NotStrictJson, Problem
+from domain.actions import Capability
+from integrations.ports import SurveyIntake
+from services.import_files import read_row
+from services.imports import Fate, Taken, from_layout, take_of
+from services.intake import NO_CUSTOMER
+from services.surveys import Given, UnknownCustomer, accept_answer, judge_answer
+from services.wiring import Handrail
+
+_OLD_IMPORT = Problem(
+    "",
+    "this row was kept by an older version, without the names of its columns",
+    "correct it in its file and import that again, then discard this one",
+)
+
+
+class Verdict(StrEnum):
+    """What a replay came to."""
+
+    ACCEPTED = "accepted"
+    KNOWN = "known"  # it was in the books already: nothing changed
+    REFUSED = "refused"  # it still breaks its contract
+    DECIDED = "decided"  # somebody else decided meanwhile
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """What became of one row; `urgent` are the capabilities with actions that must leave at once."""
+
+    id: int
+    verdict: Verdict
+    outcome: str
+    subject: str | None = None
+    problems: Sequence[Problem] = ()
+    urgent: frozenset[Capability] = frozenset()
+
+    def as_json(self) -> dict[str, Any]:
+        """For a table or a machine."""
+        return {
+            "id": self.id,
+            "verdict": self.verdict.value,
+            "outcome": self.outcome,
+            "subject": self.subject,
+            "problems": [problem.as_json() for problem in self.problems],
+        }
+
+
+Taking = Callable[[Connection], Taken]
+"""Takes it into the books. Raises ContractBroken or UnknownCustomer before it has written anything."""
+
+
+def taking_of(handrail: Handrail, row: Row[Any], body: bytes, now: datetime) -> tuple[Taking | None, Sequence[Problem]]:
+    """How the bytes go into the books, read before the transaction; or what is wrong with them."""
+    run = f"quarantine/{row.id}"
+    try:
+        if row.layout is None:
+            return _webhook(handrail, row.source, body, now, run), ()
+        contract, layout = from_layout(row.layout)
+        read = read_row(body, layout)
+    except (ContractBroken, NotStrictJson) as broken:
+        return None, broken.problems
+    if (cells := read.cells) is None:
+        return None, read.problems
+    take = take_of(contract, handrail.policy)
+    return lambda connection: take(connection, cells, now, run), ()
+
+
+def _webhook(handrail: Handrail, source: str, body: bytes, now: datetime, run: str) -> Taking:
+    """Raises NotStrictJson and ContractBroken."""
+    intakes: Mapping[str, SurveyIntake] = handrail.roster.intakes
+    if source not in intakes:
+        gone = Problem("", f'no survey source "{source}" is configured any more', "configure it again, or discard this")
+        raise ContractBroken([_OLD_IMPORT if source == "import" else gone])
+    event = intakes[source].read(body)
+    answer = event.as_answer(source, now)
+    # Late as an import may be: who is thanked for an answer given long ago only learns that nobody had looked.
+    given = Given(judge_answer(answer, handrail.policy), event.customer.as_customer(), is_import=True)
+
+    def take(connection: Connection) -> Taken:
+        accepted = accept_answer(connection, given, handrail.policy, run=run, now=now)
+        fate = Fate.ACCEPTED if accepted.is_new else Fate.KNOWN
+        return Taken(fate, f"survey/{source}/{answer.response_id}", accepted.outcome, accepted.urgent)
+
+    return take
+
+
+def taken(connection: Connection, row_id: int, taking: Taking | None, problems: Sequence[Problem]) -> Replayed:
+    """Take it in, or say what is wrong with it."""
+    if taking is not None:
+        try:
+            taken = taking(connection)
+        except ContractBroken as broken:  # before anything was written
+            problems = broken.problems
+        except UnknownCustomer:
+            problems = [NO_CUSTOMER]
+        else:
+            verdict = Verdict.ACCEPTED if taken.fate is Fate.ACCEPTED else Verdict.KNOWN
+            return Replayed(row_id, verdict, taken.outcome, taken.subject, urgent=taken.urgent)
+    words = "; ".join(map(str, problems))
+    return Replayed(row_id, Verdict.REFUSED, f"still breaks its contract: {words}", problems=problems)

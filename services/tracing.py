@@ -1,0 +1,180 @@
+"""The story of one subject: what came in, what was planned, every move and why, and where to look further."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection
+
+from domain.actions import Capability, Kind, State
+from domain.words import all_near
+from integrations.ports import Pages
+from integrations.registry import Configured, Roster
+from services.reporting import iso, summary
+from services.sending import operation_of
+from store import overview
+from store.database import Database
+from store.wordings import content
+from templates.library import Template, TemplateProblem
+from templates.renderer import render
+
+SUBJECTS = "a customer's ref, an answer's id, a case such as c-1042-1, an ending, or an action's key"
+"""What may be asked for."""
+
+_MOST = 200
+"""Actions of one story, the newest: more is not read by anybody."""
+
+_CANDIDATES = 500
+"""Known subjects that are compared with one nobody knows."""
+
+_RUN = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+"""A Prefect run's id; others who move actions are named in words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where the story's links lead. Whatever is not known has no link."""
+
+    roster: Roster | None = None
+    prefect_ui: str = ""
+
+    def run(self, by: str | None) -> str | None:
+        """The page of the Prefect run that moved an action; None when it was not one."""
+        if not self.prefect_ui or by is None or not _RUN.fullmatch(by):
+            return None
+        return f"{self.prefect_ui}/runs/flow-run/{by}"
+
+    def serves(self, capability: Capability, name: str | None) -> Configured | None:
+        """The integration that an action was armed for, as long as it is still the one."""
+        configured = None if self.roster is None else self.roster.of(capability)
+        return configured if configured is not None and configured.name == name else None
+
+
+def trace(database: Database, subject: str, places: Places) -> dict[str, Any] | None:
+    """The story of a subject, in order. None: nobody knows it."""
+    with database.read() as connection:
+        rows = overview.about(connection, subject, limit=_MOST + 1)
+        left_out, rows = len(rows) > _MOST, rows[-_MOST:]
+        answers = overview.answers_about(connection, subject, rows)
+        people = overview.people_about(connection, subject, rows, answers)
+        if not rows and not answers and not people:
+            return None
+        opened = overview.cases_about(connection, rows, answers)
+        moves: dict[int, list[Any]] = {row.id: [] for row in rows}
+        for move in overview.moves(connection, list(moves)):
+            moves[move.action_id].append(move)
+        wordings = _wordings(connection, rows)
+    return {
+        "subject": subject,
+        "customers": [_person(row) for row in people],
+        "answers": [_answer(row) for row in answers],
+        "cases": [case(row) for row in opened],
+        "actions": [_action(row, moves[row.id], wordings, places) for row in rows],
+        "older_left_out": left_out,
+    }
+
+
+def nearest_known(database: Database, subject: str) -> list[str]:
+    """The subjects most like one that nobody knows, the nearest first."""
+    with database.read() as connection:
+        return all_near(subject, overview.subjects_like(connection, subject, limit=_CANDIDATES))
+
+
+def case(row: Any) -> dict[str, Any]:
+    """A case, as lists and stories show it."""
+    return {
+        "case": f"{row.ref}-{row.number}",
+        "customer": row.ref,
+        "state": row.state,
+        "reason": row.reason,
+        "team": row.team,
+        "priority": row.priority,
+        "opened_at": iso(row.opened_at),
+        "answer_by": iso(row.answer_by),
+        "solved_at": iso(row.solved_at),
+    }
+
+
+def _person(row: Any) -> dict[str, Any]:
+    return {
+        "ref": row.ref,
+        "tier": row.tier,
+        "language": row.language,
+        "agent": row.dedicated_agent,
+        "no_automatic_contact": row.tact_lock,
+        "erased": row.erased_at is not None,
+    }
+
+
+def _answer(row: Any) -> dict[str, Any]:
+    return {
+        "response": f"{row.source}/{row.response_id}",
+        "customer": row.ref,
+        "survey": row.kind,
+        "score": row.score,
+        "words": row.comment,
+        "distress": row.distress,
+        "answered_at": iso(row.answered_at),
+        "received_at": iso(row.received_at),
+        "outcome": row.outcome,
+    }
+
+
+def _action(row: Any, moves: list[Any], wordings: Mapping[str, Template], places: Places) -> dict[str, Any]:
+    capability = Capability(row.capability)
+    configured = places.serves(capability, row.integration)
+    lost, page = None, None
+    if configured is not None:
+        operation = operation_of(Kind(row.kind), capability)
+        lost, page = configured.write_class(operation).words, _page(configured.port, operation, row)
+    return {
+        **summary(row),
+        "in_words": State(row.state).words,
+        "integration": row.integration,
+        "if_an_answer_is_lost": lost,
+        "vendor_id": row.external_id,
+        "vendor_page": page,
+        "message": _message(row, capability, wordings),
+        "moves": [
+            {
+                "at": iso(move.at),
+                "from": move.before,
+                "to": move.after,
+                "in_words": " → ".join(State(at).words for at in (move.before, move.after) if at),
+                "why": move.reason,
+                "by": move.by,
+                "run": places.run(move.by),
+            }
+            for move in moves
+        ],
+    }
+
+
+def _page(port: Any, operation: str, row: Any) -> str | None:
+    if row.external_id is None or not isinstance(port, Pages):
+        return None
+    return port.page_of(operation, row.external_id, key=row.key)
+
+
+def _wordings(connection: Connection, rows: Sequence[Any]) -> dict[str, Template]:
+    hashes = {row.payload.get("template_hash") for row in rows} - {None}
+    found = {wanted: content(connection, wanted) for wanted in hashes}
+    return {wanted: Template.from_content(it) for wanted, it in found.items() if it is not None}
+
+
+def _message(row: Any, capability: Capability, wordings: Mapping[str, Template]) -> dict[str, Any] | None:
+    """The words as they are sent, rendered as sending renders them; None where there are none, or no more."""
+    template = wordings.get(row.payload.get("template_hash") or "")
+    if template is None:
+        return None
+    try:
+        words = render(template, capability, row.payload["params"])
+    except TemplateProblem:  # blanked by an erasure, say
+        return None
+    return {
+        "template": template.name,
+        "language": template.language,
+        "subject": words.subject,
+        "text": words.text,
+    }
