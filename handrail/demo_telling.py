@@ -52,7 +52,7 @@ def tell_where_to_look(stage: Stage) -> None:
         f"   {gateway}/cases         whom we owe an answer\n"
         f"   {gateway}/trace/r-3001  the story of the answer at night; /trace/1005 of the one that was lost\n"
         f"   {gateway}/quarantine    two rows wait for you to repair or discard them\n"
-        f"   {stage.prefect.address}/runs          the runs; Retry, Cancel and Quick run are yours to press\n"
+        f"   {stage.prefect.address}/              the runs; Retry, Cancel and Quick run are yours to press\n"
         f"   {stage.outside.address}/              the ticket desk, mailbox and phone; break them there\n"
         f"In another shell: export HANDRAIL_DATA={stage.directory.resolve()} PATH={Path(sys.executable).parent}:$PATH\n"
         "   handrail trace 1005 · handrail actions · handrail stop --reason … · handrail start · handrail doctor\n"
