@@ -1,174 +1,104 @@
-"""The stage of the demo: a fresh stack, a survey tool that signs, and a look at what the outside received."""
+"""The stage of the demo: a fresh stack, a survey tool that signs, and the command as people type it."""
 
+import csv
 import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
-import time
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import quote
+from typing import Any
+from zoneinfo import ZoneInfo
 
 import httpx
 
-from domain.actions import acknowledgement_key
-from handrail.demo_story import Delivery, Found
+from handrail.demo_night import night_zone
+from handrail.demo_outside import Outside
+from handrail.demo_prefect import Prefect
+from handrail.demo_story import Delivery
 from handrail.failures import CommandFailed
 from handrail.signing import signature_headers
 from handrail.speech import warn
-from handrail.stack_files import Lock
+from handrail.stack_files import UP_FILE, Lock
 from handrail.supervisor import dies_with
 from services.settings import ROOT
 
-if TYPE_CHECKING:
-    from handrail.prefect_runs import Started
-
-T = TypeVar("T")
-
 EXAMPLES = ROOT / "examples"
+SOURCE = "standard"
+NIGHT_OWL = "1006"
+"""The example customer who lives where it is night now."""
+
 _MARK = ".handrail-demo"
 """In a directory that a demo made, and may empty."""
 
 _HANDRAIL = (sys.executable, "-P", "-m", "handrail.cli")
-_ONE_OF = {"tickets": "ticket", "mail": "mail", "sms": "sms"}
-"""List → the word of its items in the sandbox's links."""
-
-_RUN_SECONDS = 120.0
-
-
-@dataclass(frozen=True, slots=True)
-class JobRun:
-    """A run that Prefect was asked for, and how it ended."""
-
-    job: str
-    address: str
-    state: str
-    message: str
-
-    @property
-    def ok(self) -> bool:
-        """It ended well and leaves nothing to people."""
-        return self.state == "Completed"
-
-    def as_json(self) -> dict[str, Any]:
-        """For the document at the end."""
-        return {"ok": self.ok, "run": self.address, "state": self.state, "message": self.message}
 
 
 class Stage:
     """A running stack, seen from outside: only its addresses and the source's secret are known here."""
 
-    def __init__(self, standing: dict[str, Any], process: subprocess.Popen[str]) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        standing: Mapping[str, Any],
+        process: subprocess.Popen[str],
+        environment: Mapping[str, str],
+        night: ZoneInfo,
+    ) -> None:
+        self.directory = directory
+        self.night = night
         self.gateway: str = standing["gateway"]
-        self.sandbox: str = standing["sandbox"]
-        self.prefect: str = standing["prefect"]
+        self.outside = Outside(standing["sandbox"], directory / "sandbox.jsonl")
+        self.prefect = Prefect(standing["prefect"])
         self._secret: str = standing["webhook_secret"]
         self._process = process
-        self._http = httpx.Client(trust_env=False, timeout=10.0)
-        lines = (EXAMPLES / "surveys.jsonl").read_text(encoding="utf-8").splitlines()
+        self._environment = environment
+        self._http = httpx.Client(base_url=self.gateway, trust_env=False, timeout=10.0)
+        files = (EXAMPLES / "surveys.jsonl", EXAMPLES / "scenes.jsonl")
+        lines = [line for file in files for line in file.read_text(encoding="utf-8").splitlines()]
         self._answers = {answer["response_id"]: answer for answer in map(json.loads, lines)}
 
-    def example(self, response: str) -> dict[str, Any]:
-        """One of examples/surveys.jsonl, answered two minutes ago."""
-        return {**self._answers[response], "answered_at": _iso(datetime.now(UTC) - timedelta(minutes=2))}
-
-    def deliver(self, answer: dict[str, Any], *, webhook_id: str = "", secret: str = "") -> Delivery:
-        """Deliver an answer as the survey tool does."""
+    def answer(self, response: str, *, secret: str = "") -> Delivery:
+        """Deliver one of the examples as the survey tool does, as if it was given two minutes ago."""
         now = datetime.now(UTC)
-        event = {"type": "survey.responded", "timestamp": _iso(now), "data": answer}
-        body = json.dumps(event, ensure_ascii=False).encode()
-        name = webhook_id or f"demo-{answer['response_id']}"
-        headers = signature_headers(secret or self._secret, name, int(now.timestamp()), body)
-        sent_at = datetime.now(UTC)
-        answered = self._http.post(f"{self.gateway}/webhooks/standard", content=body, headers=headers)
-        return Delivery(answer, sent_at, answered.status_code, answered.json())
+        answer = {**self._answers[response], "answered_at": _iso(now - timedelta(minutes=2))}
+        body = json.dumps({"type": "survey.responded", "timestamp": _iso(now), "data": answer}, ensure_ascii=False)
+        return self._deliver(Delivery(answer, body.encode(), now, 0, {}), secret or self._secret)
 
-    def find(self, listed: str, key: str, seconds: float) -> Found | None:
-        """The item with this key, as soon as the sandbox has it; None when it does not get it in time."""
-        return _poll(lambda: self._find(listed, key), seconds)
+    def deliver_again(self, delivery: Delivery) -> Delivery:
+        """The same body under the same id, as survey tools do when they are in doubt."""
+        return self._deliver(delivery, self._secret)
 
-    def find_acknowledgement(self, delivery: Delivery, seconds: float) -> Found | None:
-        """The message that acknowledges an answer, by whichever channel it went."""
-        key = acknowledgement_key("standard", delivery.response)
-        return _poll(lambda: self._find("mail", key) or self._find("sms", key), seconds)
+    def page(self, path: str) -> str:
+        """What one of the gateway's pages shows. Raises CommandFailed."""
+        answered = self._http.get(path)
+        if not answered.is_success:
+            raise CommandFailed(f"{self.gateway}{path} was answered {answered.status_code}")
+        return answered.text
 
-    def find_note(self, ticket: str, key: str, seconds: float) -> Found | None:
-        """The note with this key on a ticket."""
+    def handrail(self, *words: str) -> Any:
+        """What the command answers to a person at a shell. Raises CommandFailed."""
+        return _handrail(self._environment, *words)
 
-        def find() -> Found | None:
-            found = self._find("tickets", ticket)
-            notes = [] if found is None else [note for note in found.item["notes"] if note["key"] == key]
-            if found is None or not notes:
-                return None
-            item = {**notes[0], "customer_ref": found.item["customer_ref"]}
-            return Found(key, datetime.fromisoformat(notes[0]["at"]), found.link, item)
-
-        return _poll(find, seconds)
-
-    def break_vendor(self, capability: str, mode: str, *, count: int) -> None:
-        """The next writes of a capability misbehave."""
-        fault = {"capability": capability, "mode": mode, "count": count}
-        self._http.post(f"{self.sandbox}/faults", json=fault).raise_for_status()
-
-    def is_broken(self) -> bool:
-        """True while a vendor is still to misbehave."""
-        return bool(self._get("/faults"))
-
-    def surprises(self, expected: list[str]) -> list[str]:
-        """What the outside received and no story accounts for, or received more than once."""
-        tickets = self._get("/tickets")
-        received = Counter(note["key"] for ticket in tickets for note in ticket["notes"])
-        received.update(item["key"] for item in tickets)
-        for listed in ("mail", "sms", "calls", "tasks", "alerts"):
-            received.update(item["key"] for item in self._get(f"/{listed}"))
-        wanted = Counter(expected)
-        return [f"{key}, {count} times" for key, count in sorted((received - wanted).items())]
-
-    def run_jobs(self, *jobs: str) -> list[JobRun]:
-        """Ask Prefect for a run of each job, side by side, and wait for their ends."""
-        started = [(job, self._start(job)) for job in jobs]
-        return [self._ended(job, run) for job, run in started]
+    def kill(self, program: str) -> None:
+        """kill -9 of one program of the stack."""
+        standing = json.loads((self.directory / UP_FILE).read_text(encoding="utf-8"))
+        os.kill(standing["pids"][program], signal.SIGKILL)
 
     def wait_until_stopped(self) -> None:
         """Until Ctrl-C, or until the stack ends."""
         self._process.wait()
 
-    def _start(self, job: str) -> "Started":
-        from handrail.prefect_runs import start_run  # Prefect's client takes a second or two
-
-        return start_run(f"{self.prefect}/api", job)
-
-    def _ended(self, job: str, run: "Started") -> JobRun:
-        def end() -> JobRun | None:
-            nonlocal run
-            state = self._http.get(f"{self.prefect}/api/flow_runs/{run.id}").json()["state"]
-            if state["type"] == "CANCELLED":  # a third one beside the schedule's and an event's is not let in
-                run = self._start(job)
-            if state["type"] not in {"COMPLETED", "FAILED", "CRASHED"}:
-                return None
-            return JobRun(job, run.address, state["name"], state["message"] or "")
-
-        ended = _poll(end, _RUN_SECONDS, every=0.5)
-        return ended or JobRun(job, run.address, "Unfinished", f"not over after {_RUN_SECONDS:g} s")
-
-    def _find(self, listed: str, key: str) -> Found | None:
-        for item in self._get(f"/{listed}", key=key):
-            link = f"{self.sandbox}/#{_ONE_OF[listed]}={quote(key, safe='/')}"
-            return Found(key, datetime.fromisoformat(item["received_at"]), link, item)
-        return None
-
-    def _get(self, path: str, **query: str) -> list[dict[str, Any]]:
-        answered = self._http.get(f"{self.sandbox}{path}", params=query)
-        answered.raise_for_status()
-        items: list[dict[str, Any]] = answered.json()
-        return items
+    def _deliver(self, delivery: Delivery, secret: str) -> Delivery:
+        now = datetime.now(UTC)
+        headers = signature_headers(secret, f"demo-{delivery.response}", int(now.timestamp()), delivery.body)
+        answered = self._http.post(f"/webhooks/{SOURCE}", content=delivery.body, headers=headers)
+        return replace(delivery, sent_at=now, http=answered.status_code, said=answered.json())
 
 
 @contextmanager
@@ -192,19 +122,41 @@ def staged(directory: Path, base: int) -> Iterator[Stage]:
         line = process.stdout.readline()
         if not line:
             raise CommandFailed("the stack did not come up: see above")
-        _load_customers(environment)
-        yield Stage(json.loads(line), process)
+        night = night_zone(datetime.now(UTC))
+        _load_customers(environment, _customers(directory, night))
+        yield Stage(directory, json.loads(line), process, environment, ZoneInfo(night))
     finally:
         process.terminate()
         process.wait()
 
 
-def _load_customers(environment: dict[str, str]) -> None:
+def _customers(directory: Path, night: str) -> Path:
+    """The example customers, one of them where it is night now."""
+    file = directory / "customers.csv"
+    with (EXAMPLES / "customers.csv").open(encoding="utf-8", newline="") as read:
+        rows = list(csv.DictReader(read))
+    with file.open("w", encoding="utf-8", newline="") as written:
+        writer = csv.DictWriter(written, fieldnames=list(rows[0]))
+        writer.writeheader()
+        writer.writerows({**row, "time_zone": night} if row["ref"] == NIGHT_OWL else row for row in rows)
+    return file
+
+
+def _load_customers(environment: Mapping[str, str], file: Path) -> None:
     warn("… loading customers")
-    command = (*_HANDRAIL, "import", "customers", str(EXAMPLES / "customers.csv"), "--json")
-    loading = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=False)  # noqa: S603
-    if loading.returncode or json.loads(loading.stdout)["quarantined"]:
-        raise CommandFailed(f"the example customers could not be loaded: {loading.stdout.strip() or 'see above'}")
+    loaded = _handrail(environment, "import", "customers", str(file))
+    if loaded["quarantined"]:
+        raise CommandFailed(f"the example customers could not be loaded: {loaded}")
+
+
+def _handrail(environment: Mapping[str, str], *words: str) -> Any:
+    """What the command answers. Raises CommandFailed."""
+    asked = subprocess.run(  # noqa: S603
+        (*_HANDRAIL, *words, "--json"), env=dict(environment), stdout=subprocess.PIPE, text=True, check=False
+    )
+    if asked.returncode:
+        raise CommandFailed(f"handrail {' '.join(words)}: {asked.stdout.strip() or 'it failed, see above'}")
+    return json.loads(asked.stdout)
 
 
 def _clear(directory: Path) -> None:
@@ -216,13 +168,6 @@ def _clear(directory: Path) -> None:
         shutil.rmtree(directory)
     directory.mkdir(parents=True, exist_ok=True)
     (directory / _MARK).touch()
-
-
-def _poll(look: Callable[[], T | None], seconds: float, *, every: float = 0.05) -> T | None:
-    deadline = time.monotonic() + seconds
-    while (found := look()) is None and time.monotonic() < deadline:
-        time.sleep(every)
-    return found
 
 
 def _iso(at: datetime) -> str:

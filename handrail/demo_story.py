@@ -10,9 +10,15 @@ class Delivery:
     """One webhook and its answer."""
 
     answer: dict[str, Any]
+    body: bytes
     sent_at: datetime
     http: int
     said: dict[str, Any]
+
+    @property
+    def customer(self) -> str:
+        """Who answered, as the survey tool says."""
+        return str(self.answer["customer"]["ref"])
 
     @property
     def response(self) -> str:
@@ -22,7 +28,7 @@ class Delivery:
     def as_json(self) -> dict[str, Any]:
         """For the document at the end; no customer's words."""
         return {
-            "customer": self.answer["customer"]["ref"],
+            "customer": self.customer,
             "response": self.response,
             "survey": self.answer["kind"],
             "score": self.answer["score"],
@@ -61,8 +67,13 @@ class Story:
 
     name: str
     title: str
+    told: str = ""
+    """What happened, in one line for a person."""
     deliveries: list[Delivery] = field(default_factory=list)
     effects: list[Effect] = field(default_factory=list)
+    facts: dict[str, Any] = field(default_factory=dict)
+    """What else happened, for machines."""
+
     problems: list[str] = field(default_factory=list)
 
     @property
@@ -74,6 +85,11 @@ class Story:
     def keys(self) -> list[str]:
         """The keys of all effects this story accounts for."""
         return [effect.found.key for effect in self.effects]
+
+    def expect(self, claim: bool, otherwise: str) -> None:
+        """It is so; else the words say what is amiss."""
+        if not claim:
+            self.complain(otherwise)
 
     def complain(self, words: str) -> None:
         """Something is not as it should be."""
@@ -90,14 +106,16 @@ class Story:
             self.complain(f"the gateway said duplicate: {delivery.said.get('duplicate')}")
         return delivery
 
-    def expect_effect(self, found: Found | None, what: str, delivery: Delivery) -> None:
-        """The outside received it, because of this delivery."""
+    def expect_effect(self, found: Found | None, what: str, customer: str, since: datetime) -> None:
+        """The outside received it, about this customer, and not before `since`."""
         if found is None:
-            self.complain(f"no {what} arrived")
+            self.complain(f"no {what} about {customer} arrived")
             return
-        if found.item.get("customer_ref") != delivery.answer["customer"]["ref"]:
-            self.complain(f"the {what} is about another customer")
-        after = round((found.received_at - delivery.sent_at).total_seconds() * 1000)
+        if found.item.get("customer_ref") != customer:
+            self.complain(f"the {what} is about another customer than {customer}")
+        after = round((found.received_at - since).total_seconds() * 1000)
+        if after < 0:
+            self.complain(f"the {what} about {customer} arrived {-after} ms too early")
         self.effects.append(Effect(what, found, after))
 
     def as_json(self) -> dict[str, Any]:
@@ -105,7 +123,9 @@ class Story:
         return {
             "ok": self.ok,
             "title": self.title,
+            "told": self.told,
             "answers": [delivery.as_json() for delivery in self.deliveries],
             "effects": [effect.as_json() for effect in self.effects],
+            **self.facts,
             "problems": self.problems,
         }

@@ -5,65 +5,59 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from handrail.demo_stage import JobRun, Stage
-from handrail.demo_story import Delivery, Effect, Story
+from handrail.demo_prefect import JobRun
+from handrail.demo_stage import Stage
+from handrail.demo_story import Effect, Story
 from handrail.speech import say
 
 
 def as_document(stories: Sequence[Story], surprises: Sequence[str], survey: JobRun, health: JobRun) -> dict[str, Any]:
     """A key per job, and `ok` over all of them."""
-    told = {story.name: {**story.as_json(), "run": survey.address} for story in stories}
     survey_ok = all(story.ok for story in stories) and not surprises and survey.ok
+    told = {story.name: story.as_json() for story in stories}
     return {
         "ok": survey_ok and health.ok,
-        "survey": {**survey.as_json(), "ok": survey_ok, "stories": told, "surprises": list(surprises)},
+        "survey": {**survey.as_json(), "ok": survey_ok, "scenes": told, "surprises": list(surprises)},
         "health": health.as_json(),
     }
 
 
-def tell(stage: Stage, stories: Sequence[Story], surprises: Sequence[str], survey: JobRun, health: JobRun) -> None:
-    """What happened to each one."""
+def tell_scene(number: int, story: Story) -> None:
+    """What happened, in a line, and where to see it."""
+    say(f"{number}. {story.title}{'' if story.ok else '   NOT AS IT SHOULD BE'}")
+    if story.ok:
+        say(f"   {story.told}")
+    for effect in story.effects:
+        say(f"   {_happened(effect)}")
+    for problem in story.problems:
+        say(f"   ! {problem}")
     say("")
-    for number, story in enumerate(stories, start=1):
-        say(f"{number}. {story.title}{'' if story.ok else '   NOT AS IT SHOULD BE'}")
-        for delivery in story.deliveries:
-            say(f"   {_delivered(delivery)}")
-        for effect in story.effects:
-            say(f"   {_happened(effect)}")
-        if story.effects:
-            say(f"             in Prefect   {survey.address}")
-        if story.deliveries and story.deliveries[0].http == 202 and not story.effects:
-            say("   nothing was sent to anybody")
-        for problem in story.problems:
-            say(f"   ! {problem}")
-        say("")
+
+
+def tell(stage: Stage, surprises: Sequence[str], survey: JobRun, health: JobRun) -> None:
+    """What holds for all scenes."""
     for surprise in surprises:
         say(f"! received by the outside, and nobody's story: {surprise}")
     say(f"Prefect tells the same by action key:  {survey.state}: {survey.message}\n   {survey.address}")
     say(f"How the integrations are:  {health.state}: {health.message}\n   {health.address}")
-    say(f"The ticket desk, mailbox and phone that received all this:\n   {stage.sandbox}/")
+    say(f"The ticket desk, mailbox and phone that received all this:\n   {stage.outside.address}/")
 
 
-def tell_where_to_look(stage: Stage, directory: Path) -> None:
-    """What to try while it stays up."""
+def tell_where_to_look(stage: Stage) -> None:
+    """What to open and to try while it stays up."""
+    gateway = stage.gateway
     say(
-        f"\nIt stays up. Prefect: {stage.prefect}   sandbox: {stage.sandbox}   gateway: {stage.gateway}\n"
-        f"In another shell: export HANDRAIL_DATA={directory.resolve()} PATH={Path(sys.executable).parent}:$PATH\n"
-        "   handrail trace 1005        the story of the customer whose ticket had to wait\n"
-        "   handrail actions           everything that was done\n"
-        "   handrail stop --reason …   the kill switch; `handrail start` lets go again\n"
-        "   handrail doctor            is everything in order\n"
+        "\nIt stays up. Open\n"
+        f"   {gateway}/              what waits, the kill switch, the breakers\n"
+        f"   {gateway}/cases         whom we owe an answer\n"
+        f"   {gateway}/trace/r-3001  the story of the answer at night; /trace/1005 of the one that was lost\n"
+        f"   {gateway}/quarantine    two rows wait for you to repair or discard them\n"
+        f"   {stage.prefect.address}/              the runs; Retry, Cancel and Quick run are yours to press\n"
+        f"   {stage.outside.address}/              the ticket desk, mailbox and phone; break them there\n"
+        f"In another shell: export HANDRAIL_DATA={stage.directory.resolve()} PATH={Path(sys.executable).parent}:$PATH\n"
+        "   handrail trace 1005 · handrail actions · handrail stop --reason … · handrail start · handrail doctor\n"
         "Ctrl-C stops everything."
     )
-
-
-def _delivered(delivery: Delivery) -> str:
-    answer = delivery.answer
-    who = f"{answer['customer']['ref']} answered {answer['kind'].upper()} {answer['score']}"
-    if delivery.http != 202:
-        return f"somebody claimed that {who}: the gateway answered {delivery.http}"
-    again = ", as it did the first time: it knows this delivery" if delivery.said.get("duplicate") else ""
-    return f"{who}: the gateway answered 202{again}"
 
 
 def _happened(effect: Effect) -> str:

@@ -2,37 +2,122 @@
 
 import json
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from local_stack import HANDRAIL, free_base
 
+SCENES = (
+    *("angry_at_night", "same_again", "forged", "lost_answer", "broken_rows"),
+    *("hardship", "second_bad_answer", "prefect_killed", "retry_pressed", "emergency_stop"),
+)
+
 pytestmark = pytest.mark.process
 
 
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[subprocess.CompletedProcess[str]]:
+    """One demo from beginning to end; every test asks about another scene of it."""
+    directory = tmp_path_factory.mktemp("stage") / "demo"
+    command = (*HANDRAIL, "demo", "--once", "--data", str(directory), "--ports", str(free_base()))
+    return subprocess.run(command, capture_output=True, text=True, timeout=900, check=False)
+
+
+@pytest.fixture
+def document(told: subprocess.CompletedProcess[str]) -> dict[str, Any]:
+    """The JSON line at the end."""
+    found: dict[str, Any] = json.loads(told.stdout.splitlines()[-1])
+    return found
+
+
+@pytest.fixture
+def scenes(document: dict[str, Any]) -> dict[str, Any]:
+    """What happened, scene by scene."""
+    found: dict[str, Any] = document["survey"]["scenes"]
+    return found
+
+
+def effects(scene: dict[str, Any]) -> list[str]:
+    """What the outside received."""
+    return [effect["what"] for effect in scene["effects"]]
+
+
 @pytest.mark.prefect
-@pytest.mark.timeout(400)
-def test_once_it_tells_every_story_and_leaves(tmp_path: Path) -> None:
-    base = free_base()
-    command = (*HANDRAIL, "demo", "--once", "--data", str(tmp_path / "demo"), "--ports", str(base))
+@pytest.mark.timeout(960)
+class TestOnce:
+    """`handrail demo --once`."""
 
-    told = subprocess.run(command, capture_output=True, text=True, timeout=360, check=False)
+    def test_all_of_it_happens_and_everybody_is_told(
+        self, told: subprocess.CompletedProcess[str], document: dict[str, Any], scenes: dict[str, Any]
+    ) -> None:
+        assert told.returncode == 0, told.stdout + told.stderr
+        assert document["ok"] is document["survey"]["ok"] is document["health"]["ok"] is True
+        assert document["survey"]["surprises"] == []
+        assert tuple(scenes) == SCENES
+        for number, scene in enumerate(scenes.values(), start=1):
+            assert scene["ok"]
+            assert scene["problems"] == []
+            assert f"{number}. {scene['title']}\n   {scene['told']}\n" in told.stdout
 
-    document = json.loads(told.stdout.splitlines()[-1])
-    assert told.returncode == 0, told.stdout
-    assert document["ok"] is document["survey"]["ok"] is document["health"]["ok"] is True
-    stories = document["survey"]["stories"]
-    assert {name: [effect["what"] for effect in story["effects"]] for name, story in stories.items()} == {
-        "happy": [],
-        "passive": [],
-        "unhappy": ["ticket", "message"],
-        "unhappy_again": ["note", "message"],
-        "delivered_twice": ["ticket", "message"],
-        "forged": [],
-        "hardship": ["ticket", "message"],
-        "ticketing_down": ["message", "ticket"],
-    }
-    assert stories["unhappy"]["run"].startswith(f"http://127.0.0.1:{base + 2}/runs/flow-run/")
+    def test_at_night_a_mail_goes_out_and_no_text_message(self, scenes: dict[str, Any]) -> None:
+        scene = scenes["angry_at_night"]
+        assert effects(scene) == ["ticket", "message"]
+        assert "/#mail=" in scene["effects"][1]["link"]
+        assert "21:30" < scene["their_time"] < "23:50"
+        assert scene["run"]["state"] == "Completed"
+        assert {path[-1] for path in scene["moves"].values()} == {"done"}
+
+    def test_the_same_again_changes_nothing(self, scenes: dict[str, Any]) -> None:
+        scene = scenes["same_again"]
+        assert [answer["duplicate"] for answer in scene["answers"]] == [True, True]
+        assert effects(scene) == []
+        assert set(scene["on_record"].values()) == {1}
+
+    def test_a_forgery_is_refused(self, scenes: dict[str, Any]) -> None:
+        assert [answer["http"] for answer in scenes["forged"]["answers"]] == [401]
+        assert effects(scenes["forged"]) == []
+
+    def test_a_lost_answer_makes_one_ticket(self, scenes: dict[str, Any]) -> None:
+        scene = scenes["lost_answer"]
+        assert scene["vendor"] == ["reset_after"]
+        assert "uncertain" in scene["moves"]
+        assert scene["moves"][-1] == "done"
+        assert scene["tickets_on_record"] == 1
+
+    def test_of_broken_rows_one_is_repaired_and_two_wait(self, scenes: dict[str, Any]) -> None:
+        scene = scenes["broken_rows"]
+        assert (scene["accepted"], scene["quarantined"], scene["replayed"]) == (2, 3, "accepted")
+        assert len(scene["left"]) == 2
+        assert effects(scene) == ["ticket", "message"]
+
+    def test_hardship_gets_a_person_and_no_more_machines(self, scenes: dict[str, Any]) -> None:
+        scene = scenes["hardship"]
+        assert scene["template"] == "acknowledgement-distress"
+        assert scene["no_automatic_contact"]
+
+    def test_a_second_bad_answer_joins_the_case(self, scenes: dict[str, Any]) -> None:
+        scene = scenes["second_bad_answer"]
+        assert effects(scene) == ["note", "message"]
+        assert (scene["ticket"], scene["priority"]) == ("case/1006/1/ticket", "critical")
+
+    def test_while_prefect_is_dead_everything_urgent_leaves(self, scenes: dict[str, Any]) -> None:
+        assert effects(scenes["prefect_killed"]) == ["ticket", "message"] * 3
+
+    def test_retry_sends_nothing_and_shows_what_came_meanwhile(self, scenes: dict[str, Any]) -> None:
+        scene = scenes["retry_pressed"]
+        assert scene["run"]["run"] == scenes["angry_at_night"]["run"]["run"]
+        assert (scene["run"]["state"], scene["sent"]) == ("Completed", 0)
+        assert scene["shown"] > len(scenes["angry_at_night"]["moves"])
+
+    def test_what_waited_for_the_start_goes_out_after_it(self, scenes: dict[str, Any]) -> None:
+        scene = scenes["emergency_stop"]
+        assert [answer["http"] for answer in scene["answers"]] == [202]
+        assert len(scene["while_stopped"]) == 2
+        assert "done" not in scene["while_stopped"].values()
+        assert effects(scene) == ["ticket", "message"]
+        assert all(effect["after_ms"] >= 0 for effect in scene["effects"])
 
 
 def test_a_directory_that_no_demo_made_is_left_alone(tmp_path: Path) -> None:

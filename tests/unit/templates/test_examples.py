@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from data_contracts.customers import check_header, customer_row
+from data_contracts.problems import ContractBroken
 from data_contracts.surveys import survey_row
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
@@ -30,3 +31,21 @@ def test_every_example_answer_is_accepted_and_from_an_example_customer() -> None
     assert {answer.kind.value for answer in answers} == {"nps", "csat", "ces"}
     with (EXAMPLES / "customers.csv").open(encoding="utf-8", newline="") as file:
         assert {row["ref"] for row in csv.DictReader(file)} == {answer.customer.ref for answer in answers}
+
+
+def test_the_demos_answers_are_accepted_and_from_example_customers() -> None:
+    lines = (EXAMPLES / "scenes.jsonl").read_text(encoding="utf-8").splitlines()
+    answers = [survey_row(json.loads(line), now=NOW) for line in lines]
+    with (EXAMPLES / "customers.csv").open(encoding="utf-8", newline="") as file:
+        assert {answer.customer.ref for answer in answers} <= {row["ref"] for row in csv.DictReader(file)}
+
+
+def test_three_of_the_broken_rows_are_broken_and_each_in_its_own_way() -> None:
+    broken: dict[str, list[str]] = {}
+    with (EXAMPLES / "broken-rows.csv").open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            try:
+                survey_row(row, now=NOW)
+            except ContractBroken as problem:
+                broken[row["response_id"]] = [found.path for found in problem.problems]
+    assert broken == {"r-4003": ["kind"], "r-4004": ["comment"], "r-4005": ["score"]}

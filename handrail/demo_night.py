@@ -1,0 +1,29 @@
+"""Where it is night now: the first scene of the demo plays at 22:40, whenever somebody starts it."""
+
+from datetime import datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+WANTED = time(22, 40)
+
+_PLACES = (
+    *("Pacific/Honolulu", "America/Anchorage", "America/Los_Angeles", "America/Denver", "America/Chicago"),
+    *("America/New_York", "America/Halifax", "America/Sao_Paulo", "America/Noronha", "Atlantic/Azores"),
+    *("Europe/London", "Europe/Warsaw", "Europe/Athens", "Europe/Istanbul", "Asia/Dubai", "Asia/Tashkent"),
+    *("Asia/Dhaka", "Asia/Bangkok", "Asia/Singapore", "Asia/Tokyo", "Australia/Brisbane", "Pacific/Noumea"),
+    *("Pacific/Auckland", "Pacific/Tongatapu"),
+)
+"""One for every hour of the day, so that somewhere among them it is 22:40, give or take an hour."""
+
+_DAY = timedelta(days=1)
+
+
+def night_zone(now: datetime) -> str:
+    """The time zone of a place where it is about 22:40 now."""
+    return min(_PLACES, key=lambda name: _away(now.astimezone(ZoneInfo(name))))
+
+
+def _away(local: datetime) -> timedelta:
+    """How far the wall clock is from 22:40, either way round."""
+    clock = timedelta(hours=local.hour, minutes=local.minute)
+    between = abs(clock - timedelta(hours=WANTED.hour, minutes=WANTED.minute))
+    return min(between, _DAY - between)
