@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from domain.actions import FINAL, State
-from services.tracing import case
+from services.reporting import case
 from store import overview
 from store.database import Database
 
@@ -46,8 +46,8 @@ def open_cases(database: Database, wanted: Wanted, *, now: datetime, offset: int
         {
             **case(row),
             "tier": row.tier,
-            "owner": row.dedicated_agent or row.team,
-            "late": row.answer_by < now,
+            "meant_for": row.dedicated_agent or row.team,
+            "late": row.answered_at is None and row.answer_by < now,
             "waits": waits[row.id],
         }
         for row in rows

@@ -99,7 +99,8 @@ def list_actions(database: Database, states: list[State], *, limit: int = 200) -
 def list_cases(database: Database, *, solved_too: bool = False, limit: int = 200) -> list[dict[str, Any]]:
     """Cases as the command and pages show them: the open ones, the oldest first; or all."""
     with database.read() as connection:
-        return [_case(row) for row in care.listed(connection, solved_too=solved_too, limit=limit)]
+        listed = care.listed(connection, solved_too=solved_too, limit=limit)
+        return [{**case(row), "answer_due": iso(row.due)} for row in listed]
 
 
 def list_differences(database: Database) -> list[dict[str, Any]]:
@@ -111,14 +112,17 @@ def list_differences(database: Database) -> list[dict[str, Any]]:
         ]
 
 
-def _case(row: Any) -> dict[str, Any]:
+def case(row: Any) -> dict[str, Any]:
+    """A case, as lists and stories show it; the ticket's status and owner as the desk last told them."""
     return {
         "case": f"{row.ref}-{row.number}",
+        "customer": row.ref,
         "state": row.state,
         "reason": row.reason,
+        "team": row.team,
         "priority": row.priority,
         "opened_at": iso(row.reopened_at or row.opened_at),
-        "answer_due": iso(row.due),
+        "answer_by": iso(row.answer_by),
         "answered_at": iso(row.answered_at),
         "ticket": row.desk_status,
         "owner": row.assignee,

@@ -11,7 +11,7 @@ from domain.actions import Capability, Kind, State
 from domain.words import all_near
 from integrations.ports import Pages
 from integrations.registry import Configured, Roster
-from services.reporting import iso, summary
+from services.reporting import case, iso, summary
 from services.sending import operation_of
 from store import overview
 from store.database import Database
@@ -79,21 +79,6 @@ def nearest_known(database: Database, subject: str) -> list[str]:
     """The subjects most like one that nobody knows, the nearest first."""
     with database.read() as connection:
         return all_near(subject, overview.subjects_like(connection, subject, limit=_CANDIDATES))
-
-
-def case(row: Any) -> dict[str, Any]:
-    """A case, as lists and stories show it."""
-    return {
-        "case": f"{row.ref}-{row.number}",
-        "customer": row.ref,
-        "state": row.state,
-        "reason": row.reason,
-        "team": row.team,
-        "priority": row.priority,
-        "opened_at": iso(row.opened_at),
-        "answer_by": iso(row.answer_by),
-        "solved_at": iso(row.solved_at),
-    }
 
 
 def _person(row: Any) -> dict[str, Any]:

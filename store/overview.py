@@ -175,6 +175,7 @@ class OpenCases:
     tier: str = ""
     owner: str = ""
     promised_before: datetime | None = None
+    """And nobody has answered."""
 
 
 def open_cases(connection: Connection, wanted: OpenCases, *, offset: int, limit: int) -> list[Row[Any]]:
@@ -191,8 +192,8 @@ def open_cases(connection: Connection, wanted: OpenCases, *, offset: int, limit:
 
 
 def count_open_cases(connection: Connection, wanted: OpenCases, now: datetime) -> tuple[int, int]:
-    """How many there are, and how many of them are late."""
-    late = func.count().filter(cases.c.answer_by < now)
+    """How many there are, and in how many nobody has answered although the promised time has passed."""
+    late = func.count().filter(cases.c.answer_by < now, cases.c.answered_at.is_(None))
     counted = (
         select(func.count(), late)
         .select_from(cases.join(customers, customers.c.id == cases.c.customer_id))
@@ -203,12 +204,13 @@ def count_open_cases(connection: Connection, wanted: OpenCases, now: datetime) -
 
 
 def who_has_open_cases(connection: Connection) -> tuple[list[str], list[str]]:
-    """The teams, and the dedicated agents, that any open case is for."""
+    """The teams that any open case is for, and who has one, or is to have it: a dedicated agent."""
     joined = cases.join(customers, customers.c.id == cases.c.customer_id)
+    people = func.coalesce(cases.c.assignee, customers.c.dedicated_agent).label("person")
     pairs = connection.execute(
-        select(cases.c.team, customers.c.dedicated_agent).select_from(joined).where(cases.c.state == "open").distinct()
+        select(cases.c.team, people).select_from(joined).where(cases.c.state == "open").distinct()
     ).all()
-    return sorted({row.team for row in pairs}), sorted({row.dedicated_agent for row in pairs if row.dedicated_agent})
+    return sorted({row.team for row in pairs}), sorted({row.person for row in pairs if row.person})
 
 
 def _chosen(wanted: OpenCases) -> list[ColumnElement[bool]]:
@@ -218,9 +220,9 @@ def _chosen(wanted: OpenCases) -> list[ColumnElement[bool]]:
     if wanted.tier:
         chosen.append(customers.c.tier == wanted.tier)
     if wanted.owner:
-        chosen.append(func.coalesce(customers.c.dedicated_agent, cases.c.team) == wanted.owner)
+        chosen.append(func.coalesce(cases.c.assignee, customers.c.dedicated_agent, cases.c.team) == wanted.owner)
     if wanted.promised_before is not None:
-        chosen.append(cases.c.answer_by < wanted.promised_before)
+        chosen.append((cases.c.answer_by < wanted.promised_before) & cases.c.answered_at.is_(None))
     return chosen
 
 

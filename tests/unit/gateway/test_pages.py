@@ -163,6 +163,27 @@ async def test_cases_are_listed_by_promised_time_and_filtered(
         assert {case for case in ("C-1-1", "C-2-1") if f"/trace/{case}" in shown.text} == listed, query
 
 
+async def test_a_case_that_somebody_took_names_them_and_is_not_late_once_answered(
+    site: Site, send: Any, answer: Any, installation: Any
+) -> None:
+    await send(site, answer())
+    await installation.settled()
+    words, _ = read(await site.get("/cases"))
+    assert "nobody yet, for Customer Retention" in words
+    assert "a colleague’s answer" in words
+
+    with installation.database.write() as connection:
+        connection.execute(update(cases).values(assignee="Ola Nowak", answered_at=installation.clock()))
+    installation.clock.go(days=3)
+
+    words, _ = read(await site.get("/cases?owner=Ola+Nowak"))
+    assert "1 open" in words
+    assert "late" not in words.partition("Answer promised by")[2]
+    assert "Ola Nowak" in words
+    assert "the end of its ticket" in words
+    assert "0 open" in read(await site.get("/cases?late=late"))[0]
+
+
 async def test_cases_come_in_pages(site: Site, send: Any, answer: Any, monkeypatch: Any, installation: Any) -> None:
     monkeypatch.setattr("gateway.pages.cases._ON_A_PAGE", 1)
     for number in (1, 2):
