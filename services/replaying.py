@@ -15,6 +15,7 @@ from services.import_files import read_row
 from services.imports import Fate, Taken, from_layout, take_of
 from services.intake import NO_CUSTOMER
 from services.surveys import Given, UnknownCustomer, accept_answer, judge_answer
+from services.triage import INBOX, accept_message, read_message
 from services.wiring import Handrail
 from store import fetches
 
@@ -64,6 +65,8 @@ def taking_of(handrail: Handrail, row: Row[Any], body: bytes, now: datetime) -> 
     """How the bytes go into the books, read before the transaction; or what is wrong with them."""
     run = f"quarantine/{row.id}"
     try:
+        if row.source.startswith(INBOX):
+            return _message(handrail, row.source.removeprefix(INBOX), body, now, run), ()
         if row.layout is None:
             return _webhook(handrail, row, body, now, run), ()
         contract, layout = from_layout(row.layout)
@@ -96,6 +99,19 @@ def _webhook(handrail: Handrail, row: Row[Any], body: bytes, now: datetime, run:
         accepted = accept_answer(connection, given, handrail.policy, run=run, now=now)
         fate = Fate.ACCEPTED if accepted.is_new else Fate.KNOWN
         return Taken(fate, f"survey/{source}/{answer.response_id}", accepted.outcome, accepted.urgent)
+
+    return take
+
+
+def _message(handrail: Handrail, source: str, body: bytes, now: datetime, run: str) -> Taking:
+    """A web form's JSON or a raw mail, whichever it looks like. Raises NotStrictJson and ContractBroken."""
+    read = read_message(handrail, source, body, now, is_mail=not body.lstrip().startswith(b"{"))
+
+    def take(connection: Connection) -> Taken:
+        accepted = accept_message(connection, read, handrail.policy, run=run, now=now)
+        fate = Fate.ACCEPTED if accepted.is_new else Fate.KNOWN
+        subject = f"message/{source}/{read.message.message_id}"
+        return Taken(fate, subject, accepted.outcome, accepted.urgent)
 
     return take
 

@@ -32,8 +32,21 @@ class UnknownMessage(LookupError):
     """There is no message of this number."""
 
 
+INBOX = "messages/"
+"""Begins the source of a message in the inbox and in quarantine: whoever delivers may also send survey answers."""
+
+
 @dataclass(frozen=True, slots=True)
-class _Read:
+class Accepted:
+    """What came of a message: whether it is news, in words, and for which capabilities something urgent was planned."""
+
+    is_new: bool
+    outcome: str
+    urgent: frozenset[Capability] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class ReadMessage:
     """A message that keeps its contract: what it means, and the customers who may have written it."""
 
     message: Message
@@ -51,16 +64,16 @@ async def receive_message(handrail: Handrail, source: str, headers: Headers, bod
         raise UnknownSource(source)
     now = handrail.clock()
     verified = intakes[source].verify(headers, body, now)
-    read: _Read | None = None
+    read: ReadMessage | None = None
     problems: Sequence[Problem] = ()
     http_status = 202
     try:
-        read = await asyncio.to_thread(_read, handrail, source, body, now, is_mail)
+        read = await asyncio.to_thread(read_message, handrail, source, body, now, is_mail=is_mail)
     except NotStrictJson as broken:
         problems, http_status = broken.problems, 400
     except ContractBroken as broken:
         problems = broken.problems
-    arrival = inbox.Arrival(f"messages/{source}", verified.webhook_id, hashlib.sha256(body).hexdigest(), now)
+    arrival = inbox.Arrival(f"{INBOX}{source}", verified.webhook_id, hashlib.sha256(body).hexdigest(), now)
 
     def store(connection: Connection) -> Answer:
         return _store(connection, arrival, body, read, problems, http_status, handrail.policy)
@@ -70,18 +83,19 @@ async def receive_message(handrail: Handrail, source: str, headers: Headers, bod
     return answer
 
 
-def _read(handrail: Handrail, source: str, body: bytes, now: datetime, is_mail: bool) -> _Read:
+def read_message(handrail: Handrail, source: str, body: bytes, now: datetime, *, is_mail: bool) -> ReadMessage:
+    """A web form's JSON or a raw mail, read and judged. Raises NotStrictJson and ContractBroken."""
     message = read_mail(body, source, now) if is_mail else read_form(body, source, now)
     with handrail.database.read() as connection:  # addresses are looked through one by one: never in a write
         writers = messages.writers(connection, message)
-    return _Read(message, triage(message, handrail.policy.triage, handrail.policy.distress), writers)
+    return ReadMessage(message, triage(message, handrail.policy.triage, handrail.policy.distress), writers)
 
 
 def _store(
     connection: Connection,
     arrival: inbox.Arrival,
     body: bytes,
-    read: _Read | None,
+    read: ReadMessage | None,
     problems: Sequence[Problem],
     http_status: int,
     policy: Policy,
@@ -100,11 +114,12 @@ def _store(
             connection, delivery, arrival.source, arrival.webhook_id, body, rows, http_status=http_status, now=at
         )
         return _answer(delivery, duplicate=False, urgent=frozenset())
-    return _answer(delivery, duplicate=False, urgent=_accept(connection, read, policy, now=at))
+    urgent = accept_message(connection, read, policy, run="gateway", now=at).urgent
+    return _answer(delivery, duplicate=False, urgent=urgent)
 
 
-def _accept(connection: Connection, read: _Read, policy: Policy, *, now: datetime) -> frozenset[Capability]:
-    """Record a message and plan what it calls for; the capabilities with something urgent.
+def accept_message(connection: Connection, read: ReadMessage, policy: Policy, *, run: str, now: datetime) -> Accepted:
+    """Record a message and plan what it calls for.
 
     The same (source, message id) again changes nothing, whatever it was delivered as.
     """
@@ -113,14 +128,16 @@ def _accept(connection: Connection, read: _Read, policy: Policy, *, now: datetim
     escalates = known is not None and found.calls_for_case
     fate = _fate(read, policy, None if known is None else known[0], escalates=escalates)
     number = messages.save(connection, message, found, fate)
-    if number is None or known is None or not escalates:
-        return frozenset()
-    case_id, escalated = escalate_message(connection, message, found, *known, policy, run="gateway", now=now)
+    if number is None:
+        return Accepted(False, "known already")
+    if known is None or not escalates:
+        return Accepted(True, fate.outcome)
+    case_id, escalated = escalate_message(connection, message, found, *known, policy, run=run, now=now)
     messages.conclude(connection, number, escalated.outcome, case_id)
-    return escalated.urgent
+    return Accepted(True, escalated.outcome, escalated.urgent)
 
 
-def _fate(read: _Read, policy: Policy, customer_id: int | None, *, escalates: bool) -> messages.Fate:
+def _fate(read: ReadMessage, policy: Policy, customer_id: int | None, *, escalates: bool) -> messages.Fate:
     found = read.triage
     if escalates:
         return messages.Fate(customer_id, "escalated", "a person replies")

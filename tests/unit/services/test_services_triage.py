@@ -12,11 +12,16 @@ from domain.actions import Capability
 from domain.triage import Topic
 from integrations.errors import SignatureRefused
 from services.intake import Answer
+from services.quarantine import Who, list_quarantine, repair, replay
+from services.replaying import Verdict
 from services.triage import UnknownMessage, receive_message, sort_message, triage_report, waiting_messages
 from services.wiring import Handrail
+from store import inbox
+from store.quarantine import Chosen
 
 GRIEF = "Mój mąż zmarł w zeszłym tygodniu i nie wiem, co z umową."
 FURY = "I am furious about this, answer me immediately"
+WHO = Who("Ewa Lis", "a field had a typo")
 NOW = datetime(2026, 3, 4, 12, tzinfo=UTC)
 
 
@@ -220,3 +225,36 @@ def test_a_message_nobody_has_cannot_be_sorted(installation: Any) -> None:
         sort_message(installation.database, 7, Topic.OTHER, by="Ewa", now=NOW)
 
     assert installation.rows("message_sortings") == []
+
+
+async def test_what_waits_in_quarantine_is_repaired_and_replayed_like_any_message(
+    handrail: Handrail, installation: Any, write: Any
+) -> None:
+    answer = await write(GRIEF, message_id="", webhook_id="w-0")
+    assert answer.body["status"] == "quarantined"
+    [kept] = list_quarantine(handrail.database, Chosen()).rows
+    right = json.dumps({"message_id": "m-1", "text": GRIEF, "customer_ref": "C-1"})
+
+    assert replay(handrail, kept["id"], WHO).verdict is Verdict.REFUSED
+    assert repair(handrail, kept["id"], right, WHO) == []
+    ended = replay(handrail, kept["id"], WHO)
+
+    assert (ended.verdict, ended.subject) == (Verdict.ACCEPTED, "message/standard/m-1")
+    assert "opened case C-1-1" in ended.outcome
+    [row] = installation.rows("messages")
+    assert row.state == "escalated"
+    again = await write(GRIEF)
+    assert again.urgent == frozenset()
+    assert len(installation.rows("messages")) == 1
+
+
+async def test_a_mail_in_quarantine_is_read_as_a_mail(handrail: Handrail, signed: Any, installation: Any) -> None:
+    body = b"Message-ID: <m-1@example.com>\r\nFrom: anna@example.com\r\nSubject: parcel\r\n\r\nWhere is my parcel? The courier never came.\r\n"
+    with handrail.database.write() as connection:
+        inbox.keep(connection, "messages/standard", "w-1", body, [], inbox_id=None, now=NOW)
+    [kept] = list_quarantine(handrail.database, Chosen()).rows
+
+    ended = replay(handrail, kept["id"], WHO)
+
+    assert (ended.verdict, ended.subject) == (Verdict.ACCEPTED, "message/standard/<m-1@example.com>")
+    assert [row.topic for row in installation.rows("messages")] == ["delivery"]
