@@ -13,7 +13,7 @@ from integrations.ports import Pages
 from integrations.registry import Configured, Roster
 from services.reporting import case, iso, summary
 from services.sending import operation_of
-from store import overview
+from store import messages, overview
 from store.database import Database
 from store.wordings import content
 from templates.library import Template, TemplateProblem
@@ -58,9 +58,10 @@ def trace(database: Database, subject: str, places: Places) -> dict[str, Any] | 
         left_out, rows = len(rows) > _MOST, rows[-_MOST:]
         answers = overview.answers_about(connection, subject, rows)
         people = overview.people_about(connection, subject, rows, answers)
-        if not rows and not answers and not people:
-            return None
         opened = overview.cases_about(connection, rows, answers)
+        written = messages.about(connection, subject, [row.id for row in opened], limit=_MOST)
+        if not (rows or answers or people or written):
+            return None
         moves: dict[int, list[Any]] = {row.id: [] for row in rows}
         for move in overview.moves(connection, list(moves)):
             moves[move.action_id].append(move)
@@ -69,6 +70,7 @@ def trace(database: Database, subject: str, places: Places) -> dict[str, Any] | 
         "subject": subject,
         "customers": [_person(row) for row in people],
         "answers": [_answer(row) for row in answers],
+        "messages": [_written(row) for row in written],
         "cases": [case(row) for row in opened],
         "actions": [_action(row, moves[row.id], wordings, places) for row in rows],
         "older_left_out": left_out,
@@ -101,6 +103,18 @@ def _answer(row: Any) -> dict[str, Any]:
         "words": row.comment,
         "distress": row.distress,
         "answered_at": iso(row.answered_at),
+        "received_at": iso(row.received_at),
+        "outcome": row.outcome,
+    }
+
+
+def _written(row: Any) -> dict[str, Any]:
+    return {
+        "message": f"{row.source}/{row.message_id}",
+        "customer": row.ref,
+        "topic": row.topic,
+        "words": row.words,
+        "distress": row.distress,
         "received_at": iso(row.received_at),
         "outcome": row.outcome,
     }

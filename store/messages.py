@@ -1,10 +1,11 @@
 """Messages: each once per (source, message id), with what rules made of it and how people sorted it."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Table, func, insert, select, update
+from sqlalchemy import Connection, Row, Table, and_, func, insert, or_, select, update
 
 from domain.messages import Message
 from domain.triage import Triage
@@ -64,6 +65,25 @@ def writers(connection: Connection, message: Message) -> list[str]:
     else:
         return []
     return list(connection.execute(select(customers.c.ref).where(who).limit(2)).scalars())
+
+
+def about(connection: Connection, subject: str, case_ids: Collection[int], *, limit: int) -> list[Row[Any]]:
+    """The messages a subject names (`message/<source>/<id>`, or a customer's ref), and those of cases; oldest first."""
+    source, _, message_id = subject.removeprefix("message/").partition("/")
+    wanted = (
+        select(messages, customers.c.ref)
+        .join(customers, customers.c.id == messages.c.customer_id, isouter=True)
+        .where(
+            or_(
+                customers.c.ref == subject,
+                messages.c.case_id.in_(sorted(case_ids)),
+                and_(messages.c.source == source, messages.c.message_id == message_id),
+            )
+        )
+        .order_by(messages.c.received_at.desc(), messages.c.id.desc())
+        .limit(limit)
+    )
+    return list(connection.execute(wanted))[::-1]
 
 
 def waiting(connection: Connection, *, limit: int) -> list[Row[Any]]:

@@ -44,6 +44,12 @@ def _tell(story: dict[str, Any]) -> None:
         if answer["words"]:
             _line(out, "", f"“{answer['words']}”")
         _line(out, "", answer["outcome"])
+    for message in story["messages"]:
+        about = f" about {message['topic']}" if message["topic"] else ""
+        named = f"{message['customer'] or 'nobody we know'} wrote to us{about}  ({message['message']})"
+        _line(out, message["received_at"], named, "bold")
+        _line(out, "", f"“{message['words']}”")
+        _line(out, "", message["outcome"])
     for case in story["cases"]:
         words = f"case {case['case']}, {case['priority']}, for {case['team']}: {case['state']}"
         _line(out, case["opened_at"], f"{words}; an answer is promised by {_readable(case['answer_by'])}")

@@ -14,6 +14,7 @@ from integrations.errors import SignatureRefused
 from services.intake import Answer
 from services.quarantine import Who, list_quarantine, repair, replay
 from services.replaying import Verdict
+from services.tracing import Places, trace
 from services.triage import UnknownMessage, receive_message, sort_message, triage_report, waiting_messages
 from services.wiring import Handrail
 from store import inbox
@@ -227,6 +228,22 @@ def test_a_message_nobody_has_cannot_be_sorted(installation: Any) -> None:
     assert installation.rows("message_sortings") == []
 
 
+async def test_what_they_wrote_stands_in_their_story(handrail: Handrail, installation: Any, write: Any) -> None:
+    await write(GRIEF)
+    await write("Where is my parcel? The courier never came.", "m-2")
+
+    by_customer = trace(handrail.database, "C-1", Places())
+    by_case = trace(handrail.database, "C-1-1", Places())
+    by_itself = trace(handrail.database, "message/standard/m-2", Places())
+
+    assert by_customer is not None
+    assert by_case is not None
+    assert by_itself is not None
+    assert [one["message"] for one in by_customer["messages"]] == ["standard/m-1", "standard/m-2"]
+    assert [one["words"] for one in by_case["messages"]] == [GRIEF]
+    assert [(one["topic"], one["customer"]) for one in by_itself["messages"]] == [("delivery", "C-1")]
+
+
 async def test_what_waits_in_quarantine_is_repaired_and_replayed_like_any_message(
     handrail: Handrail, installation: Any, write: Any
 ) -> None:
@@ -249,7 +266,10 @@ async def test_what_waits_in_quarantine_is_repaired_and_replayed_like_any_messag
 
 
 async def test_a_mail_in_quarantine_is_read_as_a_mail(handrail: Handrail, signed: Any, installation: Any) -> None:
-    body = b"Message-ID: <m-1@example.com>\r\nFrom: anna@example.com\r\nSubject: parcel\r\n\r\nWhere is my parcel? The courier never came.\r\n"
+    body = (
+        b"Message-ID: <m-1@example.com>\r\nFrom: anna@example.com\r\nSubject: parcel\r\n\r\n"
+        b"Where is my parcel? The courier never came.\r\n"
+    )
     with handrail.database.write() as connection:
         inbox.keep(connection, "messages/standard", "w-1", body, [], inbox_id=None, now=NOW)
     [kept] = list_quarantine(handrail.database, Chosen()).rows
