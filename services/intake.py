@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from data_contracts.problems import ContractBroken, NotStrictJson, Problem
 from data_contracts.surveys import SurveyAnswered
@@ -181,18 +181,11 @@ def _nothing_to_do(noted: Noted) -> Problem:
 def _repeated(connection: Connection, delivery: inbox.Delivery, it: _Delivered) -> Answer:
     """Answer as the first time. Another body under a known id is not answered otherwise, but it is kept."""
     at = it.arrival
-    if at.body_hash != delivery.body_hash and not _is_kept(connection, delivery, it.body):
+    if at.body_hash != delivery.body_hash and not inbox.is_kept(connection, delivery, it.body):
         _log.warning("%s: %s came again with another body; it is in quarantine", at.source, delivery.event_id)
         problem = REUSED_ID.as_json()
         inbox.keep(connection, at.source, at.webhook_id, it.body, [problem], inbox_id=delivery.id, now=at.received_at)
     return _answer(delivery, duplicate=True, urgent=frozenset())
-
-
-def _is_kept(connection: Connection, delivery: inbox.Delivery, body: bytes) -> bool:
-    """True when a person has these bytes already: a sender that retries adds nothing to their work."""
-    kept = inbox.quarantine.c
-    same = select(kept.id).where(kept.inbox_id == delivery.id, kept.body == body).limit(1)
-    return connection.execute(same).first() is not None
 
 
 def _answer(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from data_contracts.messages import read_form, read_mail
 from data_contracts.problems import ContractBroken, NotStrictJson, Problem
@@ -103,7 +103,7 @@ def _store(
     [delivery] = inbox.receive(connection, [arrival])
     at = arrival.received_at
     if not delivery.is_new:
-        if arrival.body_hash != delivery.body_hash and not _is_kept(connection, delivery, body):
+        if arrival.body_hash != delivery.body_hash and not inbox.is_kept(connection, delivery, body):
             _log.warning("%s: %s came again with another body; it is in quarantine", arrival.source, delivery.event_id)
             kept = [REUSED_ID.as_json()]
             inbox.keep(connection, arrival.source, arrival.webhook_id, body, kept, inbox_id=delivery.id, now=at)
@@ -149,12 +149,6 @@ def _fate(read: ReadMessage, policy: Policy, customer_id: int | None, *, escalat
     if not found.is_sure(policy.triage):
         return messages.Fate(customer_id, "waiting", "rules are not sure: a person sorts")
     return messages.Fate(customer_id, "sorted", f"{found.topic}, by rules")
-
-
-def _is_kept(connection: Connection, delivery: inbox.Delivery, body: bytes) -> bool:
-    kept = inbox.quarantine.c
-    same = select(kept.id).where(kept.inbox_id == delivery.id, kept.body == body).limit(1)
-    return connection.execute(same).first() is not None
 
 
 def _answer(delivery: inbox.Delivery, *, duplicate: bool, urgent: frozenset[Capability]) -> Answer:

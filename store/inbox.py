@@ -144,6 +144,12 @@ def keep(
     )
 
 
+def is_kept(connection: Connection, delivery: Delivery, body: bytes) -> bool:
+    """True when a person has these bytes already: a sender that retries adds nothing to their work."""
+    same = select(quarantine.c.id).where(quarantine.c.inbox_id == delivery.id, quarantine.c.body == body).limit(1)
+    return connection.execute(same).first() is not None
+
+
 def quarantined(connection: Connection) -> int:
     """How many wait for a person."""
     return int(
