@@ -16,32 +16,41 @@ from store.ledger.rows import actions
 SECRET = "whsec_" + base64.b64encode(b"a" * 32).decode()
 """What the survey tool signs with."""
 
+TOKEN = "canary-token-51f7d0"
+"""What the sandbox asks of us."""
 
-def body_of(ref: str) -> dict[str, Any]:
+
+def body_of(ref: str, words: str = "slow") -> dict[str, Any]:
     """What a survey tool sends of a customer who is unhappy now."""
     now = datetime.now(UTC).isoformat()
     data = {
         "response_id": f"r-{ref}",
         "kind": "nps",
         "score": 1,
-        "comment": "slow",
+        "comment": words,
         "answered_at": now,
         "customer": {"ref": ref, "email": f"{ref}@example.com", "language": "en"},
     }
     return {"type": "survey.responded", "timestamp": now, "data": data}
 
 
-async def complain(ref: str) -> None:
+async def complain(ref: str, words: str = "slow") -> None:
     """A critical answer comes in, and the gateway dies right after the commit: it is stored, nothing is sent."""
-    now, body = datetime.now(UTC), json.dumps(body_of(ref))
+    assert await deliver(f"msg-{ref}", body_of(ref, words)) == "accepted"
+
+
+async def deliver(webhook_id: str, content: dict[str, Any]) -> str:
+    """A signed delivery; what it came to."""
+    now, body = datetime.now(UTC), json.dumps(content)
     headers = {
-        "webhook-id": f"msg-{ref}",
+        "webhook-id": webhook_id,
         "webhook-timestamp": str(int(now.timestamp())),
-        "webhook-signature": Webhook(SECRET).sign(f"msg-{ref}", now, body),
+        "webhook-signature": Webhook(SECRET).sign(webhook_id, now, body),
     }
     async with Handrail.from_environment() as handrail:
         answer = await receive_webhook(handrail, "standard", headers, body.encode())
     assert answer.http_status == 202, answer.body
+    return str(answer.body["status"])
 
 
 def move_all(database: Database, *states: str, **columns: Any) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from complaints import SECRET
+from complaints import SECRET, TOKEN
 from prefect.settings import PREFECT_API_URL, PREFECT_LOGGING_TO_API_ENABLED, temporary_settings
 from prefect_stage import Server, eventually, free_port, running
 
@@ -15,8 +15,6 @@ from handrail.addresses import answers
 from handrail.prefect_apply import apply
 from services.preparing import prepare
 from store.database import Database, sqlite_url
-
-TOKEN = "a-token"
 
 
 @pytest.fixture(scope="session")

@@ -10,8 +10,10 @@ import httpx
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
-from complaints import complain, move_all
+from complaints import SECRET, TOKEN, body_of, complain, deliver, move_all
 from prefect.client.schemas.objects import State
+from prefect.logging.handlers import APILogHandler
+from prefect.settings import PREFECT_LOGGING_TO_API_ENABLED, temporary_settings
 from prefect.states import Running
 from prefect_stage import Server, eventually, free_port
 from sqlalchemy import update
@@ -21,6 +23,7 @@ from flows.dispatch_actions import dispatch_actions
 from flows.integration_health import integration_health
 from flows.poll_surveys import poll_surveys
 from flows.recovery_sweep import recovery_sweep
+from flows.replay_quarantine import replay_quarantine
 from flows.survey_escalation import survey_escalation
 from services.settings import ROOT
 from store.database import Database
@@ -236,15 +239,28 @@ async def test_runs_whose_process_is_gone_are_ended(applied: Server, monkeypatch
     assert applied.get(f"/flow_runs/{run['id']}")["state_type"] == "CRASHED"
 
 
-async def test_nothing_of_a_customer_but_the_ref_reaches_prefect(
-    applied: Server, database: Database, tmp_path: Path
+async def test_nothing_of_a_customer_but_the_ref_and_no_secret_reaches_prefect(
+    applied: Server, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """P23, for these flows: a canary customer searched in everything Prefect keeps."""
-    canary = f"C-canary-{uuid4().hex[:8]}"
-    await complain(canary)
+    """P23: canaries of a customer and of secrets, searched in all that Prefect keeps of every flow.
 
-    await survey_escalation(return_state=True)
+    One answer goes out, one breaks its contract and waits in quarantine, a vendor refuses our credentials.
+    """
+    canary, words = f"C-canary-{uuid4().hex[:8]}", f"canary words {uuid4().hex}"
+    await complain(canary, words)
+    broken = body_of(f"{canary}-2", words)
+    assert await deliver("msg-broken", {**broken, "data": {**broken["data"], "score": 42}}) == "quarantined"
+
+    with temporary_settings({PREFECT_LOGGING_TO_API_ENABLED: True}):
+        for job in (survey_escalation, dispatch_actions, recovery_sweep, integration_health, poll_surveys):
+            await job(return_state=True)
+        await replay_quarantine(by="Ewa Lis", return_state=True)
+        monkeypatch.setenv("HANDRAIL_SANDBOX_TOKEN", f"wrong-{TOKEN}")
+        await integration_health(return_state=True)
+        await APILogHandler.aflush()
 
     kept = b"".join(path.read_bytes() for path in (applied.directory / "prefect").glob("prefect.db*"))
     assert canary.encode() in kept
-    assert f"{canary}@example.com".encode() not in kept
+    assert b"credentials" in kept or b"401" in kept, "the refusal is told, or this shows nothing of it"
+    for secret in (f"{canary}@example.com", words, TOKEN, SECRET, SECRET.removeprefix("whsec_")):
+        assert secret.encode() not in kept, secret
