@@ -127,6 +127,7 @@ class Stage:
     def start_over(self, stack: LocalStack) -> None:
         """The same data under a stack that was started anew."""
         self.stack, self.prefect = stack, Prefect(f"{stack.told['prefect']}/api")
+        self.answers.go_to(stack.told["gateway"])
         self.database = Database(sqlite_url(stack.directory / "handrail.db"))
 
     def uncertain_since(self, begun: float) -> int:

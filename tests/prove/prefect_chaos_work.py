@@ -25,10 +25,14 @@ class Answers(threading.Thread):
 
     def __init__(self, gateway: str, seed: int) -> None:
         super().__init__(name="answers", daemon=True)
-        self.url = f"{gateway}/webhooks/standard"
+        self.go_to(gateway)
         self._seed = seed
         self._over = threading.Event()
         self.begun: list[Delivery] = []
+
+    def go_to(self, gateway: str) -> None:
+        """Deliver there from now on."""
+        self.url = f"{gateway}/webhooks/standard"
 
     def run(self) -> None:
         """Round after round; a round's deliveries are logged before the first is sent."""
