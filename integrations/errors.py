@@ -42,6 +42,11 @@ class AskedToWait(IntegrationError):
         self.retry_after = retry_after
 
 
+def wait_asked(problem: object) -> float:
+    """For how many seconds a vendor asked us to wait when it answered so; 0 when it did not."""
+    return (problem.retry_after or 0.0) if isinstance(problem, AskedToWait) else 0.0
+
+
 class NotSent(AskedToWait):
     """Surely nothing reached the vendor: name lookup, connect, TLS, or no free connection. Retry freely."""
 

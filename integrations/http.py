@@ -27,7 +27,6 @@ from integrations.answers import OF_ANOTHER_SHAPE, Answer, answer_of, refused, u
 from integrations.connections import Connections
 from integrations.declaration import CallingConfig
 from integrations.errors import (
-    AskedToWait,
     AuthFailed,
     Busy,
     ContractViolation,
@@ -38,6 +37,7 @@ from integrations.errors import (
     Rejected,
     Unavailable,
     Unsupported,
+    wait_asked,
 )
 from integrations.exchange import LARGEST_ANSWER, Exchange
 from integrations.ports import Health
@@ -237,7 +237,7 @@ class HttpIntegration:
             stop=stop_after_attempt(ATTEMPTS) | stop_before_delay(self._config.timeout_seconds),
             wait=PAUSE,
             retry=retry_if_exception(
-                lambda problem: isinstance(problem, manner.if_retryable) and not _must_wait(problem)
+                lambda problem: isinstance(problem, manner.if_retryable) and not wait_asked(problem)
             ),
             reraise=True,
         )
@@ -358,11 +358,6 @@ class HttpIntegration:
 def _url(whole: str) -> httpx.URL:
     """Read once: paths of writes are few."""
     return httpx.URL(whole)
-
-
-def _must_wait(problem: BaseException) -> bool:
-    """The vendor said for how long: that is the ledger's to wait out."""
-    return isinstance(problem, AskedToWait) and bool(problem.retry_after)
 
 
 def _json_value(value: Any) -> Any:

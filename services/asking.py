@@ -20,7 +20,7 @@ from data_contracts.surveys import SurveyAnswered
 from domain.actions import Capability
 from domain.policy import Policy, RetryRules
 from domain.recovery import backoff_seconds
-from integrations.errors import IntegrationError, NotSent, RateLimited, Rejected, Unavailable
+from integrations.errors import IntegrationError, NotSent, RateLimited, Rejected, Unavailable, wait_asked
 from integrations.ports import Announced, SurveyArchive, SurveyIntake
 from services.intake import NO_CUSTOMER, given_by
 from services.surveys import Accepted, Given, UnknownCustomer, accept_answers
@@ -196,7 +196,7 @@ def _keep(connection: Connection, it: Fetch, body: bytes, problems: Sequence[Pro
 def _pause(attempt: int, problem: Exception, rules: RetryRules) -> float:
     jitter = random.random()  # noqa: S311 - spreads retries, guards nothing
     seconds = backoff_seconds(attempt, first=rules.first_seconds, longest=rules.longest_seconds, jitter=jitter)
-    return max(seconds, (problem.retry_after or 0.0) if isinstance(problem, RateLimited) else 0.0)
+    return max(seconds, wait_asked(problem))
 
 
 async def _ask(

@@ -8,7 +8,6 @@ from domain.actions import State
 from domain.policy import RetryRules
 from domain.recovery import backoff_seconds
 from integrations.errors import (
-    AskedToWait,
     AuthFailed,
     Busy,
     IntegrationError,
@@ -16,6 +15,7 @@ from integrations.errors import (
     RateLimited,
     Rejected,
     Unsupported,
+    wait_asked,
 )
 from integrations.ports import Receipt
 from store.ledger.rows import Armed, Result
@@ -65,8 +65,7 @@ def as_result(outcome: Outcome, retry: RetryRules, *, now: datetime) -> Result:
         longest=retry.longest_seconds,
         jitter=random.random(),  # noqa: S311 - spreads retries, guards nothing
     )
-    if isinstance(problem, AskedToWait) and problem.retry_after is not None:
-        wait = max(wait, problem.retry_after)
+    wait = max(wait, wait_asked(problem))
     if isinstance(problem, NotSent | RateLimited | Busy | AuthFailed | StoppedBeforeSending):
         if action.attempts >= retry.max_attempts:
             return Result(action.id, action.fence, State.FAILED, reason=f"gave up after {action.attempts}: {reason}")

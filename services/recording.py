@@ -11,7 +11,7 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from domain.policy import Policy
-from integrations.errors import AuthFailed, NotSent, OutcomeUnknown, RateLimited, Rejected
+from integrations.errors import AuthFailed, NotSent, OutcomeUnknown, RateLimited, Rejected, wait_asked
 from integrations.registry import Configured
 from services.dispatch_report import DispatchReport
 from services.outcomes import Outcome, as_result
@@ -153,8 +153,8 @@ class Recording:
         shared = {id(outcome.problem): outcome.problem for outcome in outcomes if outcome.is_shared}
         calls = [outcome.problem for outcome in outcomes if not outcome.is_shared] + list(shared.values())
         silent = [str(p) for p in calls if isinstance(p, NotSent | OutcomeUnknown)]
-        limits = [p.retry_after or self._policy.retry.first_seconds for p in calls if isinstance(p, RateLimited)]
-        limits += [p.retry_after for p in calls if isinstance(p, NotSent | OutcomeUnknown) and p.retry_after]
+        limits = [wait for p in calls if (wait := wait_asked(p))]
+        limits += [self._policy.retry.first_seconds for p in calls if isinstance(p, RateLimited) and not wait_asked(p)]
         refused = [str(p) for p in calls if isinstance(p, AuthFailed)]
         note_sends(
             self._database,

@@ -10,7 +10,7 @@ from typing import Any
 
 from domain.actions import Capability, Kind, WriteClass
 from domain.recovery import LookUp, Lost, SendAgain, ToPerson, after_lost_answer
-from integrations.errors import AskedToWait, IntegrationError
+from integrations.errors import IntegrationError, wait_asked
 from integrations.registry import Configured
 from services.replanning import replan_changed
 from services.sending import operation_of
@@ -126,8 +126,8 @@ async def _look_up(handrail: Handrail, configured: Configured, row: Uncertain, r
         reached("look-up.answered")
     except IntegrationError as problem:
         _log.warning("%s: could not be looked up: %s", row.key, problem)
-        if isinstance(problem, AskedToWait) and problem.retry_after:
-            await asyncio.to_thread(_postpone, handrail, row, problem.retry_after)
+        if wait := wait_asked(problem):
+            await asyncio.to_thread(_postpone, handrail, row, wait)
         return f"looked up, without an answer: {problem}"
     if found is None:
         return await asyncio.to_thread(_not_found, handrail, configured, row)

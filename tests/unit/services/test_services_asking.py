@@ -129,12 +129,19 @@ async def test_it_is_asked_for_until_it_is_here_however_long_that_takes(
     assert set(installation.states()) == {TICKET, ACKNOWLEDGEMENT}
 
 
+@pytest.mark.parametrize("asked", [RateLimited, Unavailable], ids=["429", "503"])
 async def test_the_tools_own_wait_is_kept(
-    handrail: Handrail, tool: FakeSurveyTool, deliver: Deliver, answer: Any, as_bytes: Any, clock: Any
+    handrail: Handrail,
+    tool: FakeSurveyTool,
+    deliver: Deliver,
+    answer: Any,
+    as_bytes: Any,
+    clock: Any,
+    asked: type[RateLimited],
 ) -> None:
     shown(tool, as_bytes, answer())
     await deliver(told_of())
-    tool.script(RateLimited("survey_intake via fake", "refused with 429", "it waits", 1800.0))
+    tool.script(asked("survey_intake via fake", "not now", "it waits", 1800.0))
     await fetch_announced(handrail, run="gateway")
     clock.go(seconds=1799)
     assert (await fetch_announced(handrail, run="gateway"))[0] == 0
