@@ -143,54 +143,64 @@ def _accepted(connection: Connection, told: Sequence[tuple[_Delivered, Given]]) 
 
 def _answered(connection: Connection, it: _Delivered, delivery: inbox.Delivery, fate: Fate | None) -> Answer:
     if not delivery.is_new:
-        return _repeated(connection, delivery, it)
+        return repeated(connection, delivery, it.arrival, it.body)
     problems = it.problems
     if isinstance(fate, UnknownCustomer):
         problems = [NO_CUSTOMER]
     elif isinstance(fate, ContractBroken):
         problems = fate.problems
     if problems:
-        rows = [problem.as_json() for problem in problems]
-        at = it.arrival
-        delivery = inbox.refuse(
-            connection,
-            delivery,
-            at.source,
-            at.webhook_id,
-            it.body,
-            rows,
-            http_status=it.http_status,
-            now=at.received_at,
-        )
-    elif isinstance(it.called_for, Noted):
+        return refused(connection, delivery, it.arrival, it.body, problems, http_status=it.http_status)
+    if isinstance(it.called_for, Noted):
         delivery = inbox.note(connection, delivery, [_nothing_to_do(it.called_for).as_json()])
     elif isinstance(it.called_for, Announced):
         at = it.arrival
         fetches.announce(
             connection, at.source, it.called_for.response, it.body, inbox_id=delivery.id, now=at.received_at
         )
-        return _answer(delivery, duplicate=False, urgent=frozenset(), is_announced=True)
+        return answer_of(delivery, is_announced=True)
     urgent = fate.urgent if isinstance(fate, Accepted) else frozenset()
-    return _answer(delivery, duplicate=False, urgent=urgent)
+    return answer_of(delivery, urgent=urgent)
 
 
 def _nothing_to_do(noted: Noted) -> Problem:
     return Problem("event_type", f"{noted.event}: {noted.why}", "nothing to do; it is written down")
 
 
-def _repeated(connection: Connection, delivery: inbox.Delivery, it: _Delivered) -> Answer:
+def refused(
+    connection: Connection,
+    delivery: inbox.Delivery,
+    at: inbox.Arrival,
+    body: bytes,
+    problems: Sequence[Problem],
+    *,
+    http_status: int,
+) -> Answer:
+    """Keep what broke its contract, and say what is wrong with it."""
+    rows = [problem.as_json() for problem in problems]
+    kept = inbox.refuse(
+        connection, delivery, at.source, at.webhook_id, body, rows, http_status=http_status, now=at.received_at
+    )
+    return answer_of(kept)
+
+
+def repeated(connection: Connection, delivery: inbox.Delivery, at: inbox.Arrival, body: bytes) -> Answer:
     """Answer as the first time. Another body under a known id is not answered otherwise, but it is kept."""
-    at = it.arrival
-    if at.body_hash != delivery.body_hash and not inbox.is_kept(connection, delivery, it.body):
+    if at.body_hash != delivery.body_hash and not inbox.is_kept(connection, delivery, body):
         _log.warning("%s: %s came again with another body; it is in quarantine", at.source, delivery.event_id)
         problem = REUSED_ID.as_json()
-        inbox.keep(connection, at.source, at.webhook_id, it.body, [problem], inbox_id=delivery.id, now=at.received_at)
-    return _answer(delivery, duplicate=True, urgent=frozenset())
+        inbox.keep(connection, at.source, at.webhook_id, body, [problem], inbox_id=delivery.id, now=at.received_at)
+    return answer_of(delivery, duplicate=True)
 
 
-def _answer(
-    delivery: inbox.Delivery, *, duplicate: bool, urgent: frozenset[Capability], is_announced: bool = False
+def answer_of(
+    delivery: inbox.Delivery,
+    *,
+    duplicate: bool = False,
+    urgent: frozenset[Capability] = frozenset(),
+    is_announced: bool = False,
 ) -> Answer:
+    """What the sender is told of a delivery as the inbox has it now."""
     return Answer(
         delivery.http_status,
         {

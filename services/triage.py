@@ -2,7 +2,6 @@
 
 import asyncio
 import hashlib
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,14 +17,12 @@ from domain.policy import Policy
 from domain.triage import Topic, Triage, triage
 from integrations.ports import Headers, SurveyIntake
 from services.escalating import escalate_message
-from services.intake import REUSED_ID, Answer, UnknownSource
+from services.intake import Answer, UnknownSource, answer_of, refused, repeated
 from services.reporting import iso
 from services.wiring import Handrail
 from store import customers, inbox, messages
 from store.crash_points import reached
 from store.database import Database
-
-_log = logging.getLogger("services.triage")
 
 
 class UnknownMessage(LookupError):
@@ -101,21 +98,12 @@ def _store(
     policy: Policy,
 ) -> Answer:
     [delivery] = inbox.receive(connection, [arrival])
-    at = arrival.received_at
     if not delivery.is_new:
-        if arrival.body_hash != delivery.body_hash and not inbox.is_kept(connection, delivery, body):
-            _log.warning("%s: %s came again with another body; it is in quarantine", arrival.source, delivery.event_id)
-            kept = [REUSED_ID.as_json()]
-            inbox.keep(connection, arrival.source, arrival.webhook_id, body, kept, inbox_id=delivery.id, now=at)
-        return _answer(delivery, duplicate=True, urgent=frozenset())
+        return repeated(connection, delivery, arrival, body)
     if read is None:
-        rows = [problem.as_json() for problem in problems]
-        delivery = inbox.refuse(
-            connection, delivery, arrival.source, arrival.webhook_id, body, rows, http_status=http_status, now=at
-        )
-        return _answer(delivery, duplicate=False, urgent=frozenset())
-    urgent = accept_message(connection, read, policy, run="gateway", now=at).urgent
-    return _answer(delivery, duplicate=False, urgent=urgent)
+        return refused(connection, delivery, arrival, body, problems, http_status=http_status)
+    accepted = accept_message(connection, read, policy, run="gateway", now=arrival.received_at)
+    return answer_of(delivery, urgent=accepted.urgent)
 
 
 def accept_message(connection: Connection, read: ReadMessage, policy: Policy, *, run: str, now: datetime) -> Accepted:
@@ -149,11 +137,6 @@ def _fate(read: ReadMessage, policy: Policy, customer_id: int | None, *, escalat
     if not found.is_sure(policy.triage):
         return messages.Fate(customer_id, "waiting", "rules are not sure: a person sorts")
     return messages.Fate(customer_id, "sorted", f"{found.topic}, by rules")
-
-
-def _answer(delivery: inbox.Delivery, *, duplicate: bool, urgent: frozenset[Capability]) -> Answer:
-    told = {"event_id": delivery.event_id, "duplicate": duplicate, "status": delivery.status}
-    return Answer(delivery.http_status, {**told, "problems": delivery.problems}, urgent)
 
 
 def waiting_messages(database: Database, *, limit: int) -> list[dict[str, Any]]:

@@ -193,7 +193,7 @@ def open_cases(connection: Connection, wanted: OpenCases, *, offset: int, limit:
 
 def count_open_cases(connection: Connection, wanted: OpenCases, now: datetime) -> tuple[int, int]:
     """How many there are, and in how many nobody has answered although the promised time has passed."""
-    late = func.count().filter(cases.c.answer_by < now, cases.c.answered_at.is_(None))
+    late = func.count().filter(_is_late(now))
     counted = (
         select(func.count(), late)
         .select_from(cases.join(customers, customers.c.id == cases.c.customer_id))
@@ -213,6 +213,10 @@ def who_has_open_cases(connection: Connection) -> tuple[list[str], list[str]]:
     return sorted({row.team for row in pairs}), sorted({row.person for row in pairs if row.person})
 
 
+def _is_late(now: datetime) -> ColumnElement[bool]:
+    return (cases.c.answer_by < now) & cases.c.answered_at.is_(None)
+
+
 def _chosen(wanted: OpenCases) -> list[ColumnElement[bool]]:
     chosen: list[ColumnElement[bool]] = [cases.c.state == "open"]
     if wanted.team:
@@ -222,7 +226,7 @@ def _chosen(wanted: OpenCases) -> list[ColumnElement[bool]]:
     if wanted.owner:
         chosen.append(func.coalesce(cases.c.assignee, customers.c.dedicated_agent, cases.c.team) == wanted.owner)
     if wanted.promised_before is not None:
-        chosen.append((cases.c.answer_by < wanted.promised_before) & cases.c.answered_at.is_(None))
+        chosen.append(_is_late(wanted.promised_before))
     return chosen
 
 

@@ -90,7 +90,7 @@ class LedgerMachine(RuleBasedStateMachine):
             has_case = delivery.acknowledgement in {*before, *whose}
             is_news = calls and not has_case
             adds_words = (
-                is_first and not is_kept and has_case and bool(delivery.words) and not self._has_words(delivery)
+                is_first and not is_kept and has_case and bool(delivery.words) and delivery.response not in self.worded
             )
             assert bool(answer.urgent) == (is_news or adds_words)
             if is_news:
@@ -101,9 +101,6 @@ class LedgerMachine(RuleBasedStateMachine):
             house.tally.did("answer: its words came later", adds_words)
             self._count(is_first, is_kept, is_known=calls and not is_news)
         self._remember(before, whose, later)
-
-    def _has_words(self, delivery: Delivery) -> bool:
-        return delivery.response in self.worded
 
     def _count(self, is_first: bool, is_kept: bool, *, is_known: bool) -> None:
         tally = self.house.tally
