@@ -56,9 +56,10 @@ def read_text(value: object, longest: int) -> str:
 def read_line(value: object) -> str:
     """Text on one line: no control characters or line separators, blanks around it taken off, never empty."""
     text = read_text(value, LONGEST_LINE)
-    odd = next((character for character in text if unicodedata.category(character) in {"Cc", "Zl", "Zp"}), None)
-    if odd is not None:
-        raise refusal(f"contains a control character (U+{ord(odd):04X})", "send one line of plain text")
+    if not text.isprintable():  # nothing of these is; nor are a few that we take
+        odd = next((character for character in text if unicodedata.category(character) in {"Cc", "Zl", "Zp"}), None)
+        if odd is not None:
+            raise refusal(f"contains a control character (U+{ord(odd):04X})", "send one line of plain text")
     if not text.strip():
         raise refusal("is empty")
     return text.strip()

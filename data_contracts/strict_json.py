@@ -61,6 +61,8 @@ def _decoded(body: bytes) -> str:
 
 def _check_depth(body: bytes, max_depth: int) -> None:
     """Before parsing, since the parser itself would end in a RecursionError."""
+    if body.count(b"[") + body.count(b"{") <= max_depth:
+        return
     depth = 0
     for token in _BRACKETS.finditer(body):
         depth += (token[1] is not None) - (token[2] is not None)

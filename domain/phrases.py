@@ -13,11 +13,12 @@ and Czech "žaloba" (a lawsuit) is not Polish "żałoba" (mourning).
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 _LONGEST_GAP = 3  # words a lone `*` stands for
-_INDEXED = 2  # letters of a phrase's first word by which it is found
+_SHORTEST_STEM = 2  # letters before a `*`
+_INDEXED = 4  # at most so many of them find its phrase; a whole word's phrase is found by all of its letters
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ class Phrases:
     _index: Mapping[str, tuple["_Rule", ...]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        rules = [_Rule(phrase, _parse(phrase.text)) for phrase in self.phrases]
+        rules = [_Rule(number, phrase, _parse(phrase.text)) for number, phrase in enumerate(self.phrases)]
         malformed = [f'"{rule.phrase.text}"' for rule in rules if not _is_well_formed(rule.steps)]
         if malformed:
             raise ValueError(
@@ -78,6 +79,7 @@ _Step = tuple[_Stem, ...]  # the alternatives for one word; none: a gap
 
 @dataclass(frozen=True, slots=True)
 class _Rule:
+    number: int
     phrase: Phrase
     steps: tuple[_Step, ...]
 
@@ -102,24 +104,38 @@ def _is_well_formed(steps: tuple[_Step, ...]) -> bool:
     if not steps or not steps[0] or not steps[-1]:
         return False
     stems = [stem for step in steps for stem in step]
-    return all(stem.letters.isalnum() and (len(stem.letters) >= _INDEXED or not stem.is_open) for stem in stems)
+    return all(stem.letters.isalnum() and (len(stem.letters) >= _SHORTEST_STEM or not stem.is_open) for stem in stems)
 
 
 def _indexed(rules: list[_Rule]) -> Mapping[str, tuple[_Rule, ...]]:
     index: dict[str, list[_Rule]] = {}
     for rule in rules:
-        for start in {stem.bare[:_INDEXED] for stem in rule.steps[0]}:
+        for start in {stem.bare[:_INDEXED] if stem.is_open else stem.bare for stem in rule.steps[0]}:
             index.setdefault(start, []).append(rule)
     return {start: tuple(found) for start, found in index.items()}
 
 
 def _hits(words: list[_Word], index: Mapping[str, tuple[_Rule, ...]]) -> Iterator[Hit]:
     for at, word in enumerate(words):
-        for rule in index.get(word.bare[:_INDEXED], ()):
+        for rule in _candidates(word.bare, index):
             end = _match(rule.steps, words, at)
             if end is not None:
                 crosses = any(one.begins_sentence for one in words[at + 1 : end])
                 yield Hit(rule.phrase, range(at, end), crosses)
+
+
+def _candidates(bare: str, index: Mapping[str, tuple[_Rule, ...]]) -> Sequence[_Rule]:
+    """The rules whose first word this may be, in their order."""
+    found = [rules for start in _starts(bare) if (rules := index.get(start)) is not None]
+    if len(found) < 2:
+        return found[0] if found else ()
+    by_number = {rule.number: rule for rules in found for rule in rules}
+    return [by_number[number] for number in sorted(by_number)]
+
+
+def _starts(bare: str) -> tuple[str, ...]:
+    """By what a word may be indexed: all of its letters, or its first ones."""
+    return (bare, *(bare[:length] for length in range(_SHORTEST_STEM, _INDEXED + 1)))
 
 
 def _match(steps: tuple[_Step, ...], words: list[_Word], at: int) -> int | None:

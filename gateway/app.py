@@ -47,8 +47,8 @@ def create_app(build: Callable[[], Handrail] = Handrail.from_environment, *, roo
         docs_url=None,  # its page loads scripts from outside; /openapi.json says the same
         redoc_url=None,
         root_path=root_path,
+        routes=webhooks.router.routes,  # the first to be tried, and not through the layers of an included router
     )
-    app.include_router(webhooks.router)
     app.include_router(messages.router)
     app.include_router(probes.router)
     add_pages(app)

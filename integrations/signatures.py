@@ -40,7 +40,7 @@ class BodySignature:
         given = self._given(headers).encode()
         fits = False
         for one in self._keys:
-            fits |= hmac.compare_digest(self._spell(hmac.digest(one, body, self._algorithm)).encode(), given)
+            fits |= hmac.compare_digest(self._spell(hmac.new(one, body, self._algorithm).digest()).encode(), given)
         if not fits:
             raise Forged(
                 self._name,

@@ -116,7 +116,8 @@ class StandardIntake:
 
     def _is_genuine(self, signed: bytes, signatures: Iterable[str]) -> bool:
         """In a time that does not tell which secret or signature came close."""
-        expected = [base64.b64encode(hmac.digest(key, signed, hashlib.sha256)) for key in self._keys]
+        # not `hmac.digest`: it lets Python's lock go, and a loop that answers waits a millisecond to have it back
+        expected = [base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()) for key in self._keys]
         fits = False
         for signature in signatures:
             for right in expected:
