@@ -1,13 +1,17 @@
-"""Prefect's server as we start it: two transactions that read and then write take turns instead of failing."""
+"""Prefect's server as we start it: writers take turns instead of failing, no alarm waits for an event that was lost."""
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from prefect.server.database.configurations import AioSqliteConfiguration
+from prefect.server.events.ordering import memory
+from prefect.server.events.schemas.events import ReceivedEvent, Resource
 from sqlalchemy import text
 
-from handrail.server_process import write_in_turn
+from handrail.server_process import wait_less_for_lost_events, write_in_turn
 
 pytestmark = pytest.mark.prefect
 
@@ -43,3 +47,24 @@ async def test_a_transaction_that_read_first_still_writes_when_another_wanted_to
         states = (await session.execute(text("select state from runs order by rowid"))).scalars().all()
     assert states == ["late", "pending"]
     await engine.dispose()
+
+
+async def test_an_event_whose_predecessor_died_with_the_server_is_looked_at_soon(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(memory, "PRECEDING_EVENT_LOOKBACK", memory.PRECEDING_EVENT_LOOKBACK)
+    wait_less_for_lost_events()
+    came = datetime.now(UTC) - timedelta(seconds=20)
+    worker_lost = ReceivedEvent(
+        id=uuid4(),
+        event="prefect.work-pool.not-ready",
+        resource=Resource.model_validate({"prefect.resource.id": "prefect.work-pool.one"}),
+        occurred=came,
+        received=came,
+        follows=uuid4(),
+    )
+    order = memory.CausalOrdering(scope="a server that was started again")
+    await order.record_follower(worker_lost)
+
+    assert await order.get_lost_followers() == [worker_lost]
+    await order.wait_for_leader(worker_lost)
