@@ -100,6 +100,11 @@ class Lifelines:
         return path.exists()  # or another had taken it over between our opening and our lock
 
 
+def lifelines_of_runs(data: Path, run: str) -> Lifelines:
+    """The files of flow runs' processes below the data directory; a run's name is its id at Prefect."""
+    return Lifelines(data / "runs", run)
+
+
 def _take_away_when_old(path: Path, descriptor: int) -> None:
     """Taking away the file of a process that lives after all costs it nothing but the shortcut."""
     if time.time() - os.fstat(descriptor).st_mtime > _FOREIGN_FOR:

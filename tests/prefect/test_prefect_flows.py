@@ -1,6 +1,8 @@
 """Each job's run does its work, shows it, and ends in the state that is true for people."""
 
 import json
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ from complaints import SECRET, TOKEN, body_of, complain, deliver, move_all
 from prefect.client.schemas.objects import State
 from prefect.logging.handlers import APILogHandler
 from prefect.settings import PREFECT_LOGGING_TO_API_ENABLED, temporary_settings
-from prefect.states import Running
+from prefect.states import Pending, Running
 from prefect_stage import Server, eventually, free_port
 from sqlalchemy import update
 
@@ -25,6 +27,7 @@ from flows.poll_surveys import poll_surveys
 from flows.recovery_sweep import recovery_sweep
 from flows.replay_quarantine import replay_quarantine
 from flows.survey_escalation import survey_escalation
+from services.lifelines import lifelines_of_runs
 from services.settings import ROOT
 from store.database import Database
 from store.ledger.rows import cases
@@ -237,6 +240,30 @@ async def test_runs_whose_process_is_gone_are_ended(applied: Server, monkeypatch
 
     assert await end_dead_runs() >= 1
     assert applied.get(f"/flow_runs/{run['id']}")["state_type"] == "CRASHED"
+
+
+async def test_a_run_whose_process_is_proven_dead_is_ended_at_once_unless_it_waits_for_another(
+    applied: Server, variables: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HANDRAIL_DATA", variables["HANDRAIL_DATA"])
+    job = applied.named("deployments", "integration-health")
+    running, tried_again, alive = [applied.post(f"/deployments/{job['id']}/create_flow_run")["id"] for _ in range(3)]
+    for run, state in ((running, Running()), (tried_again, Pending()), (alive, Running())):
+        told = state.model_dump(mode="json", include={"type", "name"})
+        applied.post(f"/flow_runs/{run}/set_state", {"state": told, "force": True})
+    for run in (running, tried_again):
+        hold = (
+            f"from services.lifelines import *; lifelines_of_runs(Path({variables['HANDRAIL_DATA']!r}), {run!r}).hold()"
+        )
+        subprocess.run([sys.executable, "-c", f"{hold}; os.kill(os.getpid(), 9)"], check=False)
+    lifeline = lifelines_of_runs(Path(variables["HANDRAIL_DATA"]), alive)
+    lifeline.hold()
+
+    assert await end_dead_runs() == 1
+
+    states = [applied.get(f"/flow_runs/{run}")["state_type"] for run in (running, tried_again, alive)]
+    assert states == ["CRASHED", "PENDING", "RUNNING"]
+    lifeline.let_go()
 
 
 async def test_nothing_of_a_customer_but_the_ref_and_no_secret_reaches_prefect(

@@ -50,7 +50,7 @@ def everything_again(stage: Stage, *jobs: str) -> Finding:
         finding.violations.append(f"{refused} answers were not accepted the second time")
     stage.put_again()
     for job in jobs:
-        ended = stage.prefect.wait(stage.prefect.custom_run(job))
+        ended = stage.run_to_end(job)
         if ended != "COMPLETED":
             finding.violations.append(f"{job} ended as {ended}")
     changed = stage.effects().counts() - before

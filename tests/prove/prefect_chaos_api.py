@@ -6,6 +6,8 @@ from typing import Any
 
 import httpx
 
+from handrail.prefect_server import POOL
+
 OVER = frozenset({"COMPLETED", "FAILED", "CRASHED", "CANCELLED"})
 
 _STAYS_OVER = 3.0
@@ -81,6 +83,10 @@ class Prefect:
         states = {"flow_runs": {"state": {"type": {"any_": ["PENDING", "RUNNING"]}}}}
         return len(self.ask("POST", "/flow_runs/filter", states))
 
+    def pool_is_ready(self) -> bool:
+        """True when the server knows of a worker of our pool that is online."""
+        return bool(self.ask("GET", f"/work_pools/{POOL}")["status"] == "READY")
+
     def state(self, run: str) -> str:
         """The type of its state; "gone" when there is no such run."""
         found = self.run(run)
@@ -120,9 +126,10 @@ class Prefect:
         filters = {
             "occurred": {"since": datetime.fromtimestamp(since, UTC).isoformat()},
             "event": {"prefix": ["prefect.automation."]},
+            "resource": {"labels": {"prefect.resource.name": automation}},
         }
         told = self.ask("POST", "/events/filter", {"filter": filters, "limit": 50})["events"]
-        return [one["event"] for one in told if one["resource"].get("prefect.resource.name") == automation]
+        return [one["event"] for one in told]
 
     def ask(self, method: str, path: str, body: Any = None) -> Any:
         """The answer; the server answers 503 when SQLite is busy, and not at all while it starts."""

@@ -97,17 +97,19 @@ def doubled(stage: Stage) -> Finding:
 def paused(stage: Stage, meanwhile: Callable[[], None]) -> Finding:
     """The schedules switched off: what is due waits, doctor says why; switched on, it goes out once."""
     with _campaign(stage, f"every schedule paused for more than {PAUSED:g} s, and switched on again") as finding:
-        stage.prefect.schedules(active=False)
-        until(lambda: not (stage.prefect.under_way() or stage.flow_processes()), 180, "runs under way did not end")
-        begun = time.monotonic()
-        keys = stage.put(tasks=5)
-        meanwhile()
-        time.sleep(max(0.0, PAUSED - (time.monotonic() - begun)))
-        if early := set(keys) & set(stage.effects().made):
-            finding.violations.append(f"{len(early)} tasks went out although no schedule was on")
-        finding.faults["schedules paused"] += 1
-        _doctor_says(stage, finding, "warn", JOB)
-        stage.prefect.schedules(active=True)
+        try:
+            stage.prefect.schedules(active=False)
+            until(lambda: not (stage.prefect.under_way() or stage.flow_processes()), 180, "runs under way did not end")
+            begun = time.monotonic()
+            keys = stage.put(tasks=5)
+            meanwhile()
+            time.sleep(max(0.0, PAUSED - (time.monotonic() - begun)))
+            if early := set(keys) & set(stage.effects().made):
+                finding.violations.append(f"{len(early)} tasks went out although no schedule was on")
+            finding.faults["schedules paused"] += 1
+            _doctor_says(stage, finding, "warn", JOB)
+        finally:
+            stage.prefect.schedules(active=True)
     return finding
 
 
@@ -116,9 +118,11 @@ def deployment_deleted(stage: Stage) -> Finding:
     with _campaign(stage, f"the deployment {JOB} deleted, applied again by hand") as finding:
         stage.prefect.delete_deployment(JOB)
         finding.faults["deployment deleted"] += 1
-        stage.put(tasks=2, messages=2)
-        _doctor_says(stage, finding, "fail", JOB)
-        applied = _handrail(stage, "prefect", "apply")
+        try:
+            stage.put(tasks=2, messages=2)
+            _doctor_says(stage, finding, "fail", JOB)
+        finally:
+            applied = _handrail(stage, "prefect", "apply")
         if applied.returncode:
             finding.violations.append(f"handrail prefect apply: {applied.stderr}")
         _doctor_says(stage, finding, "ok", "")

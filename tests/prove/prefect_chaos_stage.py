@@ -28,6 +28,9 @@ from store.wordings import approved
 _TOGETHER = 10
 """Actions enqueued in one transaction: none holds SQLite's lock for long."""
 
+_PRESSES, _PRESS_AGAIN = 5, 10.0
+"""How often a refused Custom run is asked for, and the seconds between: those at work are done by then."""
+
 LEASE, TIMEOUT = 6.0, 2.5
 ROSTER = (
     "\n".join(
@@ -118,6 +121,15 @@ class Stage:
         run = self.prefect.custom_run("dispatch-actions", **parameters)
         self.prefect.wait(run)
         return run
+
+    def run_to_end(self, job: str) -> str:
+        """Custom run, pressed again while it is refused because two others are at the same work; how it ended."""
+        for _ in range(_PRESSES):
+            ended = self.prefect.wait(self.prefect.custom_run(job))
+            if ended != "CANCELLED":
+                break
+            time.sleep(_PRESS_AGAIN)
+        return ended
 
     def rest(self) -> None:
         """Until everything that anybody is owed has come to pass or is left to people."""
