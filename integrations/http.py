@@ -1,6 +1,7 @@
 """HTTP to a vendor: one place that knows what a lost answer means, how long to wait, and what never to print."""
 
 import asyncio
+import contextlib
 import functools
 import importlib.metadata
 import json
@@ -13,6 +14,7 @@ from typing import Any, Self, TypeVar
 from urllib.parse import urlsplit
 
 import httpx
+import orjson
 from pydantic import SecretStr
 from tenacity import (
     AsyncRetrying,
@@ -48,6 +50,8 @@ from integrations.retry_after import retry_after
 # attempts here times the ledger's attempts is what a vendor that refuses connections gets to see.
 ATTEMPTS = 3
 PAUSE = wait_exponential(multiplier=0.1) + wait_random(0, 0.1)  # two pauses, together at most half a second
+
+_AS_THE_STANDARD_LIBRARY = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME
 
 _SHARE_TO_CONNECT = 0.25
 """Of the whole timeout, to connect; as much to wait for a free connection. The rest is the answer's."""
@@ -266,7 +270,7 @@ class HttpIntegration:
         if body is None:
             return None
         try:
-            return json.dumps(body, allow_nan=False, default=_json_value).encode()
+            return _as_json(body)
         except (TypeError, ValueError, RecursionError):
             problem = "the request cannot be written as JSON"
         raise Unsupported(self._name, problem, "report it: this is a bug")
@@ -358,6 +362,19 @@ class HttpIntegration:
 def _url(whole: str) -> httpx.URL:
     """Read once: paths of writes are few."""
     return httpx.URL(whole)
+
+
+def _as_json(body: Mapping[str, Any]) -> bytes:
+    """Raises TypeError, ValueError or RecursionError for what has no JSON form.
+
+    The standard library decides wherever orjson differs: it refuses half a character (a lone surrogate) and numbers of
+    more than 64 bits, and writes NaN as null.
+    """
+    with contextlib.suppress(orjson.JSONEncodeError):
+        content = orjson.dumps(body, default=_json_value, option=_AS_THE_STANDARD_LIBRARY)
+        if b"null" not in content:
+            return content
+    return json.dumps(body, allow_nan=False, default=_json_value).encode()
 
 
 def _json_value(value: Any) -> Any:
