@@ -25,6 +25,7 @@ from tenacity import (
     wait_random,
 )
 
+from integrations.aiohttp_transport import Request
 from integrations.answers import OF_ANOTHER_SHAPE, Answer, answer_of, refused, unclear
 from integrations.connections import Connections
 from integrations.declaration import CallingConfig
@@ -101,7 +102,7 @@ class HttpIntegration:
         self._credential_setting = config.setting(credential_field)
         self._url_setting = config.setting(url_field)
         share = config.timeout_seconds * _SHARE_TO_CONNECT
-        self._timeouts = httpx.Timeout(config.timeout_seconds, connect=share, pool=share).as_dict()
+        self._connect_seconds = share
         self._connections = Connections(config.connections, is_secure=base_url.startswith("https:"), wait_seconds=share)
 
     def __repr__(self) -> str:
@@ -201,16 +202,17 @@ class HttpIntegration:
         headers: Mapping[str, str] | None = None,
         deadline: float | None = None,
     ) -> T:
-        url = self._url(path, query or {})
-        content = self._encoded(sent)
-        all_headers = self._headers(headers or {})
+        request = Request(
+            method,
+            self._url(path, query or {}),
+            self._headers(headers or {}),
+            self._encoded(sent),
+            self._connect_seconds,
+        )
         until = self.deadline() if deadline is None else deadline
 
         async def once() -> T:
             exchange = Exchange()
-            request = httpx.Request(
-                method, url, headers=all_headers, content=content, extensions={"timeout": self._timeouts}
-            )
             await exchange.run(request, self._connections, deadline=until)
             if exchange.status == 409 and conflict is not None:
                 return self._known(exchange, conflict, sent=sent)
@@ -247,11 +249,11 @@ class HttpIntegration:
         )
         return await retrying(attempt)
 
-    def _url(self, path: str, query: Mapping[str, str]) -> httpx.URL:
+    def _url(self, path: str, query: Mapping[str, str]) -> str:
         """Behind a slash nothing can change the host. Raises Unsupported for what does not begin with one."""
         if not path.startswith("/"):
             raise Unsupported(self._name, "a request would have left the configured host", "report it: this is a bug")
-        return httpx.URL(self._base_url + path, params=query) if query else _url(self._base_url + path)
+        return str(httpx.URL(self._base_url + path, params=query)) if query else _url(self._base_url + path)
 
     def _headers(self, extra: Mapping[str, str]) -> dict[str, str]:
         for name, value in extra.items():
@@ -359,9 +361,9 @@ class HttpIntegration:
 
 
 @functools.lru_cache(maxsize=256)
-def _url(whole: str) -> httpx.URL:
-    """Read once: paths of writes are few."""
-    return httpx.URL(whole)
+def _url(whole: str) -> str:
+    """Percent-encoded, once: paths of writes are few."""
+    return str(httpx.URL(whole))
 
 
 def _as_json(body: Mapping[str, Any]) -> bytes:
