@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, auto
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from domain.actions import Basis, Capability
@@ -108,6 +109,7 @@ def hours_hold(
     return _first_free(window, quiet, zone(time_zone), now)
 
 
+@lru_cache(maxsize=256)  # customers who are armed together are asked for at one instant, and most live alike
 def _first_free(window: ContactWindow | None, quiet: QuietHours | None, place: ZoneInfo, now: datetime) -> Hold | None:
     until, reason = now, ""
     for _ in range(_ROUNDS):

@@ -30,7 +30,7 @@ class Connections:
         self._transport = AiohttpTransport(certificates=_certificates() if is_secure else None)
 
     @contextlib.asynccontextmanager
-    async def lend(self) -> AsyncIterator[httpx.AsyncBaseTransport]:
+    async def lend(self) -> AsyncIterator[AiohttpTransport]:
         """A connection for one request. Raises NoFreeConnection when none is free within `wait_seconds`."""
         await self._take()
         self._lent += 1

@@ -3,10 +3,10 @@
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import httpx
 
+from integrations.aiohttp_transport import Reply, Request
 from integrations.connections import Connections, NoFreeConnection
 from integrations.redaction import EXCERPT_BYTES
 
@@ -40,14 +40,10 @@ class Exchange:
     """The answer went on after `LARGEST_ANSWER` bytes and was left unread."""
     is_surely_unsent: bool = False
     """With a problem: not one byte of the request can have reached the vendor."""
-    _sending: bool = False
+    _has_begun: bool = False
 
-    async def run(self, request: httpx.Request, connections: Connections, *, deadline: float) -> None:
-        """Sends and receives until the event loop's clock shows `deadline`. Failures are noted, not raised.
-
-        They are noted because an httpx error carries the request with its credentials, and must not be chained.
-        """
-        request.extensions["trace"] = self._trace
+    async def run(self, request: Request, connections: Connections, *, deadline: float) -> None:
+        """Sends and receives until the event loop's clock shows `deadline`. Failures are noted, not raised."""
         try:
             async with asyncio.timeout_at(deadline):
                 await self._exchange(request, connections)
@@ -64,20 +60,20 @@ class Exchange:
         """An answer, whole or not, that is no 2xx."""
         return self.status is not None and not 200 <= self.status < 300
 
-    async def _exchange(self, request: httpx.Request, connections: Connections) -> None:
+    async def _exchange(self, request: Request, connections: Connections) -> None:
         async with connections.lend() as connection:
-            response = await connection.handle_async_request(request)
+            reply = await connection.send(request, begins=self._begins)
             try:
-                self.status, self.headers = response.status_code, response.headers
-                await self._receive(response)
+                self.status, self.headers = reply.status, reply.headers
+                await self._receive(reply)
             finally:
-                await response.aclose()
+                reply.close()
 
-    async def _receive(self, response: httpx.Response) -> None:
+    async def _receive(self, reply: Reply) -> None:
         """The body as sent: decoding would let a small answer grow past any limit."""
         limit = EXCERPT_BYTES if self.is_refusal else LARGEST_ANSWER
         chunks, size = [], 0
-        async for chunk in response.aiter_raw():
+        async for chunk in reply.chunks():
             chunks.append(chunk)
             size += len(chunk)
             if size > limit:
@@ -85,11 +81,10 @@ class Exchange:
                 break
         self.content = b"".join(chunks)[:limit]
 
-    async def _trace(self, event: str, _: Mapping[str, Any]) -> None:
-        """Called by the transport at each step. All but connecting counts as sending, also a step we do not know."""
-        if not event.startswith("connection."):
-            self._sending = True
+    def _begins(self) -> None:
+        """Called by the transport before the first byte may leave; from then on it may have arrived."""
+        self._has_begun = True
 
     def _failed(self, words: str, *, never_connected: bool) -> None:
         self.problem = words
-        self.is_surely_unsent = never_connected and not self._sending
+        self.is_surely_unsent = never_connected and not self._has_begun

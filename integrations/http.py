@@ -1,6 +1,7 @@
 """HTTP to a vendor: one place that knows what a lost answer means, how long to wait, and what never to print."""
 
 import asyncio
+import contextlib
 import functools
 import importlib.metadata
 import json
@@ -13,6 +14,7 @@ from typing import Any, Self, TypeVar
 from urllib.parse import urlsplit
 
 import httpx
+import orjson
 from pydantic import SecretStr
 from tenacity import (
     AsyncRetrying,
@@ -23,6 +25,7 @@ from tenacity import (
     wait_random,
 )
 
+from integrations.aiohttp_transport import Request
 from integrations.answers import OF_ANOTHER_SHAPE, Answer, answer_of, refused, unclear
 from integrations.connections import Connections
 from integrations.declaration import CallingConfig
@@ -48,6 +51,8 @@ from integrations.retry_after import retry_after
 # attempts here times the ledger's attempts is what a vendor that refuses connections gets to see.
 ATTEMPTS = 3
 PAUSE = wait_exponential(multiplier=0.1) + wait_random(0, 0.1)  # two pauses, together at most half a second
+
+_AS_THE_STANDARD_LIBRARY = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME
 
 _SHARE_TO_CONNECT = 0.25
 """Of the whole timeout, to connect; as much to wait for a free connection. The rest is the answer's."""
@@ -97,7 +102,7 @@ class HttpIntegration:
         self._credential_setting = config.setting(credential_field)
         self._url_setting = config.setting(url_field)
         share = config.timeout_seconds * _SHARE_TO_CONNECT
-        self._timeouts = httpx.Timeout(config.timeout_seconds, connect=share, pool=share).as_dict()
+        self._connect_seconds = share
         self._connections = Connections(config.connections, is_secure=base_url.startswith("https:"), wait_seconds=share)
 
     def __repr__(self) -> str:
@@ -197,16 +202,17 @@ class HttpIntegration:
         headers: Mapping[str, str] | None = None,
         deadline: float | None = None,
     ) -> T:
-        url = self._url(path, query or {})
-        content = self._encoded(sent)
-        all_headers = self._headers(headers or {})
+        request = Request(
+            method,
+            self._url(path, query or {}),
+            self._headers(headers or {}),
+            self._encoded(sent),
+            self._connect_seconds,
+        )
         until = self.deadline() if deadline is None else deadline
 
         async def once() -> T:
             exchange = Exchange()
-            request = httpx.Request(
-                method, url, headers=all_headers, content=content, extensions={"timeout": self._timeouts}
-            )
             await exchange.run(request, self._connections, deadline=until)
             if exchange.status == 409 and conflict is not None:
                 return self._known(exchange, conflict, sent=sent)
@@ -243,11 +249,11 @@ class HttpIntegration:
         )
         return await retrying(attempt)
 
-    def _url(self, path: str, query: Mapping[str, str]) -> httpx.URL:
+    def _url(self, path: str, query: Mapping[str, str]) -> str:
         """Behind a slash nothing can change the host. Raises Unsupported for what does not begin with one."""
         if not path.startswith("/"):
             raise Unsupported(self._name, "a request would have left the configured host", "report it: this is a bug")
-        return httpx.URL(self._base_url + path, params=query) if query else _url(self._base_url + path)
+        return str(httpx.URL(self._base_url + path, params=query)) if query else _url(self._base_url + path)
 
     def _headers(self, extra: Mapping[str, str]) -> dict[str, str]:
         for name, value in extra.items():
@@ -266,7 +272,7 @@ class HttpIntegration:
         if body is None:
             return None
         try:
-            return json.dumps(body, allow_nan=False, default=_json_value).encode()
+            return _as_json(body)
         except (TypeError, ValueError, RecursionError):
             problem = "the request cannot be written as JSON"
         raise Unsupported(self._name, problem, "report it: this is a bug")
@@ -355,9 +361,22 @@ class HttpIntegration:
 
 
 @functools.lru_cache(maxsize=256)
-def _url(whole: str) -> httpx.URL:
-    """Read once: paths of writes are few."""
-    return httpx.URL(whole)
+def _url(whole: str) -> str:
+    """Percent-encoded, once: paths of writes are few."""
+    return str(httpx.URL(whole))
+
+
+def _as_json(body: Mapping[str, Any]) -> bytes:
+    """Raises TypeError, ValueError or RecursionError for what has no JSON form.
+
+    The standard library decides wherever orjson differs: it refuses half a character (a lone surrogate) and numbers of
+    more than 64 bits, and writes NaN as null.
+    """
+    with contextlib.suppress(orjson.JSONEncodeError):
+        content = orjson.dumps(body, default=_json_value, option=_AS_THE_STANDARD_LIBRARY)
+        if b"null" not in content:
+            return content
+    return json.dumps(body, allow_nan=False, default=_json_value).encode()
 
 
 def _json_value(value: Any) -> Any:

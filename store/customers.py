@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, time
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row, bindparam, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
@@ -17,8 +17,26 @@ from store.once import insert_once
 _BOUND = ("name", "email", "phone", "language", "time_zone", "tier", "preferred_channel", "dedicated_agent")
 """Columns messages are planned on: a change raises `version` and so re-plans what waits."""
 
-PERSON = tuple(customers.c[name] for name in ("ref", *_BOUND, "window_start", "window_end", "tact_lock", "erased_at"))
-"""What `as_customer` reads."""
+
+class Person(NamedTuple):
+    """What `as_customer` reads of a row, in the order of `PERSON`."""
+
+    ref: str
+    name: str | None
+    email: str | None
+    phone: str | None
+    language: str | None
+    time_zone: str | None
+    tier: str
+    preferred_channel: str | None
+    dedicated_agent: str | None
+    window_start: str | None
+    window_end: str | None
+    tact_lock: str | None
+    erased_at: datetime | None
+
+
+PERSON = tuple(customers.c[name] for name in Person._fields)
 
 _LOCKED = (
     select(customers)
@@ -43,7 +61,7 @@ _SUPPRESSED = select(suppressions.c.channel, suppressions.c.address_hash).where(
 )
 
 
-def as_customer(row: Row[Any]) -> Customer:
+def as_customer(row: Row[Any] | Person) -> Customer:
     """The row as the domain's value."""
     window = None
     if row.window_start and row.window_end:

@@ -11,6 +11,7 @@ _PLAIN = re.compile(r"[ -~\u00a0-\u00ac\u00ae-\u02af–—‘’“”…]*")
 _JOINERS = frozenset("\u200c\u200d")  # Persian and Indic names are spelled with them
 
 
+@lru_cache(maxsize=32)  # what the messages of one window share: company, numbers, hours, instants
 def one_line(text: str) -> str:
     """`text` on one line without what could trick a reader or a mail system.
 

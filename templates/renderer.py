@@ -59,9 +59,17 @@ def render(template: Template, channel: Capability, params: Mapping[str, Any]) -
     )
 
 
+class _Sandbox(ImmutableSandboxedEnvironment):
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        """What a parameter holds comes before what a dict can do; Jinja tries, and fails at, the other one first."""
+        if isinstance(obj, dict) and attribute in obj:
+            return obj[attribute]
+        return super().getattr(obj, attribute)
+
+
 def environment(parts: Mapping[str, str]) -> jinja2.Environment:
     """Jinja as templates get it: a sandbox without globals, nothing undefined passes, HTML is escaped."""
-    made = ImmutableSandboxedEnvironment(
+    made = _Sandbox(
         loader=jinja2.DictLoader(parts),
         undefined=jinja2.StrictUndefined,
         autoescape=lambda part: part is not None and part.endswith(".html"),
@@ -95,7 +103,9 @@ def _environment(template: Template) -> jinja2.Environment:
 @lru_cache(maxsize=_COMPILED * len(PARTS))
 def _compiled(template: Template, part: str) -> jinja2.Template:
     """Compiled once per content: templates are equal by hash. Safe from several threads."""
-    return _environment(template).get_template(part)
+    compiled = _environment(template).get_template(part)
+    compiled.globals = {}  # a sandbox has none; Jinja would look through two empty mappings each time
+    return compiled
 
 
 def _words(template: Template, part: str, values: Mapping[str, Any]) -> str:
@@ -120,10 +130,10 @@ def _words(template: Template, part: str, values: Mapping[str, Any]) -> str:
 
 def _plain(template: Template, path: str, value: Any) -> Any:
     """A parameter as plain JSON: its texts on one line and no `Markup`, nothing with methods worth calling."""
-    if value is None or isinstance(value, bool | int | float):
-        return value
     if isinstance(value, str):
         return names.one_line(value)
+    if value is None or isinstance(value, bool | int | float):
+        return value
     if isinstance(value, Mapping):
         return {str(key): _plain(template, f"{path}.{key}", item) for key, item in value.items()}
     if isinstance(value, list | tuple):

@@ -11,10 +11,20 @@ from domain import recheck
 from domain.actions import Basis, Capability, Kind, State
 from domain.customers import Customer
 from domain.policy import Policy
-from store.customers import PERSON, as_customer
+from store.customers import PERSON, Person, as_customer
 from store.ledger.facts import read_facts
 from store.ledger.pace import pace_of
-from store.ledger.rows import Armed, Reserved, Worker, actions, cap_slots, controls, customers, integration_state
+from store.ledger.rows import (
+    Armed,
+    Claimed,
+    Reserved,
+    Worker,
+    actions,
+    cap_slots,
+    controls,
+    customers,
+    integration_state,
+)
 from store.types import Instant, among, db_now
 
 _NOW: BindParameter[datetime] = bindparam("now", type_=Instant)
@@ -27,12 +37,7 @@ _CUSTOMERS = (
     .with_for_update(skip_locked=True)
 )
 _OURS = (
-    select(
-        *(actions.c.id, actions.c.key, actions.c.fence, actions.c.kind, actions.c.basis, actions.c.capability),
-        *(actions.c.purpose, actions.c.customer_id, actions.c.case_id, actions.c.response_id, actions.c.review_id),
-        *(actions.c.payload, actions.c.due_at, actions.c.not_after, actions.c.stale_after),
-        *(actions.c.attempts, actions.c.urgent),
-    )
+    select(*(actions.c[name] for name in Claimed._fields))
     .where(among(actions.c.id, "ids"), actions.c.state == State.CLAIMED, actions.c.claimed_by == bindparam("worker"))
     .order_by(actions.c.due_at, actions.c.id)
     .with_for_update()
@@ -177,28 +182,28 @@ def _one_per_customer(reserved: Sequence[Reserved]) -> tuple[list[Reserved], lis
     return chosen, left
 
 
-def _lock_customers(connection: Connection, ids: Iterable[int]) -> dict[int, Customer | ValueError]:
+def _lock_customers(connection: Connection, ids: Iterable[int]) -> dict[int | None, Customer | ValueError]:
     """The customers whom nobody else holds; for one whose row makes no sense, why: it must not stop the others."""
-    found: dict[int, Customer | ValueError] = {}
-    for row in connection.execute(_CUSTOMERS, {"ids": sorted(set(ids))}):
+    found: dict[int | None, Customer | ValueError] = {}
+    for customer_id, *person in connection.execute(_CUSTOMERS, {"ids": sorted(set(ids))}).all():
         try:
-            found[row.id] = as_customer(row)
+            found[customer_id] = as_customer(Person(*person))
         except ValueError as problem:
-            found[row.id] = problem
+            found[customer_id] = problem
     return found
 
 
-def _lock_actions(connection: Connection, reserved: Sequence[Reserved], worker: Worker) -> list[Row[Any]]:
+def _lock_actions(connection: Connection, reserved: Sequence[Reserved], worker: Worker) -> list[Claimed]:
     """The rows that are still ours: a lease that ran out took its row away, whatever we believe."""
     fences = {row.id: row.fence for row in reserved}
-    ours = connection.execute(_OURS, {"ids": list(fences), "worker": worker.name})
+    ours = [Claimed(*row) for row in connection.execute(_OURS, {"ids": list(fences), "worker": worker.name}).all()]
     return [row for row in ours if row.fence == fences[row.id]]
 
 
 def _verdicts(
     connection: Connection,
-    rows: Sequence[Row[Any]],
-    people: dict[int, Customer],
+    rows: Sequence[Claimed],
+    people: dict[int | None, Customer],
     target: Target,
     policy: Policy,
     now: datetime,
@@ -227,7 +232,7 @@ def _senseless(problem: Exception) -> recheck.Verdict:
 
 def _send(
     connection: Connection,
-    rows: Sequence[Row[Any]],
+    rows: Sequence[Claimed],
     target: Target,
     worker: Worker,
     lease_seconds: float,
@@ -248,7 +253,7 @@ def _send(
         connection.execute(_PACED, {"target": target.name, "next_free": next_free})
 
 
-def _take_slots(connection: Connection, rows: Sequence[Row[Any]], now: datetime) -> None:
+def _take_slots(connection: Connection, rows: Sequence[Claimed], now: datetime) -> None:
     """One slot an action; one that is sent later than it was first armed counts from then."""
     ids = [row.id for row in rows if row.basis == Basis.PROACTIVE and row.customer_id is not None]
     if ids:
@@ -265,7 +270,7 @@ _MOVES: dict[type[recheck.Verdict], State] = {
 
 
 def _move(
-    connection: Connection, moved: Sequence[tuple[Row[Any], recheck.Verdict]], worker: Worker, now: datetime
+    connection: Connection, moved: Sequence[tuple[Claimed, recheck.Verdict]], worker: Worker, now: datetime
 ) -> None:
     if not moved:
         return
@@ -285,7 +290,7 @@ def _move(
     )
 
 
-def _armed(row: Row[Any], people: dict[int, Customer]) -> Armed:
+def _armed(row: Claimed, people: dict[int | None, Customer]) -> Armed:
     return Armed(
         id=row.id,
         key=row.key,

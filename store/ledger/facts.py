@@ -3,15 +3,25 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import Connection, Row, and_, bindparam, func, literal, select
+from sqlalchemy import Connection, and_, bindparam, func, literal, select
 
 from domain import recheck
 from domain.actions import Basis, Capability, State
 from domain.customers import Customer
 from store.canonical import address_hash
-from store.ledger.rows import actions, audit, cap_slots, cases, consents, customers, evidence, reviews, suppressions
+from store.ledger.rows import (
+    Claimed,
+    actions,
+    audit,
+    cap_slots,
+    cases,
+    consents,
+    customers,
+    evidence,
+    reviews,
+    suppressions,
+)
 from store.types import Instant, among
 
 _CHANGED = (
@@ -48,8 +58,8 @@ _SUPPRESSED = select(suppressions.c.address_hash).where(
 
 def read_facts(
     connection: Connection,
-    rows: Sequence[Row[Any]],
-    people: Mapping[int, Customer],
+    rows: Sequence[Claimed],
+    people: Mapping[int | None, Customer],
     *,
     channel: Capability,
     address_of: str | None,
@@ -98,30 +108,32 @@ def _approved(connection: Connection, ids: Sequence[int]) -> set[int]:
     return set(connection.execute(_APPROVED, {"ids": ids}).scalars()) if ids else set()
 
 
-def _consents(connection: Connection, rows: Sequence[Row[Any]], channel: Capability) -> dict[tuple[int, str], bool]:
+def _consents(
+    connection: Connection, rows: Sequence[Claimed], channel: Capability
+) -> dict[tuple[int | None, str | None], bool]:
     if not rows:
         return {}
     said = connection.execute(_CONSENTS, {"on_channel": channel, "ids": [row.customer_id for row in rows]})
-    return {(row.customer_id, row.purpose): row.granted for row in said}
+    return {(customer_id, purpose): granted for customer_id, purpose, granted in said.all()}
 
 
-def _contacts(connection: Connection, rows: Sequence[Row[Any]], since: datetime) -> dict[int, list[datetime]]:
-    found: dict[int, list[datetime]] = defaultdict(list)
+def _contacts(connection: Connection, rows: Sequence[Claimed], since: datetime) -> dict[int | None, list[datetime]]:
+    found: dict[int | None, list[datetime]] = defaultdict(list)
     if rows:
         asked = {
             "ids": [row.customer_id for row in rows],
             "since": since,
             "except_for": [row.id for row in rows],  # a retry does not count twice
         }
-        for row in connection.execute(_CONTACTS, asked):
-            found[row.customer_id].append(row.at)
+        for customer_id, at in connection.execute(_CONTACTS, asked).all():
+            found[customer_id].append(at)
     return found
 
 
 def _suppressed(
-    connection: Connection, people: Mapping[int, Customer], channel: Capability, address_of: str
-) -> set[int]:
-    hashes: dict[str, list[int]] = defaultdict(list)
+    connection: Connection, people: Mapping[int | None, Customer], channel: Capability, address_of: str
+) -> set[int | None]:
+    hashes: dict[str, list[int | None]] = defaultdict(list)
     for customer_id, customer in people.items():
         address = getattr(customer, address_of)
         if address:

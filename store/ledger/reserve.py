@@ -69,7 +69,7 @@ def reserve(
     if keys is not None:
         asked["keys"] = list(keys)
     claim = _claim(connection.dialect.name, urgent_only=urgent_only, named=keys is not None)
-    return sorted((Reserved(*row) for row in connection.execute(claim, asked)), key=lambda row: row.id)
+    return sorted((Reserved(*row) for row in connection.execute(claim, asked).all()), key=lambda row: row.id)
 
 
 @cache

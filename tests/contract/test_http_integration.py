@@ -1,10 +1,12 @@
 """HttpIntegration: what a lost answer means, whichever way it is lost; how long it waits; what it never prints."""
 
 import asyncio
+import json
 import logging
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -32,7 +34,7 @@ async def test_a_whole_answer_is_understood(outside: Outside) -> None:
     assert request.headers["Authorization"] == f"Bearer {TOKEN}"
     assert request.headers["User-Agent"].startswith("handrail/")
     assert request.headers["Accept-Encoding"] == "identity"
-    assert outside.bodies[0] == b'{"key": "k", "words": "\\u017dlu\\u0165ou\\u010dk\\u00fd"}'
+    assert outside.bodies[0] == '{"key":"k","words":"Žluťoučký"}'.encode()
 
 
 async def test_an_empty_2xx_is_an_answer_too(outside: Outside) -> None:
@@ -262,6 +264,17 @@ async def test_a_header_that_cannot_be_said_is_not_sent(outside: Outside, value:
         with pytest.raises(Unsupported, match="Idempotency-Key"):
             await write(desk, headers={"Idempotency-Key": value})
     assert not outside.requests
+
+
+@pytest.mark.parametrize(
+    "value", [None, 2**80, "half of \ud83d", datetime(2026, 3, 1, 9, 30, tzinfo=UTC), 'zażółć "null"', {"nested": [1]}]
+)
+async def test_a_body_arrives_as_the_standard_library_would_write_it(outside: Outside, value: Any) -> None:
+    outside.answers(201, {"id": 1})
+    async with client(outside.url) as desk:
+        await write(desk, {"key": "k", "value": value})
+    said = value.isoformat() if isinstance(value, datetime) else value
+    assert json.loads(outside.bodies[-1]) == {"key": "k", "value": said}
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), object(), {1, 2}])

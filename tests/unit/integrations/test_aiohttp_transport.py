@@ -10,7 +10,7 @@ import aiohttp
 import httpx
 import pytest
 
-from integrations.aiohttp_transport import AiohttpTransport, _in_words_of_httpx
+from integrations.aiohttp_transport import AiohttpTransport, Request, _in_words_of_httpx
 from integrations.connections import Connections, NoFreeConnection
 from integrations.exchange import Exchange
 
@@ -82,12 +82,7 @@ async def test_a_connection_reset_while_the_body_goes_out_leaves_it_open() -> No
 
     server = await asyncio.start_server(reset, "127.0.0.1", 0, limit=2000)
     port = server.sockets[0].getsockname()[1]
-    request = httpx.Request(
-        "POST",
-        f"http://127.0.0.1:{port}/",
-        content=b"x" * 50_000_000,
-        extensions={"timeout": httpx.Timeout(5).as_dict()},
-    )
+    request = Request("POST", f"http://127.0.0.1:{port}/", {}, b"x" * 50_000_000, connect_seconds=5)
     connections, exchange = Connections(1, is_secure=False, wait_seconds=1), Exchange()
     async with server:
         await exchange.run(request, connections, deadline=asyncio.get_running_loop().time() + 5)
@@ -97,7 +92,7 @@ async def test_a_connection_reset_while_the_body_goes_out_leaves_it_open() -> No
     assert not exchange.is_surely_unsent
 
 
-async def test_nothing_of_a_request_has_left_before_its_trace_is_told() -> None:
+async def test_nothing_of_a_request_has_left_before_it_is_said_to_begin() -> None:
     """Whoever is interrupted before may say that nothing was sent."""
     read = b""
 
@@ -109,16 +104,15 @@ async def test_nothing_of_a_request_has_left_before_its_trace_is_told() -> None:
     class Stop(Exception):
         pass
 
-    async def stop(event: str, _: Any) -> None:
-        raise Stop(event)
+    def stop() -> None:
+        raise Stop
 
     server = await asyncio.start_server(listen, "127.0.0.1", 0)
     url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
-    extensions = {"timeout": httpx.Timeout(5).as_dict(), "trace": stop}
     transport = AiohttpTransport(certificates=None)
     async with server:
-        with pytest.raises(Stop, match="send_request"):
-            await transport.handle_async_request(httpx.Request("POST", url, content=b"{}", extensions=extensions))
+        with pytest.raises(Stop):
+            await transport.send(Request("POST", url, {}, b"{}", connect_seconds=5), begins=stop)
         await transport.aclose()
     assert read == b""
 

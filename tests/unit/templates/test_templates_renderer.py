@@ -179,6 +179,10 @@ def test_what_a_template_may_not_do(source: str, what: str) -> None:
         render(written(source), Capability.SMS, SAMPLE)
 
 
+def test_what_a_parameter_holds_comes_before_what_a_dict_can_do() -> None:
+    assert render(written("{{ human.values }}"), Capability.SMS, params(human={"values": "Anna"})).text == "Anna"
+
+
 def test_only_channels_with_words_are_rendered(template: Template) -> None:
     for channel in set(Capability) - set(CHANNEL_PARTS):
         with pytest.raises(TemplateProblem, match="no words for this channel: send it by mail or sms"):
