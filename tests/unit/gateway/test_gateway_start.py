@@ -1,8 +1,12 @@
 """What `python -m gateway` says when it cannot start: words for the person at 3 a.m., not a traceback."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
+from pages_site import let_in
 
 from gateway.__main__ import main
 
@@ -54,3 +58,19 @@ def test_pages_that_others_reach_are_not_served_without_sign_in(
 
     assert main() == 1
     assert "handrail operators add NAME" in caplog.text
+
+
+def test_behind_a_proxys_path_pages_are_found_and_link_there(on_sqlite: Any, served: Callable[..., str]) -> None:
+    """The proxy takes its path off again; who asks the gateway itself, as probes do, never had it."""
+    let_in(on_sqlite)
+    where = served(on_sqlite, gateway_url="https://care.example/handrail")
+
+    with httpx.Client(base_url=where, trust_env=False) as client:
+        assert client.get("/healthz").json() == {"status": "ok"}
+        sent = client.get("/trace/C-1")
+        assert sent.headers["location"] == "/handrail/sign-in?to=%2Ftrace%2FC-1"
+        shown = client.get("/sign-in")
+        assert 'action="/handrail/sign-in"' in shown.text
+        assert "Path=/handrail;" in shown.headers["set-cookie"]
+        assert client.get("/openapi.json").json()["servers"] == [{"url": "/handrail"}]
+        assert client.post("/webhooks/standard", content=b"{}").status_code == 401
