@@ -63,7 +63,7 @@ async def test_the_first_page_counts_and_links(site: Site, send: Any, answer: An
 
     words, _ = read(await site.get("/"))
 
-    assert "1 open cases" in words
+    assert "1 open case" in words
     assert "1 in quarantine" in words
     assert "The kill switch is on" in words
 
