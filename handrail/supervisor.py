@@ -21,6 +21,9 @@ _AT_ONCE = 10.0
 """Seconds. A program that ends sooner by itself, and again, is started after a growing pause."""
 
 _LONGEST_PAUSE = 10.0
+_LAST_WORD = 2.0
+"""Seconds to end in that are kept for each program started before the one that is ending now."""
+
 _PR_SET_PDEATHSIG = 1
 _MURDER = (-signal.SIGKILL, -signal.SIGTERM)
 """Ends that others brought about: they say nothing of the program, so it starts again without a pause."""
@@ -105,12 +108,14 @@ class Supervisor:
         self.is_stopping = True
         self._waiting.clear()
         deadline = time.monotonic() + seconds
+        last_word = min(_LAST_WORD, seconds / (2 * max(1, len(self._running))))
         for running in reversed(list(self._running.values())):
             with suppress(ProcessLookupError):
                 os.kill(running.process.pid, signal.SIGTERM)
-            # One after the other while there is time: a worker signs off at the server, which must still be there.
-            share = time.monotonic() + (deadline - time.monotonic()) / max(1, len(self._running))
-            while running.process.pid in self._running and time.monotonic() < share:
+            # One after the other while there is time: Prefect's worker tells its server how its last runs ended, for
+            # seconds on a busy machine, and longer still once the server is gone.
+            until = deadline - last_word * (len(self._running) - 1)
+            while running.process.pid in self._running and time.monotonic() < until:
                 self.step(0.1)
         while self._running and time.monotonic() < deadline:
             self.step(0.1)
