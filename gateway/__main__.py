@@ -16,7 +16,7 @@ from gateway.pages.visitors import refuse_open_pages
 from gateway.probes import not_ready
 from integrations.errors import ConfigurationError
 from services.operators import load_operators
-from services.settings import Settings
+from services.settings import Settings, wrong_settings
 from services.wiring import Handrail
 
 _log = logging.getLogger("gateway")
@@ -30,8 +30,7 @@ def main() -> int:
         handrail = Handrail.from_environment()
         refuse_open_pages(handrail.settings, load_operators(handrail.settings.operators_file))
     except ValidationError as problem:
-        wrong = [f"HANDRAIL_{str(one['loc'][0]).upper()}: {one['msg']}" for one in problem.errors(include_url=False)]
-        return _cannot_start("; ".join(wrong))
+        return _cannot_start("; ".join(wrong_settings(problem)))
     except (ConfigurationError, PolicyProblem, OSError) as problem:
         return _cannot_start(str(problem))
     if (problem_there := not_ready(handrail.database)) is not None:

@@ -1,7 +1,7 @@
 """What `handrail doctor` looks at: each check is one line, ok, warn or fail, with what to do."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -13,6 +13,7 @@ from sqlalchemy.exc import DBAPIError
 
 from data_contracts.policy import PolicyProblem, load_policy
 from domain.actions import State
+from domain.words import MISSPELT, nearest
 from handrail.addresses import answers
 from handrail.prefect_server import POOL, TAG
 from integrations.errors import ConfigurationError
@@ -50,7 +51,7 @@ class Finding:
 def examine() -> list[Finding]:
     """Every finding; changes nothing anywhere. Raises pydantic's ValidationError for settings that cannot be read."""
     settings, variables = load_settings()
-    findings = [_policy(settings)]
+    findings = [*_misspelt(variables), _policy(settings)]
     roster, finding = _roster(settings, variables)
     findings.append(finding)
     findings += _database(settings)
@@ -58,6 +59,14 @@ def examine() -> list[Finding]:
         findings += asyncio.run(_integrations(roster))
     findings += [_gateway(settings), *_prefect(settings)]
     return findings
+
+
+def _misspelt(variables: Mapping[str, str]) -> Iterator[Finding]:
+    """Variables that look like one of ours and are none: whoever set them believes that they count."""
+    ours = [f"HANDRAIL_{name.upper()}" for name in Settings.model_fields]
+    for name in sorted(variables):
+        if name.startswith("HANDRAIL_") and name not in ours and (meant := nearest(name, ours, close=MISSPELT)):
+            yield Finding("settings", Verdict.WARN, f"{name} is set, and nobody reads it", f"did you mean {meant}?")
 
 
 def _policy(settings: Settings) -> Finding:
