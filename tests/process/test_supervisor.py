@@ -140,9 +140,11 @@ def test_whoever_takes_long_to_end_finds_what_was_started_before_it_alive(tmp_pa
         )
         for name in ("gateway", "sandbox", "server"):
             supervisor.start(program(name, "import time; time.sleep(60)"))
-        (here / "server").write_text(str(supervisor.pids["server"]))
         supervisor.start(program("worker", slow, directory=here))
         until(lambda _: (here / "ready").exists())
+        os.kill(supervisor.pids["server"], signal.SIGKILL)  # what comes back is the youngest, and not the last
+        until(lambda ends: ends and "server" in supervisor.pids)
+        (here / "server").write_text(str(supervisor.pids["server"]))
         begun = time.monotonic()
         supervisor.stop(5)
         lived = (here / "server-lived").exists()
@@ -153,4 +155,4 @@ def test_whoever_takes_long_to_end_finds_what_was_started_before_it_alive(tmp_pa
 
     assert told["lived"]
     assert told["took"] < 4.5
-    assert "killed" not in logged
+    assert "is killed" not in logged
