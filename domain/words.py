@@ -6,18 +6,22 @@ from collections.abc import Iterable
 _CLOSE_ENOUGH = 0.6  # difflib's ratio; below it a suggestion misleads more than it helps
 
 
-def nearest(word: str, valid: Iterable[str]) -> str | None:
+MISSPELT = 0.85
+"""How alike a misspelt name is to the one that was meant; below it, two names of variables are two names."""
+
+
+def nearest(word: str, valid: Iterable[str], *, close: float = _CLOSE_ENOUGH) -> str | None:
     """The valid word most like `word` (case, `-` and `_` do not matter), or None when none is alike."""
-    return next(iter(all_near(word, valid, most=1)), None)
+    return next(iter(all_near(word, valid, most=1, close=close)), None)
 
 
-def all_near(word: str, valid: Iterable[str], *, most: int = 5) -> list[str]:
+def all_near(word: str, valid: Iterable[str], *, most: int = 5, close: float = _CLOSE_ENOUGH) -> list[str]:
     """The valid words like `word`, the nearest first."""
     spelled = {_plain(candidate): candidate for candidate in valid}
-    return [spelled[near] for near in difflib.get_close_matches(_plain(word), list(spelled), most, _CLOSE_ENOUGH)]
+    return [spelled[near] for near in difflib.get_close_matches(_plain(word), list(spelled), most, close)]
 
 
-def did_you_mean(word: str, valid: Iterable[str]) -> str:
+def did_you_mean(word: str, valid: Iterable[str], *, close: float = _CLOSE_ENOUGH) -> str:
     """The end of an error about `word`: a suggestion, or nothing.
 
     >>> did_you_mean("nsp", ["nps", "csat", "ces"])
@@ -25,7 +29,7 @@ def did_you_mean(word: str, valid: Iterable[str]) -> str:
     >>> did_you_mean("banana", ["nps", "csat", "ces"])
     ''
     """
-    best = nearest(word, valid)
+    best = nearest(word, valid, close=close)
     return f' (did you mean "{best}"?)' if best is not None else ""
 
 

@@ -7,6 +7,7 @@ import sys
 from urllib.parse import urlsplit
 
 import uvicorn
+from fastapi import FastAPI
 from pydantic import ValidationError
 
 from data_contracts.policy import PolicyProblem
@@ -15,6 +16,7 @@ from gateway.pages.visitors import refuse_open_pages
 from gateway.probes import not_ready
 from integrations.errors import ConfigurationError
 from services.operators import load_operators
+from services.settings import Settings, wrong_settings
 from services.wiring import Handrail
 
 _log = logging.getLogger("gateway")
@@ -28,29 +30,38 @@ def main() -> int:
         handrail = Handrail.from_environment()
         refuse_open_pages(handrail.settings, load_operators(handrail.settings.operators_file))
     except ValidationError as problem:
-        wrong = [f"HANDRAIL_{str(one['loc'][0]).upper()}: {one['msg']}" for one in problem.errors(include_url=False)]
-        return _cannot_start("; ".join(wrong))
+        return _cannot_start("; ".join(wrong_settings(problem)))
     except (ConfigurationError, PolicyProblem, OSError) as problem:
         return _cannot_start(str(problem))
     if (problem_there := not_ready(handrail.database)) is not None:
         return _cannot_start(problem_there)
     settings = handrail.settings
-    app = create_app(lambda: handrail, root_path=urlsplit(settings.gateway_url).path.rstrip("/"))
     sys.setswitchinterval(0.001)  # of 5 ms: so long would the event loop stand still while another thread computes
     gc.collect()
     gc.freeze()  # what was imported stays; to look through it for garbage would halt every thread for 0.1 s
     gc.set_threshold(10_000, 20, 20)  # nearly all that an answer makes goes without being looked for
-    config = uvicorn.Config(
-        app, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=10, backlog=4096
-    )
     try:
         door = _door(settings.gateway_host, settings.gateway_port, is_shared=settings.gateway_processes > 1)
     except OSError as problem:
         at = f"{settings.gateway_host}:{settings.gateway_port}"
         return _cannot_start(f"cannot listen on {at} ({problem.strerror}); free it or set HANDRAIL_GATEWAY_PORT")
-    server = uvicorn.Server(config)
+    server = uvicorn.Server(config_of(create_app(lambda: handrail), settings))
     server.run(sockets=[door])
     return 0 if server.started else 1
+
+
+def config_of(app: FastAPI, settings: Settings) -> uvicorn.Config:
+    """How the application is served. A proxy that puts a path before ours takes it off again before it asks us."""
+    return uvicorn.Config(
+        app,
+        root_path=urlsplit(settings.gateway_url).path.rstrip("/"),
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=10,
+        backlog=4096,
+    )
 
 
 def _door(host: str, port: int, *, is_shared: bool) -> socket.socket:

@@ -17,11 +17,8 @@ from services.wiring import Handrail
 _log = logging.getLogger("gateway")
 
 
-def create_app(build: Callable[[], Handrail] = Handrail.from_environment, *, root_path: str = "") -> FastAPI:
-    """The application. `build` makes what it works on when it starts, and is how tests hand in their own.
-
-    `root_path` is what a proxy has put before our paths.
-    """
+def create_app(build: Callable[[], Handrail] = Handrail.from_environment) -> FastAPI:
+    """The application. `build` makes what it works on when it starts, and is how tests hand in their own."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -46,7 +43,6 @@ def create_app(build: Callable[[], Handrail] = Handrail.from_environment, *, roo
         lifespan=lifespan,
         docs_url=None,  # its page loads scripts from outside; /openapi.json says the same
         redoc_url=None,
-        root_path=root_path,
         routes=webhooks.router.routes,  # the first to be tried, and not through the layers of an included router
     )
     app.include_router(messages.router)

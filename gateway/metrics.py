@@ -30,6 +30,12 @@ class Metrics:
         )
         self._quarantine = Gauge("handrail_quarantine", "Rows waiting for a person", registry=self._ledger)
         self._messages = Gauge("handrail_messages_waiting", "Messages a person has to sort", registry=self._ledger)
+        self._fetching = Gauge(
+            "handrail_answers_to_fetch", "Survey answers told of and not here yet", ["source"], registry=self._ledger
+        )
+        self._oldest_fetch = Gauge(
+            "handrail_oldest_answer_to_fetch_seconds", "Since the oldest of them was told of", registry=self._ledger
+        )
         self._breakers = Gauge("handrail_breaker_open", "1 while nothing is sent", ["name"], registry=self._ledger)
         self._stopped = Gauge("handrail_stopped", "1 while the kill switch is on", registry=self._ledger)
 
@@ -51,6 +57,10 @@ class Metrics:
         self._oldest.set(now.oldest_urgent_seconds)
         self._quarantine.set(now.quarantined)
         self._messages.set(now.messages_waiting)
+        self._fetching.clear()
+        for those in now.fetching:
+            self._fetching.labels(those.source).set(those.count)
+        self._oldest_fetch.set(now.oldest_fetch_seconds)
         for name, is_open in now.breakers.items():
             self._breakers.labels(name).set(is_open)
         self._stopped.set(now.stopped)

@@ -120,11 +120,12 @@ def staged(directory: Path, base: int) -> Iterator[Stage]:
         warn(f"… starting everything, afresh, in {directory} (half a minute, most of it Prefect)")
         assert process.stdout is not None  # noqa: S101 - it is a pipe
         line = process.stdout.readline()
-        if not line:
-            raise CommandFailed("the stack did not come up: see above")
+        standing = json.loads(line) if line else {"error": "see above"}
+        if "error" in standing:
+            raise CommandFailed(f"the stack did not come up: {standing['error']}")
         night = night_zone(datetime.now(UTC))
         _load_customers(environment, _customers(directory, night))
-        yield Stage(directory, json.loads(line), process, environment, ZoneInfo(night))
+        yield Stage(directory, standing, process, environment, ZoneInfo(night))
     finally:
         process.terminate()
         process.wait()

@@ -1,7 +1,7 @@
 """What `handrail doctor` looks at: each check is one line, ok, warn or fail, with what to do."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -13,11 +13,12 @@ from sqlalchemy.exc import DBAPIError
 
 from data_contracts.policy import PolicyProblem, load_policy
 from domain.actions import State
+from domain.words import MISSPELT, nearest
 from handrail.addresses import answers
 from handrail.prefect_server import POOL, TAG
 from integrations.errors import ConfigurationError
 from integrations.registry import Configured, Roster, load_roster
-from services.reporting import Standing, standing
+from services.reporting import LATE_FETCH_SECONDS, Standing, lasted, standing
 from services.settings import ROOT, Settings, load_settings
 from store.database import Database
 from store.schema import current, newest
@@ -50,7 +51,7 @@ class Finding:
 def examine() -> list[Finding]:
     """Every finding; changes nothing anywhere. Raises pydantic's ValidationError for settings that cannot be read."""
     settings, variables = load_settings()
-    findings = [_policy(settings)]
+    findings = [*_misspelt(variables), _policy(settings)]
     roster, finding = _roster(settings, variables)
     findings.append(finding)
     findings += _database(settings)
@@ -58,6 +59,14 @@ def examine() -> list[Finding]:
         findings += asyncio.run(_integrations(roster))
     findings += [_gateway(settings), *_prefect(settings)]
     return findings
+
+
+def _misspelt(variables: Mapping[str, str]) -> Iterator[Finding]:
+    """Variables that look like one of ours and are none: whoever set them believes that they count."""
+    ours = [f"HANDRAIL_{name.upper()}" for name in Settings.model_fields]
+    for name in sorted(variables):
+        if name.startswith("HANDRAIL_") and name not in ours and (meant := nearest(name, ours, close=MISSPELT)):
+            yield Finding("settings", Verdict.WARN, f"{name} is set, and nobody reads it", f"did you mean {meant}?")
 
 
 def _policy(settings: Settings) -> Finding:
@@ -136,7 +145,8 @@ def _wordings(database: Database) -> Finding:
 
 def _ledger(now: Standing) -> Iterator[Finding]:
     if now.stopped:
-        yield Finding("kill switch", Verdict.WARN, "on: nothing is sent", "`handrail start` when it is safe")
+        words = f"on, nothing is sent: stopped {now.stopped_why}"
+        yield Finding("kill switch", Verdict.WARN, words, "ask them; `handrail start` when it is safe")
     else:
         yield Finding("kill switch", Verdict.OK, "off")
     opened = sorted(name for name, is_open in now.breakers.items() if is_open)
@@ -152,12 +162,29 @@ def _ledger(now: Standing) -> Iterator[Finding]:
     yield _counted(
         "messages", now.messages_waiting, f"{now.messages_waiting} wait for a person", "`handrail triage list`"
     )
+    yield _fetching(now)
     for state, do in _PEOPLE.items():
         count = sum(number for (_, at), number in now.actions.items() if at == state)
         yield _counted(str(state), count, f"{count} actions", do)
     if now.oldest_urgent_seconds > _LATE_SECONDS:
-        words = f"the oldest urgent action has been due for {now.oldest_urgent_seconds:.0f} s"
+        words = f"the oldest urgent action has been due for {lasted(now.oldest_urgent_seconds)}"
         yield Finding("urgent actions", Verdict.WARN, words, "is the gateway running, and does its integration answer?")
+
+
+def _fetching(now: Standing) -> Finding:
+    """Answers that a survey tool only told of: on their way for a moment, or its API does not give them out."""
+    if not now.fetching:
+        return Finding("fetching", Verdict.OK, "none")
+    each = [f"{those.count} of {those.source}{_told(those.problem)}" for those in now.fetching]
+    words = f"answers told of and not here yet: {', '.join(each)}; the oldest for {lasted(now.oldest_fetch_seconds)}"
+    if now.oldest_fetch_seconds < LATE_FETCH_SECONDS:
+        return Finding("fetching", Verdict.OK, words)
+    do = "is the gateway running, and is the tool's API key good? They are tried again by themselves"
+    return Finding("fetching", Verdict.WARN, words, do)
+
+
+def _told(problem: str | None) -> str:
+    return f" ({problem})" if problem else ""
 
 
 _LATE_SECONDS = 30.0

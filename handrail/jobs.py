@@ -9,7 +9,7 @@ from services.following import follow_cases
 from services.health import check_integrations
 from services.reconciling import reconcile_tickets
 from services.recovery import sweep
-from services.reporting import follow_survey
+from services.reporting import follow_survey, iso
 from services.wiring import Handrail
 
 RUN = "handrail run"
@@ -56,7 +56,10 @@ async def integration_health(handrail: Handrail) -> Told:
 async def poll_surveys(handrail: Handrail) -> Told:
     """Ask survey tools for answers that no webhook has brought."""
     report = await ask_sources(handrail, run=RUN)
-    waiting = [{"source": source, "answers": count, "problem": problem} for source, count, problem in report.waiting]
+    waiting = [
+        {"source": those.source, "answers": those.count, "since": iso(those.since), "problem": those.problem}
+        for those in report.waiting
+    ]
     return {"asked": [one.as_json() for one in report.asked], "fetched": report.fetched, "not_here_yet": waiting}
 
 

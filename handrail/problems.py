@@ -2,7 +2,7 @@
 
 import httpx
 from pydantic import ValidationError
-from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
+from sqlalchemy.exc import DatabaseError, OperationalError, ProgrammingError
 
 from data_contracts.policy import PolicyProblem
 from handrail.failures import CommandFailed
@@ -10,6 +10,7 @@ from integrations.errors import ConfigurationError, IntegrationError
 from services.case_words import UnknownCase
 from services.import_files import UnreadableFile
 from services.quarantine import CannotDecide
+from services.settings import wrong_settings
 from store.ledger.settle import CannotSettle
 from templates.library import TemplateProblem
 
@@ -31,8 +32,8 @@ def in_words(problem: BaseException) -> str | None:
     if isinstance(problem, _SPEAK_FOR_THEMSELVES):
         return str(problem)
     if isinstance(problem, ValidationError):
-        return "\n".join(_setting(detail["loc"], detail["msg"]) for detail in problem.errors(include_url=False))
-    if isinstance(problem, OperationalError | ProgrammingError):
+        return "\n".join(wrong_settings(problem))
+    if isinstance(problem, OperationalError | ProgrammingError) or type(problem) is DatabaseError:  # no bug of ours
         return _database(problem)
     if isinstance(problem, httpx.RequestError):
         return f"{problem.request.url} does not answer: {str(problem) or type(problem).__name__}"
@@ -42,12 +43,7 @@ def in_words(problem: BaseException) -> str | None:
     return None
 
 
-def _setting(loc: tuple[int | str, ...], words: str) -> str:
-    name = "_".join(str(part) for part in loc).upper()
-    return f"HANDRAIL_{name}: {words[:1].lower()}{words[1:]}"
-
-
-def _database(problem: DBAPIError) -> str:
+def _database(problem: DatabaseError) -> str:
     said = str(problem.orig).strip().splitlines() or [type(problem.orig).__name__]
     if "no such table" in said[0] or "does not exist" in said[0] or "no such column" in said[0]:
         return f"the database has not this version's schema ({said[0]}): run `handrail db upgrade`"

@@ -31,7 +31,9 @@ _APPLY = "prefect-apply"
 _LOOK_SECONDS = 15.0
 """Between two looks at whether Prefect still knows our jobs: a lost database costs that and an apply."""
 
-_STOP_SECONDS = 10.0
+_STOP_SECONDS = 25.0
+"""Most of it is for the worker on a busy machine; all ends within three seconds on one that is not."""
+
 _PORTS_OF_THE_DEAD = 5.0
 """Seconds that the ports of a killed stack may stay taken."""
 

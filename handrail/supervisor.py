@@ -21,6 +21,9 @@ _AT_ONCE = 10.0
 """Seconds. A program that ends sooner by itself, and again, is started after a growing pause."""
 
 _LONGEST_PAUSE = 10.0
+_LAST_WORD = 2.0
+"""Seconds to end in that are kept for each program started before the one that is ending now."""
+
 _PR_SET_PDEATHSIG = 1
 _MURDER = (-signal.SIGKILL, -signal.SIGTERM)
 """Ends that others brought about: they say nothing of the program, so it starts again without a pause."""
@@ -65,6 +68,7 @@ class Supervisor:
     is_stopping: bool = False
     _running: dict[int, _Running] = field(default_factory=dict)
     _waiting: list[tuple[float, Program, int]] = field(default_factory=list)  # (start at, program, early ends)
+    _places: dict[str, int] = field(default_factory=dict)  # name → when it was started first, among the others
     _bell: tuple[int, int] = (-1, -1)
 
     def open(self) -> None:
@@ -86,6 +90,7 @@ class Supervisor:
 
     def start(self, program: Program) -> None:
         """Start a program; it is kept running from now on."""
+        self._places.setdefault(program.name, len(self._places))
         self._start(program, early_ends=0)
 
     def step(self, seconds: float) -> list[End]:
@@ -101,16 +106,21 @@ class Supervisor:
         return ends
 
     def stop(self, seconds: float) -> None:
-        """End everything: SIGTERM, the last started first; after `seconds` SIGKILL. Orphans end with their parents."""
+        """End everything: SIGTERM, the last first; after `seconds` SIGKILL. Orphans end with their parents.
+
+        The last is who was started last in the beginning: what died and was started again still serves the others.
+        """
         self.is_stopping = True
         self._waiting.clear()
         deadline = time.monotonic() + seconds
-        for running in reversed(list(self._running.values())):
+        last_word = min(_LAST_WORD, seconds / (2 * max(1, len(self._running))))
+        for running in sorted(self._running.values(), key=lambda it: self._places[it.program.name], reverse=True):
             with suppress(ProcessLookupError):
                 os.kill(running.process.pid, signal.SIGTERM)
-            # One after the other while there is time: a worker signs off at the server, which must still be there.
-            share = time.monotonic() + (deadline - time.monotonic()) / max(1, len(self._running))
-            while running.process.pid in self._running and time.monotonic() < share:
+            # One after the other while there is time: Prefect's worker tells its server how its last runs ended, for
+            # seconds on a busy machine, and longer still once the server is gone.
+            until = deadline - last_word * (len(self._running) - 1)
+            while running.process.pid in self._running and time.monotonic() < until:
                 self.step(0.1)
         while self._running and time.monotonic() < deadline:
             self.step(0.1)

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from domain.words import did_you_mean
+from domain.words import MISSPELT, did_you_mean
 
 Path = tuple[str | int, ...]
 
@@ -104,7 +104,7 @@ class Filling:
         found = self.environment.get(name, "")
         if not found:
             state = "is empty" if name in self.environment else "is not set"
-            hint = "" if name in self.environment else did_you_mean(name, self.environment)
+            hint = "" if name in self.environment else did_you_mean(name, self.environment, close=MISSPELT)
             return self._complain(path, f"the variable {name} {state}{hint}")
         if not found.isprintable() or found != found.strip():
             return self._complain(path, f"the variable {name} has spaces around it or a control character in it")

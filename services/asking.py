@@ -27,7 +27,7 @@ from services.surveys import Accepted, Given, UnknownCustomer, accept_answers
 from services.wiring import Handrail
 from store import fetches, inbox
 from store.crash_points import reached
-from store.fetches import Fetch
+from store.fetches import Fetch, Waiting
 
 _log = logging.getLogger("services.asking")
 
@@ -74,8 +74,8 @@ class AskingReport:
     asked: list[Asked] = field(default_factory=list)
     fetched: int = 0
     urgent: frozenset[Capability] = frozenset()
-    waiting: list[tuple[str, int, str | None]] = field(default_factory=list)
-    """Per source how many answers that we were told of are not here yet, and a problem of one that was tried."""
+    waiting: list[Waiting] = field(default_factory=list)
+    """Answers that we were told of and that are not here yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,6 +271,6 @@ def _note_asked(handrail: Handrail, source: str, up_to: datetime) -> None:
         fetches.note_asked(connection, source, up_to)
 
 
-def _waiting(handrail: Handrail) -> list[tuple[str, int, str | None]]:
+def _waiting(handrail: Handrail) -> list[Waiting]:
     with handrail.database.read() as connection:
         return fetches.waiting(connection)

@@ -8,11 +8,15 @@ from typing import Any
 
 from domain.actions import FINAL, State
 from services.wiring import Handrail
-from store import care, differences, messages, overview
+from store import care, differences, fetches, messages, overview
 from store.database import Database
+from store.fetches import Waiting
 from store.inbox import quarantined
 
 _LOOK_BACK = timedelta(hours=24)
+
+LATE_FETCH_SECONDS = 300.0
+"""An answer told of so long ago and still not given out is worth a look: its customer may be waiting."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,22 +27,49 @@ class Standing:
     oldest_urgent_seconds: float
     quarantined: int
     messages_waiting: int
+    fetching: list[Waiting]
+    """Survey answers that were told of and are not here yet, by source."""
+    oldest_fetch_seconds: float
     breakers: dict[str, bool]
     stopped: bool
+    stopped_why: str
+    """Who stopped it and why, in words; empty while it is not stopped."""
+
+    @property
+    def to_be_fetched(self) -> int:
+        """How many survey answers are not here yet."""
+        return sum(those.count for those in self.fetching)
 
 
 def standing(database: Database, *, now: datetime) -> Standing:
     """Counts only, in one consistent read."""
     with database.read() as connection:
         oldest = overview.oldest_urgent_due(connection, now)
+        fetching = fetches.waiting(connection)
+        switch = overview.is_stopped(connection)
         return Standing(
             actions=overview.open_counts(connection),
-            oldest_urgent_seconds=0.0 if oldest is None else max(0.0, (now - oldest).total_seconds()),
+            oldest_urgent_seconds=_age(oldest, now),
             quarantined=quarantined(connection),
             messages_waiting=messages.waiting_count(connection),
+            fetching=fetching,
+            oldest_fetch_seconds=_age(min((those.since for those in fetching), default=None), now),
             breakers=overview.breakers(connection),
-            stopped=bool(overview.is_stopped(connection).stopped),
+            stopped=bool(switch.stopped),
+            stopped_why=f"by {switch.by}: {switch.reason}" if switch.stopped else "",
         )
+
+
+def lasted(seconds: float) -> str:
+    """How long something has taken, as one says it: `40 s`, `12 min`, `3 h`, `5 days`."""
+    for unit, size, most in (("s", 1, 120), ("min", 60, 120), ("h", 3600, 48)):
+        if seconds < size * most:
+            return f"{int(seconds // size)} {unit}"
+    return f"{int(seconds // 86_400)} days"
+
+
+def _age(since: datetime | None, now: datetime) -> float:
+    return 0.0 if since is None else max(0.0, (now - since).total_seconds())
 
 
 @dataclass

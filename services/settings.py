@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from dotenv import dotenv_values
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from store.database import sqlite_url
+from store.database import is_database_url, sqlite_url
 
 ROOT = Path(__file__).resolve().parents[1]
 STACK_FILE = "stack.env"
@@ -40,6 +40,14 @@ class Settings(BaseSettings):
     follow_seconds: float = Field(15.0, ge=0.1, le=60, description="How often the gateway follows the open cases.")
     urgent_windows: int = Field(4, ge=1, le=64, description="Send windows the gateway keeps in flight per integration.")
 
+    @field_validator("database_url")
+    @classmethod
+    def _is_one_of_ours(cls, address: str) -> str:
+        """Raises ValueError for what is no address of a database we know; never quotes it, for its password."""
+        if address and not is_database_url(address):
+            raise ValueError("no address of ours: write postgresql://user@host/name, or sqlite:////path/to/file.db")
+        return address
+
     @property
     def database(self) -> str:
         """The database's address, whichever way it is given."""
@@ -68,3 +76,14 @@ def load_settings(environment: Mapping[str, str] | None = None) -> tuple[Setting
         if merged.get(f"HANDRAIL_{name.upper()}")
     }
     return Settings.model_validate(fields), merged
+
+
+def wrong_settings(problem: ValidationError) -> list[str]:
+    """What is wrong with each variable, in words."""
+    return [_wrong(detail["loc"], detail["msg"]) for detail in problem.errors(include_url=False, include_input=False)]
+
+
+def _wrong(loc: tuple[int | str, ...], words: str) -> str:
+    name = "_".join(str(part) for part in loc).upper()
+    words = words.removeprefix("Value error, ")
+    return f"HANDRAIL_{name}: {words[:1].lower()}{words[1:]}"

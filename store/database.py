@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from store.crash_points import reached
@@ -85,6 +86,14 @@ def in_short(problem: Exception) -> str:
     """What the database said, in one line for a log: further lines ("DETAIL: Failing row contains …") quote rows."""
     said = getattr(problem, "orig", None) or problem
     return f"{type(said).__name__}: {str(said).splitlines()[0] if str(said) else 'nothing'}"
+
+
+def is_database_url(url: str) -> bool:
+    """True for an address of SQLite or PostgreSQL."""
+    try:
+        return make_url(url).get_backend_name() in {"sqlite", "postgresql"}
+    except (ArgumentError, ValueError):  # the latter for a port that is no number
+        return False
 
 
 def sqlite_url(path: Path) -> str:

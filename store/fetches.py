@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Select, Table, select, text, update
+from sqlalchemy import Connection, Select, Table, func, select, text, update
 
 from store.once import insert_once
 from store.tables import metadata
@@ -32,6 +32,18 @@ class Fetch:
     turn: int
     attempts: int
     """Counting this one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """The answers of one source that were told of and are not here yet."""
+
+    source: str
+    count: int
+    since: datetime
+    """When the oldest of them was told of."""
+    problem: str | None
+    """Why one of those that were tried could not be fetched."""
 
 
 def announce(connection: Connection, source: str, response: str, body: bytes, *, inbox_id: int, now: datetime) -> None:
@@ -88,17 +100,16 @@ def put_off(connection: Connection, fetch: Fetch, until: datetime, problem: str)
     _mine(connection, fetch, due_at=until, problem=problem)
 
 
-def waiting(connection: Connection) -> list[tuple[str, int, str | None]]:
-    """Per source how many answers wait to be fetched, and the last problem of one that has been tried."""
+def waiting(connection: Connection) -> list[Waiting]:
+    """Per source what waits to be fetched; a source without anything is left out."""
+    fetch = survey_fetches.c
     rows = connection.execute(
-        select(survey_fetches.c.source, survey_fetches.c.problem)
-        .where(survey_fetches.c.state == "waiting")
-        .order_by(survey_fetches.c.source, survey_fetches.c.id)
-    ).all()
-    problems: dict[str, list[str | None]] = {}
-    for row in rows:
-        problems.setdefault(row.source, []).append(row.problem)
-    return [(source, len(those), next(filter(None, those), None)) for source, those in problems.items()]
+        select(fetch.source, func.count(), func.min(fetch.announced_at), func.min(fetch.problem))
+        .where(text("state = 'waiting'"))
+        .group_by(fetch.source)
+        .order_by(fetch.source)
+    )
+    return [Waiting(*row) for row in rows]
 
 
 def asked_up_to(connection: Connection, source: str) -> datetime | None:

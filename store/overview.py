@@ -80,7 +80,10 @@ def about(connection: Connection, subject: str, *, limit: int) -> list[Row[Any]]
         actions.c.response_id.in_(by_response),
     ]
     if "/" in subject:  # an ending: its keys go on where it ends
-        named.append(actions.c.key.startswith(f"{subject.rstrip('/')}/", autoescape=True))
+        start = f"{subject.rstrip('/')}/"
+        # Not by LIKE alone: SQLite's takes C-1 and c-1 for the same, and they may be two customers.
+        is_it = func.substr(actions.c.key, 1, len(start)) == start
+        named.append(and_(actions.c.key.startswith(start, autoescape=True), is_it))
     newest = select(actions.c.id).where(or_(*named)).order_by(actions.c.id.desc()).limit(limit)
     return _with_receipts(connection, actions.c.id.in_(newest.subquery().select()))
 

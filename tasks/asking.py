@@ -51,6 +51,6 @@ def for_people(report: AskingReport) -> str:
 def for_later(report: AskingReport) -> str:
     """What passes by itself: sources that did not answer, and answers told of that are not shown yet."""
     silent = ", ".join(one.source for one in report.asked if one.problem and not one.is_for_person)
-    away = sum(count for _, count, _ in report.waiting)
+    away = sum(those.count for those in report.waiting)
     words = (f"no answer from {silent}" if silent else "", f"{away} told of and not here yet" if away else "")
     return "; ".join(filter(None, words))

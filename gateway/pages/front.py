@@ -8,7 +8,7 @@ from domain.actions import State
 from gateway.pages.rendering import page
 from gateway.pages.visitors import Seeing
 from services.open_cases import Wanted, open_cases
-from services.reporting import standing
+from services.reporting import LATE_FETCH_SECONDS, lasted, standing
 from services.tracing import SUBJECTS
 from services.wiring import Handrail
 
@@ -33,6 +33,8 @@ async def show(request: Request, visitor: Seeing) -> Response:
         cases=cases,
         breakers=sorted(name for name, is_open in stands.breakers.items() if is_open),
         states=[(state.value, state.words, count) for state, count in counts.items() if count],
+        lasted=lasted,
+        late_fetch_seconds=LATE_FETCH_SECONDS,
         prefect_ui=handrail.settings.prefect_ui,
         subjects=SUBJECTS,
     )

@@ -121,3 +121,38 @@ def test_children_do_not_ignore_what_their_starter_ignores(tmp_path: Path) -> No
     )
 
     assert told == [["child", 0]]
+
+
+def test_whoever_takes_long_to_end_finds_what_was_started_before_it_alive(tmp_path: Path) -> None:
+    """As Prefect's worker does its server: without it, it would try to reach it until it is killed."""
+    told, logged = supervised(
+        """
+        slow = (
+            "import os, signal, sys, time\\n"
+            "def end(*_):\\n"
+            "    time.sleep(2)\\n"
+            "    os.kill(int(open('server').read()), 0)\\n"
+            "    open('server-lived', 'w')\\n"
+            "    sys.exit()\\n"
+            "signal.signal(signal.SIGTERM, end)\\n"
+            "open('ready', 'w')\\n"
+            "time.sleep(60)"
+        )
+        for name in ("gateway", "sandbox", "server"):
+            supervisor.start(program(name, "import time; time.sleep(60)"))
+        supervisor.start(program("worker", slow, directory=here))
+        until(lambda _: (here / "ready").exists())
+        os.kill(supervisor.pids["server"], signal.SIGKILL)  # what comes back is the youngest, and not the last
+        until(lambda ends: ends and "server" in supervisor.pids)
+        (here / "server").write_text(str(supervisor.pids["server"]))
+        begun = time.monotonic()
+        supervisor.stop(5)
+        lived = (here / "server-lived").exists()
+        print(json.dumps({"lived": lived, "took": time.monotonic() - begun}))
+        """,
+        tmp_path,
+    )
+
+    assert told["lived"]
+    assert told["took"] < 4.5
+    assert "is killed" not in logged

@@ -2,7 +2,7 @@
 
 import pytest
 
-from domain.words import all_near, did_you_mean, nearest, one_of
+from domain.words import MISSPELT, all_near, did_you_mean, nearest, one_of
 
 KINDS = ["nps", "csat", "ces"]
 
@@ -36,3 +36,9 @@ def test_hyphens_and_underscores_are_one() -> None:
 )
 def test_words_are_listed(words: list[str], said: str) -> None:
     assert one_of(words) == said
+
+
+def test_a_name_that_is_another_name_is_no_misspelling() -> None:
+    names = ["HANDRAIL_DATABASE_URL", "IS_SANDBOX", "ZENDESK_TOKEN"]
+    assert nearest("HANDRAIL_SANDBOX_URL", names, close=MISSPELT) is None
+    assert did_you_mean("ZENDESK_TOKN", names, close=MISSPELT) == ' (did you mean "ZENDESK_TOKEN"?)'

@@ -12,7 +12,9 @@ import httpx
 import pytest
 import uvicorn
 
+from gateway.__main__ import config_of
 from gateway.app import create_app
+from services.settings import Settings
 
 
 class Door:
@@ -68,12 +70,10 @@ async def small_door(on_sqlite: Any, opened: Callable[..., Any]) -> AsyncIterato
 
 
 @contextmanager
-def _serving(installation: Any) -> Iterator[str]:
+def _serving(installation: Any, settings: dict[str, Any]) -> Iterator[str]:
     listening = socket.create_server(("127.0.0.1", 0), backlog=256)
-    config = uvicorn.Config(
-        create_app(installation.handrail), log_config=None, access_log=False, lifespan="on", timeout_graceful_shutdown=5
-    )
-    server = uvicorn.Server(config)
+    app = create_app(lambda: installation.handrail(**settings))
+    server = uvicorn.Server(config_of(app, Settings.model_validate(settings)))
     thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
     thread.start()
     deadline = time.monotonic() + 10
@@ -91,7 +91,7 @@ def _serving(installation: Any) -> Iterator[str]:
 
 
 @pytest.fixture
-def served() -> Iterator[Callable[[Any], str]]:
+def served() -> Iterator[Callable[..., str]]:
     """`served(installation)`: the address of one more gateway, on a socket of its own, until the test is over."""
     with ExitStack() as stack:
-        yield lambda installation: stack.enter_context(_serving(installation))
+        yield lambda installation, **settings: stack.enter_context(_serving(installation, settings))

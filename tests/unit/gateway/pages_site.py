@@ -43,9 +43,10 @@ async def site_of(
     installation: Any, *, base_url: str = HERE, root_path: str = "", **settings: Any
 ) -> AsyncIterator[Site]:
     """A gateway's pages for as long as that lasts."""
-    app = create_app(lambda: installation.handrail(**settings), root_path=root_path)
-    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
-    async with app.router.lifespan_context(app), httpx.AsyncClient(transport=transport, base_url=base_url) as client:
+    app = create_app(lambda: installation.handrail(**settings))
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False, root_path=root_path)
+    at = base_url + root_path  # ASGI has a path come with what was before it
+    async with app.router.lifespan_context(app), httpx.AsyncClient(transport=transport, base_url=at) as client:
         yield Site(client, app)
 
 

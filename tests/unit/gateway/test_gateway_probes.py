@@ -9,9 +9,11 @@ from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import Connection, text
 
 from integrations.errors import NotSent
+from store import fetches, inbox
 from store.schema import newest
 
 Answer = Callable[..., dict[str, Any]]
+HERE = {"host": "127.0.0.1"}
 
 
 @pytest.fixture
@@ -94,6 +96,28 @@ async def test_metrics_tell_what_came_in_and_what_stands_where(
     assert metric(told, "handrail_breaker_open", name="ticketing via fake") in {0, 1}
     assert metric(told, "handrail_actions", capability="ticketing", state="ready") == 1
     assert 0 < metric(told, "handrail_oldest_urgent_seconds") <= 600
+
+
+async def test_metrics_and_the_first_page_tell_of_answers_that_are_not_here_yet(
+    installation: Any, opened: Any, clock: Any
+) -> None:
+    async with opened(installation) as door:
+        told = (await door.get("/metrics")).text
+        assert "handrail_answers_to_fetch{" not in told
+        assert metric(told, "handrail_oldest_answer_to_fetch_seconds") == 0
+        assert "to be fetched" not in (await door.client.get("/", headers=HERE)).text
+        for response in ("r-1", "r-2"):
+            with installation.database.write() as connection:
+                (arrived,) = inbox.receive(connection, [inbox.Arrival("tool", response, "h", clock())])
+                fetches.announce(connection, "tool", response, b"{}", inbox_id=arrived.id, now=clock())
+            clock.go(minutes=7)
+
+        told = (await door.get("/metrics")).text
+        assert metric(told, "handrail_answers_to_fetch", source="tool") == 2
+        assert metric(told, "handrail_oldest_answer_to_fetch_seconds") == 14 * 60
+        words = (await door.client.get("/", headers=HERE)).text
+        assert "<strong>2</strong><span>answers to be fetched</span>" in words
+        assert "for 14 min" in words
 
 
 async def test_no_label_grows_with_what_strangers_send(small_door: Any) -> None:

@@ -2,15 +2,17 @@
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
-from typing import Any
+from typing import Any, Literal
 
+import argon2
 import pytest
 from pages_site import EWA, PASSWORD, Site, let_in, site_of
 
 from gateway.pages.visitors import refuse_open_pages
 from integrations.errors import ConfigurationError
-from services.operators import SESSION, Operators, hashed_password, load_operators, read_hashes
+from services.operators import SESSION, Operators, TooManyTries, hashed_password, load_operators, read_hashes
 from services.settings import Settings
+from store.tables import metadata
 
 OUTSIDE = "https://handrail.example"
 
@@ -83,6 +85,27 @@ async def test_the_cookie_is_for_us_alone_and_new_at_each_sign_in(small_site: Si
     assert before.split(";")[0] != after.split(";")[0]
 
 
+async def test_the_token_is_in_no_page_and_no_table(
+    small_site: Site, on_sqlite: Any, signed: Any, secrets: list[str]
+) -> None:
+    """P23: neither who photographs a page nor who reads the database can sign in with what they see."""
+    raw = b'{"type": "survey.responded"}'
+    await small_site.client.post("/webhooks/standard", content=raw, headers=signed(raw, "msg_1"))
+    strangers = await small_site.get("/sign-in")
+    before = small_site.client.cookies["handrail"]
+    await small_site.sign_in()
+    token = small_site.client.cookies["handrail"]
+
+    assert before not in strangers.text
+    for path in ("/", "/cases", "/quarantine", "/quarantine/1", "/trace/C-1"):
+        shown = await small_site.get(path)
+        assert EWA in shown.text, "one is signed in"
+        assert not [one for one in (token, *secrets, PASSWORD) if one in shown.text], path
+    kept = " ".join(str(row) for name in metadata.tables for row in on_sqlite.rows(name))
+    assert EWA in kept, "the session is there"
+    assert not [one for one in (before, token, *secrets, PASSWORD) if one in kept]
+
+
 async def test_over_plain_http_the_cookie_still_arrives(on_sqlite: Any) -> None:
     let_in(on_sqlite)
     async with site_of(on_sqlite) as site:
@@ -101,6 +124,22 @@ async def test_wrong_ones_stay_outside_and_all_hear_the_same(small_site: Site, n
     assert (await small_site.get("/cases")).status_code == 303
 
 
+@pytest.mark.parametrize("name", [EWA, "Jan"])
+async def test_the_wait_does_not_tell_who_is_known(small_site: Site, name: str, monkeypatch: Any) -> None:
+    """A wrong password costs the same work whether the name is known or not."""
+    checked: list[str] = []
+
+    class Counting(argon2.PasswordHasher):
+        def verify(self, hash: str | bytes, password: str | bytes) -> Literal[True]:
+            checked.append(str(hash))
+            return super().verify(hash, password)
+
+    monkeypatch.setattr("services.operators._HASHER", Counting())
+
+    assert (await small_site.sign_in(name, "guess guess guess")).status_code == 403
+    assert len(checked) == 1
+
+
 async def test_guessers_are_stopped_for_a_while(small_site: Site, on_sqlite: Any, caplog: Any) -> None:
     for _ in range(5):
         assert (await small_site.sign_in(password="guess guess guess")).status_code == 403
@@ -111,6 +150,19 @@ async def test_guessers_are_stopped_for_a_while(small_site: Site, on_sqlite: Any
     on_sqlite.clock.go(minutes=16)
     assert (await small_site.sign_in()).status_code == 303
     assert "guess guess" not in caplog.text
+
+
+async def test_a_guesser_keeps_nobody_else_out(on_sqlite: Any) -> None:
+    operators, now = Operators({EWA: hashed_password(PASSWORD)}), on_sqlite.clock()
+
+    async def signs_in(address: str, password: str) -> bool:
+        return await operators.sign_in(on_sqlite.database, EWA, password, address, address=address, now=now)
+
+    for _ in range(5):
+        assert not await signs_in("203.0.113.7", "guess guess guess")
+    with pytest.raises(TooManyTries):
+        await signs_in("203.0.113.7", PASSWORD)
+    assert await signs_in("198.51.100.9", PASSWORD)
 
 
 async def test_many_names_from_one_address_are_stopped_too(small_site: Site, monkeypatch: Any) -> None:

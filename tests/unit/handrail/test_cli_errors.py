@@ -136,3 +136,42 @@ def test_every_job_that_is_deployed_can_run_here_too() -> None:
     deployed = yaml.safe_load((ROOT / "prefect.yaml").read_text(encoding="utf-8"))["deployments"]
 
     assert set(JOBS) == {deployment["name"] for deployment in deployed if "schedules" in deployment}
+
+
+@pytest.mark.parametrize(
+    "address", ["gibberish", "mysql://u:geheim@h/x", "postgres://u:geheim@h/x", "postgresql://u:geheim@h:port/x"]
+)
+def test_an_address_of_no_database_is_said_without_its_password(
+    handrail: CommandLine, monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    monkeypatch.setenv("HANDRAIL_DATABASE_URL", address)
+
+    for words in (("cases",), ("doctor",), ("db", "upgrade")):
+        said = handrail(*words)
+        assert said.status == 1
+        assert "HANDRAIL_DATABASE_URL: no address of ours: write postgresql://user@host/name" in said.err
+        assert "geheim" not in said.err + said.out
+
+
+def test_a_file_that_is_no_database_is_said(
+    handrail: CommandLine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = tmp_path / "notes.db"
+    file.write_text("bread, milk", encoding="utf-8")
+    monkeypatch.setenv("HANDRAIL_DATABASE_URL", f"sqlite:///{file}")
+
+    said = handrail("cases")
+
+    assert said.status == 1
+    assert "the database does not answer: file is not a database" in said.err
+
+
+def test_doctor_names_a_variable_that_nobody_reads(handrail: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HANDRAIL_LEASE_SECOND", "3")
+    monkeypatch.setenv("HANDRAIL_SANDBOX_URL", "http://127.0.0.1:9")
+
+    lines = [line for line in handrail("doctor", "--json").document["checks"] if line["check"] == "settings"]
+
+    assert [(line["found"], line["do"]) for line in lines] == [
+        ("HANDRAIL_LEASE_SECOND is set, and nobody reads it", "did you mean HANDRAIL_LEASE_SECONDS?")
+    ]

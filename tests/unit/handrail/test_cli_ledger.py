@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from sqlalchemy import text
 
 from integrations.errors import Rejected
 from services.settings import ROOT
+from store import fetches, inbox
 
 
 @pytest.fixture
@@ -221,6 +222,35 @@ def test_doctor_says_what_is_wrong_and_what_to_do(
     assert (checks["kill switch"]["verdict"], checks["failed"]["verdict"]) == ("warn", "warn")
     assert (checks["gateway"]["verdict"], checks["mail via sandbox"]["verdict"]) == ("fail", "fail")
     assert all(check["do"] for check in checks.values() if check["verdict"] != "ok")
+
+
+def test_doctor_says_who_stopped_everything_and_why(handrail: CommandLine) -> None:
+    handrail("stop", "--reason", "wrong wording", "--by", "ann")
+
+    checks = {check["check"]: check for check in handrail("doctor", "--json").document["checks"]}
+
+    assert checks["kill switch"]["found"] == "on, nothing is sent: stopped by ann: wrong wording"
+
+
+def test_doctor_tells_of_answers_that_are_not_here_yet(handrail: CommandLine, installation: Any) -> None:
+    def line() -> tuple[str, str]:
+        checks = {check["check"]: check for check in handrail("doctor", "--json").document["checks"]}
+        return checks["fetching"]["verdict"], checks["fetching"]["found"]
+
+    now = datetime.now(UTC)
+    assert line() == ("ok", "none")
+    for minutes, response in ((1, "r-1"), (200, "r-2")):
+        with installation.database.write() as connection:
+            at = now - timedelta(minutes=minutes)
+            (arrived,) = inbox.receive(connection, [inbox.Arrival("tool", response, "h", at)])
+            fetches.announce(connection, "tool", response, b"{}", inbox_id=arrived.id, now=at)
+            (it,) = fetches.take(connection, ["tool"], limit=1, now=at)
+            fetches.put_off(connection, it, now, "tool: refused credentials (401)")
+        verdict, words = line()
+        assert verdict == ("ok" if minutes == 1 else "warn")
+        assert "tool (tool: refused credentials (401)); the oldest for" in words
+    assert words.startswith("answers told of and not here yet: 2 of tool")
+    assert words.endswith("the oldest for 3 h")
 
 
 def test_doctor_names_a_misspelt_vendor(handrail: CommandLine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -340,7 +340,9 @@ async def test_a_closed_archive_is_not_asked_and_what_waits_is_told(
     tool.script(Unavailable("survey_intake via fake", "no answer in time", "later"))
     report = await ask_sources(handrail, run="run-1")
     assert (report.asked, tool.asked) == ([], [])
-    assert report.waiting == [("tool", 1, "survey_intake via fake: no answer in time: later")]
+    (waiting,) = report.waiting
+    assert (waiting.source, waiting.count) == ("tool", 1)
+    assert waiting.problem == "survey_intake via fake: no answer in time: later"
 
 
 async def test_an_event_that_calls_for_nothing_is_written_down(

@@ -7,11 +7,14 @@ import pytest
 from sqlalchemy import update
 
 from domain.actions import Capability
+from domain.messages import Message
+from domain.triage import triage
 from integrations.registry import Roster
 from services.tracing import Places, nearest_known, trace
 from services.wiring import Handrail
-from store import customers
+from store import customers, messages
 from store.ledger.rows import actions
+from store.messages import Fate
 
 RUN = "0f0e1d2c-1111-4222-8333-444455556666"
 
@@ -40,6 +43,48 @@ async def test_every_name_of_a_subject_tells_of_its_ticket(
     assert [one["words"] for one in story["answers"]] == ["Czekam trzeci tydzień."]
 
 
+OTHERS = ("C-10", "C-2", "c-1")
+"""Refs that begin alike, count alike, or differ in case alone."""
+
+
+@pytest.mark.parametrize(
+    "subject",
+    ["C-1", "C-1-1", "case/C-1/1", "case/C-1/1/ticket", "r-1", "standard/r-1", "survey/standard/r-1"],
+)
+async def test_a_story_is_nobody_elses(
+    handrail: Handrail, deliver: Any, answer: Any, installation: Any, subject: str
+) -> None:
+    """P23: what is told of one customer has no other's words, keys or cases in it, however alike their names are."""
+    await deliver(answer(), "msg_1")
+    for number, ref in enumerate(OTHERS):
+        who = {"ref": ref, "email": f"{number}@example.com"}
+        await deliver(answer(response_id=f"r-1{number}", comment=f"said by {ref}", customer=who), f"msg_1{number}")
+    assert len(installation.rows("cases")) == 4
+
+    story = await told(handrail, subject)
+
+    assert [one["ref"] for one in story["customers"]] == ["C-1"]
+    assert [one["case"] for one in story["cases"]] == ["C-1-1"]
+    assert [one["response"] for one in story["answers"]] == ["standard/r-1"]
+    assert {one["key"] for one in story["actions"]} <= {"case/C-1/1/ticket", "survey/standard/r-1/acknowledgement"}
+    assert "said by" not in str(story)
+
+
+async def test_a_message_is_in_nobody_elses_story(
+    handrail: Handrail, on_file: Callable[..., int], installation: Any
+) -> None:
+    wrote = {ref: on_file(ref, email=f"{number}@example.com") for number, ref in enumerate(("C-1", *OTHERS))}
+    with handrail.database.write() as connection:
+        for ref, customer in wrote.items():
+            message = Message("form", f"m-{ref}", None, f"written by {ref}", handrail.clock(), customer_ref=ref)
+            sorted_by_rules = triage(message, handrail.policy.triage, handrail.policy.distress)
+            messages.save(connection, message, sorted_by_rules, Fate(customer, "waiting", "waits for a person"))
+
+    for subject in ("C-1", "message/form/m-C-1"):
+        story = await told(handrail, subject)
+        assert [one["words"] for one in story["messages"]] == ["written by C-1"], subject
+
+
 async def test_an_ending_is_told_by_where_its_keys_begin(handrail: Handrail, deliver: Any, answer: Any) -> None:
     await deliver(answer())
     with handrail.database.write() as connection:
@@ -49,6 +94,7 @@ async def test_an_ending_is_told_by_where_its_keys_begin(handrail: Handrail, del
 
     assert [action["key"] for action in story["actions"]] == ["expiry/p_7/2026-05-01/task"]
     assert trace(handrail.database, "expiry/pX7/2026-05-01", Places()) is None, "_ is no wildcard"
+    assert trace(handrail.database, "expiry/p_7/2026-05-0", Places()) is None, "half a word names nothing"
 
 
 async def test_what_was_sent_is_shown_in_words_with_what_a_lost_answer_would_mean(

@@ -5,13 +5,14 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 import pytest
-from ledger_world import NOON, POLICY, WORKER, World, a_message, a_plan, bound, check_audit, later
+from ledger_world import NOON, POLICY, SERVED, WORKER, World, a_message, a_plan, bound, check_audit, later
 from sqlalchemy import update
 
 from domain.actions import Basis, Capability, State
 from domain.contact import FrequencyCap
 from domain.planning import Payload
 from domain.recheck import Defer
+from store.integrations import register
 from store.ledger.enqueue import About, replan
 from store.ledger.rows import Result, Worker
 from store.ledger.settle import settle
@@ -96,6 +97,26 @@ def test_a_stop_moves_the_whole_chunk_back(world: World) -> None:
     assert (window.armed, window.left) == ([], [])
     assert set(world.states().values()) == {State.READY}
     assert world.rows("cap_slots") == []
+
+
+@pytest.mark.parametrize("lane", ["urgent", "normal", "apart", "alone"])
+@pytest.mark.parametrize("capability", [*SERVED, Capability.ALERT])
+def test_a_stop_spares_no_lane_and_no_capability(world: World, capability: Capability, lane: str) -> None:
+    """P14: what was reserved before is moved back, what waits is not reserved; after the start all of it goes."""
+    if capability not in SERVED:
+        with world.database.write() as connection:
+            register(connection, f"{capability} via fake", capability, "fake", now=NOON)
+    world.put(a_plan("before", capability=capability), a_plan("after", capability=capability))
+    world.change("before", lane=lane)
+    reserved = world.reserve(capability, lane=lane)
+    world.change("after", lane=lane)
+    world.stop()
+
+    assert world.arm(reserved, capability).armed == []
+    assert world.take(capability, lane=lane) == []
+    assert world.states() == {"before": State.READY, "after": State.READY}
+    world.stop(False)
+    assert {row.key for row in world.take(capability, lane=lane)} == {"before", "after"}
 
 
 def test_the_cap_counts_contacts_of_every_channel(world: World) -> None:

@@ -8,7 +8,7 @@ import pytest
 from ledger_world import NOON, World, later
 
 from store import fetches, inbox
-from store.fetches import HOLD, Fetch
+from store.fetches import HOLD, Fetch, Waiting
 
 
 def _announce(world: World, response: str = "7", *, body: bytes = b"{}", source: str = "tool") -> None:
@@ -65,7 +65,10 @@ def test_put_off_it_waits_and_says_why(world: World) -> None:
     with world.database.write() as connection:
         fetches.put_off(connection, its[0], NOON + timedelta(seconds=90), "503")
     with world.database.read() as connection:
-        assert fetches.waiting(connection) == [("other", 1, None), ("tool", 2, "503")]
+        assert fetches.waiting(connection) == [
+            Waiting("other", 1, since=NOON, problem=None),
+            Waiting("tool", 2, since=NOON, problem="503"),
+        ]
         assert fetches.is_due(connection, ["other"], now=NOON)
         assert not fetches.is_due(connection, ["nobody"], now=NOON)
     assert [it.response for it in _take(world, seconds=90)] == ["8", "7"]
