@@ -8,7 +8,8 @@ from sqlalchemy import update
 
 from domain.actions import Capability
 from integrations.registry import Roster
-from services.tracing import Places, nearest_known, trace
+from services.places import Places
+from services.tracing import nearest_known, trace
 from services.wiring import Handrail
 from store import customers
 from store.ledger.rows import actions

@@ -12,9 +12,10 @@ from domain.actions import Capability
 from domain.triage import Topic
 from integrations.errors import SignatureRefused
 from services.intake import Answer
+from services.places import Places
 from services.quarantine import Who, list_quarantine, repair, replay
 from services.replaying import Verdict
-from services.tracing import Places, trace
+from services.tracing import trace
 from services.triage import UnknownMessage, receive_message, sort_message, triage_report, waiting_messages
 from services.wiring import Handrail
 from store import inbox
