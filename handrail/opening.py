@@ -7,8 +7,8 @@ from pathlib import Path
 from handrail.failures import CommandFailed
 from integrations.errors import ConfigurationError
 from integrations.registry import load_roster
+from services.places import Places
 from services.settings import load_settings
-from services.tracing import Places
 from store.database import Database
 
 

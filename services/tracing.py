@@ -1,16 +1,13 @@
 """The story of one subject: what came in, what was planned, every move and why, and where to look further."""
 
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection
 
 from domain.actions import Capability, Kind, State
 from domain.words import all_near
-from integrations.ports import Pages
-from integrations.registry import Configured, Roster
+from services.places import Places
 from services.reporting import case, iso, summary
 from services.sending import operation_of
 from store import messages, overview
@@ -27,28 +24,6 @@ _MOST = 200
 
 _CANDIDATES = 500
 """Known subjects that are compared with one nobody knows."""
-
-_RUN = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-"""A Prefect run's id; others who move actions are named in words."""
-
-
-@dataclass(frozen=True, slots=True)
-class Places:
-    """Where the story's links lead. Whatever is not known has no link."""
-
-    roster: Roster | None = None
-    prefect_ui: str = ""
-
-    def run(self, by: str | None) -> str | None:
-        """The page of the Prefect run that moved an action; None when it was not one."""
-        if not self.prefect_ui or by is None or not _RUN.fullmatch(by):
-            return None
-        return f"{self.prefect_ui}/runs/flow-run/{by}"
-
-    def serves(self, capability: Capability, name: str | None) -> Configured | None:
-        """The integration that an action was armed for, as long as it is still the one."""
-        configured = None if self.roster is None else self.roster.of(capability)
-        return configured if configured is not None and configured.name == name else None
 
 
 def trace(database: Database, subject: str, places: Places) -> dict[str, Any] | None:
@@ -123,17 +98,16 @@ def _written(row: Any) -> dict[str, Any]:
 def _action(row: Any, moves: list[Any], wordings: Mapping[str, Template], places: Places) -> dict[str, Any]:
     capability = Capability(row.capability)
     configured = places.serves(capability, row.integration)
-    lost, page = None, None
+    lost = None
     if configured is not None:
-        operation = operation_of(Kind(row.kind), capability)
-        lost, page = configured.write_class(operation).words, _page(configured.port, operation, row)
+        lost = configured.write_class(operation_of(Kind(row.kind), capability)).words
     return {
         **summary(row),
         "in_words": State(row.state).words,
         "integration": row.integration,
         "if_an_answer_is_lost": lost,
         "vendor_id": row.external_id,
-        "vendor_page": page,
+        "vendor_page": places.page_of(row),
         "message": _message(row, capability, wordings),
         "moves": [
             {
@@ -148,12 +122,6 @@ def _action(row: Any, moves: list[Any], wordings: Mapping[str, Template], places
             for move in moves
         ],
     }
-
-
-def _page(port: Any, operation: str, row: Any) -> str | None:
-    if row.external_id is None or not isinstance(port, Pages):
-        return None
-    return port.page_of(operation, row.external_id, key=row.key)
 
 
 def _wordings(connection: Connection, rows: Sequence[Any]) -> dict[str, Template]:

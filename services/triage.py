@@ -12,9 +12,10 @@ from sqlalchemy import Connection
 from data_contracts.messages import read_form, read_mail
 from data_contracts.problems import ContractBroken, NotStrictJson, Problem
 from domain.actions import Capability
+from domain.customers import Customer
 from domain.messages import Message
 from domain.policy import Policy
-from domain.triage import Topic, Triage, triage
+from domain.triage import Topic, Triage, Urgency, triage
 from integrations.ports import Headers, SurveyIntake
 from services.escalating import escalate_message
 from services.intake import Answer, UnknownSource, answer_of, refused, repeated
@@ -27,6 +28,14 @@ from store.database import Database
 
 class UnknownMessage(LookupError):
     """There is no message of this number."""
+
+
+class UnknownWriter(LookupError):
+    """Nobody has this ref."""
+
+
+class SomebodyElses(ValueError):
+    """The message has come to another customer's case already: its text says which."""
 
 
 INBOX = "messages/"
@@ -162,13 +171,73 @@ def waiting_messages(database: Database, *, limit: int) -> list[dict[str, Any]]:
     ]
 
 
-def sort_message(database: Database, number: int, topic: Topic, *, by: str, now: datetime) -> dict[str, Any]:
-    """Keep a person's word on what a message is about. Raises UnknownMessage."""
-    with database.write("sort a message") as connection:
-        before = messages.sort(connection, number, topic, by=by, now=now)
-    if before is None:
+def sort_message(
+    database: Database,
+    policy: Policy,
+    number: int,
+    topic: Topic,
+    *,
+    by: str,
+    now: datetime,
+    customer_ref: str | None = None,
+) -> dict[str, Any]:
+    """Keep a person's word on what a message is about and, with `customer_ref`, on whose it is.
+
+    With its customer a critical one opens or joins their case, as it would have when it came. Raises UnknownMessage,
+    UnknownWriter and SomebodyElses; nothing is written then.
+    """
+    with database.read() as connection:
+        row = messages.one(connection, number)
+    if row is None:
         raise UnknownMessage(number)
-    return {"id": number, "rules_said": before.topic, "confidence": before.confidence, "topic": topic, "by": by}
+    message = messages.as_message(row)
+    found = triage(message, policy.triage, policy.distress)  # not in a transaction: a long one takes a while to read
+    outcome = ""
+    with database.write("sort a message") as connection:
+        known = None if customer_ref is None else customers.locked(connection, customer_ref)
+        if customer_ref is not None and known is None:
+            raise UnknownWriter(customer_ref)
+        before = messages.sort(connection, number, topic, by=by, now=now)
+        if before is None:
+            raise UnknownMessage(number)
+        if known is not None:
+            outcome = _assigned(connection, before, message, found, known, policy, by=by, now=now)
+    return {
+        "id": number,
+        "rules_said": before.topic,
+        "confidence": before.confidence,
+        "topic": topic,
+        "customer": customer_ref,
+        "outcome": outcome or before.outcome,
+        "by": by,
+    }
+
+
+def _assigned(
+    connection: Connection,
+    row: Any,
+    message: Message,
+    found: Triage,
+    known: tuple[int, Customer],
+    policy: Policy,
+    *,
+    by: str,
+    now: datetime,
+) -> str:
+    """What comes of a message once a person has said whose it is; in words. The message's and the customer's rows are
+    held. Its case is opened once: whose it is cannot be said otherwise then."""
+    if row.case_id is not None:
+        if row.customer_id != known[0]:
+            raise SomebodyElses(row.outcome)
+        return str(row.outcome)
+    outcome = f"{known[1].ref} wrote it, says {by}"
+    messages.assign(connection, row.id, known[0], outcome)
+    is_critical = row.distress is not None or (row.urgency == Urgency.URGENT and found.calls_for_case)
+    if not is_critical:
+        return outcome
+    case_id, escalated = escalate_message(connection, message, found, *known, policy, run=by, now=now)
+    messages.conclude(connection, row.id, f"{escalated.outcome}; {outcome}", case_id)
+    return escalated.outcome
 
 
 def triage_report(database: Database) -> dict[str, Any]:

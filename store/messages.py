@@ -25,7 +25,7 @@ class Fate:
     """What is to become of a message."""
 
     customer_id: int | None
-    state: str  # waiting | sorted
+    state: str  # waiting | sorted | escalated
     outcome: str
 
 
@@ -53,7 +53,9 @@ def save(connection: Connection, message: Message, triage: Triage, fate: Fate) -
 
 def conclude(connection: Connection, message_id: int, outcome: str, case_id: int) -> None:
     """Write down which case a message came to."""
-    connection.execute(update(messages).where(messages.c.id == message_id).values(outcome=outcome, case_id=case_id))
+    connection.execute(
+        update(messages).where(messages.c.id == message_id).values(state="escalated", outcome=outcome, case_id=case_id)
+    )
 
 
 def writers(connection: Connection, message: Message) -> list[str]:
@@ -105,13 +107,40 @@ def waiting_count(connection: Connection) -> int:
     return int(connection.execute(count).scalar_one())
 
 
+def one(connection: Connection, number: int) -> Row[Any] | None:
+    """The message of this number; None: there is none."""
+    return connection.execute(select(messages).where(messages.c.id == number)).one_or_none()
+
+
 def sort(connection: Connection, number: int, topic: str, *, by: str, now: datetime) -> Row[Any] | None:
-    """Keep a person's word on a message; the message as it was, or None: there is none of this number."""
+    """Keep a person's word on a message; the message as it was, or None: there is none of this number.
+
+    One that came to a case stays escalated.
+    """
     before = connection.execute(select(messages).where(messages.c.id == number).with_for_update()).one_or_none()
     if before is not None:
         connection.execute(insert(sortings).values(message_id=number, topic=topic, by=by, at=now))
-        connection.execute(update(messages).where(messages.c.id == number).values(state="sorted"))
+        if before.case_id is None:
+            connection.execute(update(messages).where(messages.c.id == number).values(state="sorted"))
     return before
+
+
+def assign(connection: Connection, number: int, customer_id: int, outcome: str) -> None:
+    """Write down whose message it is, by a person's word. The row is held (`sort`)."""
+    connection.execute(update(messages).where(messages.c.id == number).values(customer_id=customer_id, outcome=outcome))
+
+
+def as_message(row: Row[Any]) -> Message:
+    """The row as a message; that a robot wrote it is not kept, and robots' have neither urgency nor distress."""
+    return Message(
+        source=row.source,
+        message_id=row.message_id,
+        subject=row.subject,
+        text=row.words,
+        received_at=row.received_at,
+        customer_ref=row.claimed_ref,
+        address=row.address,
+    )
 
 
 def confusion(connection: Connection) -> list[Row[Any]]:

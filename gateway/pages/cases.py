@@ -9,6 +9,7 @@ from gateway.pages.forms import plain
 from gateway.pages.rendering import page
 from gateway.pages.visitors import Seeing
 from services.open_cases import Wanted, open_cases
+from services.places import Places
 from services.wiring import Handrail
 
 router = APIRouter(include_in_schema=False)
@@ -34,6 +35,7 @@ async def show(
         open_cases,
         handrail.database,
         wanted,
+        Places(handrail.roster),
         now=handrail.clock(),
         offset=_ON_A_PAGE * (max(number, 1) - 1),
         limit=_ON_A_PAGE,

@@ -8,6 +8,7 @@ from domain.actions import State
 from gateway.pages.rendering import page
 from gateway.pages.visitors import Seeing
 from services.open_cases import Wanted, open_cases
+from services.places import Places
 from services.reporting import LATE_FETCH_SECONDS, lasted, standing
 from services.tracing import SUBJECTS
 from services.wiring import Handrail
@@ -21,7 +22,7 @@ async def show(request: Request, visitor: Seeing) -> Response:
     handrail: Handrail = request.app.state.handrail
     now = handrail.clock()
     stands = await asyncio.to_thread(standing, handrail.database, now=now)
-    cases = await asyncio.to_thread(open_cases, handrail.database, Wanted(), now=now, limit=0)
+    cases = await asyncio.to_thread(open_cases, handrail.database, Wanted(), Places(), now=now, limit=0)
     counts = {state: 0 for state in State}
     for (_, state), count in stands.actions.items():
         counts[State(state)] += count

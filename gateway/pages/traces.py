@@ -8,7 +8,8 @@ from fastapi import APIRouter, Request, Response
 from gateway.pages.forms import plain
 from gateway.pages.rendering import elsewhere, page
 from gateway.pages.visitors import Seeing
-from services.tracing import SUBJECTS, Places, nearest_known, trace
+from services.places import Places
+from services.tracing import SUBJECTS, nearest_known, trace
 from services.wiring import Handrail
 
 router = APIRouter(include_in_schema=False)

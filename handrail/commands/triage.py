@@ -39,32 +39,46 @@ def sort(
     number: Annotated[int, typer.Argument(metavar="ID", help="The message, as `handrail triage list` numbers it.")],
     category: Annotated[str, typer.Argument(help="delivery, billing, returns, cancellation, technical, …")],
     by: Annotated[str, typer.Option("--by", help="Your name; it is kept.")],
+    customer: Annotated[
+        str, typer.Option("--customer", metavar="REF", help="Whose message it is; a critical one gets its case.")
+    ] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Say what a message is about. It is kept beside what the rules said; the latest word counts."""
+    """Say what a message is about, and whose it is. Kept beside what the rules said; the latest word counts."""
     from datetime import UTC, datetime
 
+    from data_contracts.policy import load_policy
     from domain.triage import Topic
     from domain.words import did_you_mean, one_of
     from handrail.failures import CommandFailed
     from handrail.opening import the_database
-    from services.triage import UnknownMessage, sort_message
+    from services.settings import load_settings
+    from services.triage import SomebodyElses, UnknownMessage, UnknownWriter, sort_message
 
     if not by.strip():
         raise typer.BadParameter("--by must say something: it is kept for those who ask later")
     if category not in set(Topic):
         raise typer.BadParameter(f'"{category}" is no category{did_you_mean(category, Topic)}: use {one_of(Topic)}')
+    settings, _ = load_settings()
+    policy = load_policy(settings.policy.read_text(encoding="utf-8"), str(settings.policy))
+    ref, now = customer.strip() or None, datetime.now(UTC)
     with the_database() as database:
         try:
-            done = sort_message(database, number, Topic(category), by=by.strip(), now=datetime.now(UTC))
+            done = sort_message(database, policy, number, Topic(category), by=by.strip(), customer_ref=ref, now=now)
         except UnknownMessage:
             raise CommandFailed(
                 f"there is no message {number}: `handrail triage list` numbers those that wait"
             ) from None
+        except UnknownWriter:
+            raise CommandFailed(
+                f"nobody we know has the ref {ref}: import them first, or leave --customer out"
+            ) from None
+        except SomebodyElses as theirs:
+            raise CommandFailed(f"message {number} has come to somebody else's case: {theirs}") from None
     if as_json:
         say_json(done)
     else:
-        say(f"message {number}: {done['topic']} (rules said {done['rules_said'] or 'nothing'})")
+        say(f"message {number}: {done['topic']} (rules said {done['rules_said'] or 'nothing'}); {done['outcome']}")
 
 
 @app.command()

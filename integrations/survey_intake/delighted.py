@@ -14,12 +14,10 @@ from pydantic import Field, SecretStr
 from data_contracts.surveys import SurveyAnswered
 from domain.actions import Capability
 from domain.surveys import SurveyKind
-from integrations.answers import Answer
 from integrations.declaration import BaseUrl, Integration, integration_name
-from integrations.errors import Unsupported
-from integrations.http import HttpIntegration
-from integrations.ports import Announced, Headers, Noted, Verified
-from integrations.signatures import BodySignature, signed_id
+from integrations.polled_tool import PolledTool, objects
+from integrations.ports import Announced, Noted
+from integrations.signatures import BodySignature
 from integrations.survey_sources import (
     SurveySourceConfig,
     answered,
@@ -36,8 +34,6 @@ CREATED, UPDATED = "survey_response.created", "survey_response.updated"
 KINDS: Mapping[str, SurveyKind] = {"nps": SurveyKind.NPS, "csat": SurveyKind.CSAT, "ces": SurveyKind.CES}
 """Delighted's survey types with a scale of ours; others (smileys, stars …) are noted, not guessed."""
 
-_PAGE = 100
-
 
 class DelightedConfig(SurveySourceConfig):
     """The settings of one Delighted project; each has an API key of its own."""
@@ -46,35 +42,24 @@ class DelightedConfig(SurveySourceConfig):
     url: BaseUrl = Field("https://api.delighted.com", description="Delighted's API.")
 
 
-class DelightedIntake:
+class DelightedIntake(PolledTool):
     """Believes what was signed with one of the API keys; reads people's properties."""
 
     def __init__(self, config: DelightedConfig) -> None:
         self._config = config
-        self._name = integration_name(Capability.SURVEY_INTAKE, "delighted")
-        self._signature = BodySignature(
-            self._name,
+        name = integration_name(Capability.SURVEY_INTAKE, "delighted")
+        signature = BodySignature(
+            name,
             header="X-Delighted-Webhook-Signature",
             keys=[secret.get_secret_value().encode() for secret in config.secrets],
             algorithm="sha256",
             spell=lambda digest: f"sha256={digest.hex()}",
             setting=config.setting("secrets"),
         )
-        self._http = None
+        basic = None
         if config.token is not None:
-            user = base64.b64encode(f"{config.token.get_secret_value()}:".encode()).decode()
-            basic = {"Authorization": SecretStr(f"Basic {user}")}
-            self._http = HttpIntegration(self._name, config, base_url=config.url, credentials=basic)
-
-    @property
-    def is_open(self) -> bool:
-        """True with a token."""
-        return self._http is not None
-
-    def verify(self, headers: Headers, body: bytes, now: datetime) -> Verified:
-        """Raises Unsigned or Forged."""
-        self._signature.check(headers, body)
-        return Verified(signed_id(body, "event_id"), sent_at=None)
+            basic = f"Basic {base64.b64encode(f'{config.token.get_secret_value()}:'.encode()).decode()}"
+        super().__init__(name, config, signature, url=config.url, authorization=basic)
 
     def read(self, body: bytes) -> SurveyAnswered | Announced | Noted:
         """Raises NotStrictJson or ContractBroken."""
@@ -113,35 +98,11 @@ class DelightedIntake:
             fixes,
         )
 
-    def since(self, since: datetime) -> AsyncIterator[Sequence[bytes]]:
+    async def since(self, since: datetime) -> AsyncIterator[Sequence[bytes]]:
         """Answers given or changed since then, in the order they were given."""
-        return self._pages(since)
-
-    async def fetch(self, announced: Announced) -> bytes:
-        """Raises Unsupported: Delighted's webhooks carry their answers."""
-        raise Unsupported(
-            self._name, "an answer was to be fetched that its webhook carried", "report it: this is a bug"
-        )
-
-    async def aclose(self) -> None:
-        """Closes the connections."""
-        if self._http is not None:
-            await self._http.aclose()
-
-    async def _pages(self, since: datetime) -> AsyncIterator[Sequence[bytes]]:
-        if self._http is None:
-            raise Unsupported(self._name, "no token is set", f"set {self._config.setting('token')}, or poll nothing")
-        number, count = 1, _PAGE
-        while count == _PAGE:
-            query = {
-                "per_page": str(_PAGE),
-                "page": str(number),
-                "updated_since": str(int(since.timestamp())),
-                "expand[]": "person",
-            }
-            items = await self._http.read("/v1/survey_responses.json", query, understand=_items)
+        query = {"updated_since": str(int(since.timestamp())), "expand[]": "person"}
+        async for items in self._numbered("/v1/survey_responses.json", query, lambda answer: objects(answer.json)):
             yield [json.dumps({"event_type": UPDATED, "event_data": item}).encode() for item in items]
-            number, count = number + 1, len(items)
 
 
 def _further_words(said: Mapping[str, Any]) -> list[Any]:
@@ -156,13 +117,6 @@ def _instant(value: Any) -> Any:
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**33:
         return value
     return datetime.fromtimestamp(value, UTC).isoformat()
-
-
-def _items(answer: Answer) -> list[dict[str, Any]]:
-    items: list[dict[str, Any]] = answer.json
-    if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
-        raise ValueError("a list of responses was asked for")
-    return items
 
 
 INTEGRATION = Integration(

@@ -18,9 +18,9 @@ from domain.actions import Capability
 from domain.surveys import SurveyKind
 from integrations.answers import Answer
 from integrations.declaration import BaseUrl, Integration, integration_name
-from integrations.http import HttpIntegration
-from integrations.ports import Announced, Headers, Noted, Verified
-from integrations.signatures import BodySignature, signed_id
+from integrations.polled_tool import PolledTool, objects
+from integrations.ports import Announced, Noted
+from integrations.signatures import BodySignature
 from integrations.survey_sources import (
     SurveySourceConfig,
     answered,
@@ -40,7 +40,6 @@ FETCHED = "response"
 """Where a fetched answer stands in a body of ours: SurveyMonkey's own carry ids alone."""
 
 COMPLETED = "completed"
-_PAGE = 100
 _ID = re.compile(r"[0-9]{1,32}")
 _NUMBERS = re.compile(r"[0-9]+")
 
@@ -59,33 +58,25 @@ class SurveyMonkeyConfig(SurveySourceConfig):
     url: BaseUrl = Field("https://api.surveymonkey.com", description="SurveyMonkey's API for the account's region.")
 
 
-class SurveyMonkeyIntake:
+class SurveyMonkeyIntake(PolledTool):
     """Believes what was signed with one of the app's secrets; asks for what the webhook tells of."""
+
+    IDS = ("event_id", "event_type", "object_id")
 
     def __init__(self, config: SurveyMonkeyConfig) -> None:
         self._config = config
-        self._name = integration_name(Capability.SURVEY_INTAKE, "surveymonkey")
-        self._signature = BodySignature(
-            self._name,
+        name = integration_name(Capability.SURVEY_INTAKE, "surveymonkey")
+        signature = BodySignature(
+            name,
             header="Sm-Signature",
             keys=[f"{config.client_id}&{secret.get_secret_value()}".encode() for secret in config.secrets],
             algorithm="sha1",
             spell=lambda digest: base64.b64encode(digest).decode(),
             setting=f"{config.setting('client_id')} and {config.setting('secrets')}",
         )
-        bearer = {"Authorization": SecretStr(f"Bearer {config.token.get_secret_value()}")}
-        self._http = HttpIntegration(self._name, config, base_url=config.url, credentials=bearer)
+        bearer = f"Bearer {config.token.get_secret_value()}"
+        super().__init__(name, config, signature, url=config.url, authorization=bearer, is_asked=bool(config.surveys))
         self._labels: dict[str, str] = {}  # of choices, by their id
-
-    @property
-    def is_open(self) -> bool:
-        """True with surveys to ask for."""
-        return bool(self._config.surveys)
-
-    def verify(self, headers: Headers, body: bytes, now: datetime) -> Verified:
-        """Raises Unsigned or Forged."""
-        self._signature.check(headers, body)
-        return Verified(signed_id(body, "event_id", "event_type", "object_id"), sent_at=None)
 
     def read(self, body: bytes) -> SurveyAnswered | Announced | Noted:
         """Raises NotStrictJson or ContractBroken."""
@@ -101,18 +92,23 @@ class SurveyMonkeyIntake:
             response=_id(event.get("object_id"), "object_id"),
         )
 
-    def since(self, since: datetime) -> AsyncIterator[Sequence[bytes]]:
+    async def since(self, since: datetime) -> AsyncIterator[Sequence[bytes]]:
         """Each survey's completed answers, those changed last first."""
-        return self._pages(since)
+        query = {
+            "status": COMPLETED,
+            "start_modified_at": since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S+00:00"),
+            "sort_by": "date_modified",
+            "sort_order": "DESC",  # what changes meanwhile moves answers to later pages, never past us
+        }
+        for survey in self._config.surveys:
+            path = f"/v3/surveys/{survey}/responses/bulk"
+            async for items in self._numbered(path, query, lambda answer: objects(answer.json["data"])):
+                yield [await self._as_event({"survey_id": survey, **item}) for item in items]
 
     async def fetch(self, announced: Announced) -> bytes:
         """The answer with the label of the choice that is its score."""
         path = f"/v3/surveys/{announced.survey}/responses/{announced.response}/details"
-        return await self._as_event(await self._http.read(path, {}, understand=_object))
-
-    async def aclose(self) -> None:
-        """Closes the connections."""
-        await self._http.aclose()
+        return await self._as_event(await self._ask(path, {}, _object))
 
     def _answered(self, word: str, response: Mapping[str, Any], label: Any) -> SurveyAnswered | Noted:
         status = inner_word(response.get("response_status"), f"{FETCHED}.response_status")
@@ -175,22 +171,6 @@ class SurveyMonkeyIntake:
         ]
         return in_own_words([one.get("text") for one in answers if one is not chosen and not one.get("row_id")])
 
-    async def _pages(self, since: datetime) -> AsyncIterator[Sequence[bytes]]:
-        for survey in self._config.surveys:
-            number, count = 1, _PAGE
-            while count == _PAGE:
-                query = {
-                    "per_page": str(_PAGE),
-                    "page": str(number),
-                    "status": COMPLETED,
-                    "start_modified_at": since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S+00:00"),
-                    "sort_by": "date_modified",
-                    "sort_order": "DESC",  # what changes meanwhile moves answers to later pages, never past us
-                }
-                items = await self._http.read(f"/v3/surveys/{survey}/responses/bulk", query, understand=_items)
-                yield [await self._as_event({"survey_id": survey, **item}) for item in items]
-                number, count = number + 1, len(items)
-
     async def _as_event(self, response: Mapping[str, Any]) -> bytes:
         """A response of the API as the body of an event that carries it."""
         label = await self._label(response)
@@ -207,7 +187,7 @@ class SurveyMonkeyIntake:
         if choice is None or str(choice) in self._config.scores or not _ID.fullmatch(survey):
             return None
         if str(choice) not in self._labels:
-            self._labels |= await self._http.read(f"/v3/surveys/{survey}/details", {}, understand=_labels)
+            self._labels |= await self._ask(f"/v3/surveys/{survey}/details", {}, _choices)
         return self._labels.get(str(choice))
 
 
@@ -235,18 +215,11 @@ def _scored(questions: Sequence[Mapping[str, Any]], wanted: str) -> dict[str, An
     return next(iter([*chosen, *answers]), None)
 
 
-def _labels(answer: Answer) -> dict[str, str]:
+def _choices(answer: Answer) -> dict[str, str]:
     """Every choice of every question, by its id."""
     questions = [question for page in answer.json["pages"] for question in page["questions"]]
     choices = [choice for one in questions for choice in (one.get("answers") or {}).get("choices", [])]
     return {str(choice["id"]): str(choice["text"]) for choice in choices}
-
-
-def _items(answer: Answer) -> list[dict[str, Any]]:
-    items: list[dict[str, Any]] = answer.json["data"]
-    if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
-        raise ValueError("a list of responses was asked for")
-    return items
 
 
 def _object(answer: Answer) -> dict[str, Any]:

@@ -15,12 +15,11 @@ from pydantic import Field, SecretStr
 from data_contracts.surveys import SurveyAnswered
 from domain.actions import Capability
 from domain.surveys import SurveyKind
-from integrations.answers import Answer
 from integrations.declaration import BaseUrl, Integration, integration_name
-from integrations.errors import ContractViolation, Unsupported
-from integrations.http import HttpIntegration
-from integrations.ports import Announced, Headers, Noted, Verified
-from integrations.signatures import BodySignature, signed_id
+from integrations.errors import ContractViolation
+from integrations.polled_tool import PAGE, PolledTool, objects
+from integrations.ports import Announced, Noted
+from integrations.signatures import BodySignature
 from integrations.survey_sources import (
     SurveySourceConfig,
     answered,
@@ -39,7 +38,6 @@ SAMPLE_ADDRESS = "an_account@example.com"
 """What stands in the answers of "Send test request" where somebody's mail address would be."""
 
 _SCALES = ("nps", "opinion_scale", "rating")
-_PAGE = 100
 
 FormId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 
@@ -55,34 +53,22 @@ class TypeformConfig(SurveySourceConfig):
     url: BaseUrl = Field("https://api.typeform.com", description="Typeform's API; EU accounts have one of their own.")
 
 
-class TypeformIntake:
+class TypeformIntake(PolledTool):
     """Believes what was signed with one of the secrets; reads answers by question ref."""
 
     def __init__(self, config: TypeformConfig) -> None:
         self._config = config
-        self._name = integration_name(Capability.SURVEY_INTAKE, "typeform")
-        self._signature = BodySignature(
-            self._name,
+        name = integration_name(Capability.SURVEY_INTAKE, "typeform")
+        signature = BodySignature(
+            name,
             header="Typeform-Signature",
             keys=[secret.get_secret_value().encode() for secret in config.secrets],
             algorithm="sha256",
             spell=lambda digest: f"sha256={base64.b64encode(digest).decode()}",
             setting=config.setting("secrets"),
         )
-        self._http = None
-        if config.token is not None:
-            bearer = {"Authorization": SecretStr(f"Bearer {config.token.get_secret_value()}")}
-            self._http = HttpIntegration(self._name, config, base_url=config.url, credentials=bearer)
-
-    @property
-    def is_open(self) -> bool:
-        """True with a token and forms to ask for."""
-        return self._http is not None and bool(self._config.forms)
-
-    def verify(self, headers: Headers, body: bytes, now: datetime) -> Verified:
-        """Raises Unsigned or Forged."""
-        self._signature.check(headers, body)
-        return Verified(signed_id(body, "event_id"), sent_at=None)
+        bearer = None if config.token is None else f"Bearer {config.token.get_secret_value()}"
+        super().__init__(name, config, signature, url=config.url, authorization=bearer, is_asked=bool(config.forms))
 
     def read(self, body: bytes) -> SurveyAnswered | Announced | Noted:
         """Raises NotStrictJson or ContractBroken."""
@@ -118,20 +104,32 @@ class TypeformIntake:
             fixes,
         )
 
-    def since(self, since: datetime) -> AsyncIterator[Sequence[bytes]]:
+    async def since(self, since: datetime) -> AsyncIterator[Sequence[bytes]]:
         """Each form's completed answers, the newest first."""
-        return self._pages(since)
+        for form in self._config.forms:
+            until: str | None = None
+            while True:
+                items = await self._page(form, since, until)
+                yield [_as_event(form, item) for item in items]
+                if len(items) < PAGE:
+                    break
+                oldest = str(items[-1].get("submitted_at"))
+                if oldest == until:
+                    raise ContractViolation(
+                        self._name, f"more than {PAGE} answers in one second", "import them from a file instead"
+                    )
+                until = oldest  # inclusive: what shares this second comes again rather than never
 
-    async def fetch(self, announced: Announced) -> bytes:
-        """Raises Unsupported: Typeform's webhooks carry their answers."""
-        raise Unsupported(
-            self._name, "an answer was to be fetched that its webhook carried", "report it: this is a bug"
-        )
-
-    async def aclose(self) -> None:
-        """Closes the connections."""
-        if self._http is not None:
-            await self._http.aclose()
+    async def _page(self, form: str, since: datetime, until: str | None) -> list[dict[str, Any]]:
+        query = {
+            "page_size": str(PAGE),
+            "response_type": "completed",
+            "sort": "submitted_at,desc",
+            "since": since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S"),
+        }
+        if until is not None:
+            query["until"] = until.removesuffix("Z")
+        return await self._ask(f"/forms/{form}/responses", query, lambda answer: objects(answer.json["items"]))
 
     def _score(self, answers: Sequence[Mapping[str, Any]]) -> Any:
         ref = self._config.score
@@ -154,34 +152,6 @@ class TypeformIntake:
             [one.get("text") for one in answers if (_is_asked(one, ref) if ref else _is_long_text(one))]
         )
 
-    async def _pages(self, since: datetime) -> AsyncIterator[Sequence[bytes]]:
-        for form in self._config.forms:
-            until: str | None = None
-            while True:
-                items = await self._page(form, since, until)
-                yield [_as_event(form, item) for item in items]
-                if len(items) < _PAGE:
-                    break
-                oldest = str(items[-1].get("submitted_at"))
-                if oldest == until:
-                    raise ContractViolation(
-                        self._name, f"more than {_PAGE} answers in one second", "import them from a file instead"
-                    )
-                until = oldest  # inclusive: what shares this second comes again rather than never
-
-    async def _page(self, form: str, since: datetime, until: str | None) -> list[dict[str, Any]]:
-        if self._http is None:
-            raise Unsupported(self._name, "no token is set", f"set {self._config.setting('token')}, or poll nothing")
-        query = {
-            "page_size": str(_PAGE),
-            "response_type": "completed",
-            "sort": "submitted_at,desc",
-            "since": since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S"),
-        }
-        if until is not None:
-            query["until"] = until.removesuffix("Z")
-        return await self._http.read(f"/forms/{form}/responses", query, understand=_items)
-
 
 def _is_asked(answer: Mapping[str, Any], ref: str) -> bool:
     field = inner_object(answer.get("field"), f"{ANSWERED}.answers.field")
@@ -200,13 +170,6 @@ def _value(answer: Mapping[str, Any]) -> Any:
     """The number, or the label of the choice."""
     choice = answer.get("choice")
     return choice.get("label") if isinstance(choice, dict) else answer.get("number")
-
-
-def _items(answer: Answer) -> list[dict[str, Any]]:
-    items: list[dict[str, Any]] = answer.json["items"]
-    if not all(isinstance(item, dict) for item in items):
-        raise ValueError("a response is no object")
-    return items
 
 
 def _as_event(form: str, item: Mapping[str, Any]) -> bytes:

@@ -5,14 +5,15 @@ forgets it after two hours, so opening is class C ("can be looked up"). A note i
 the key first and updating only the state one has seen (`safe_update`). The requester is the API's user: were it the
 customer, Zendesk's triggers would write to them behind our ledger's back. Every comment is internal.
 
-`create_many` is left out: its job may still be queued when two searches have found nothing, and the repeat that follows
-would be a second ticket.
+Many are opened by a job (`create_many`, if `batch` is set) that may be queued for longer than any search lags. So "not
+found" is believed only while the account has no job at work: docs/adr/0018-many-tickets-by-one-job.md.
 """
 
 import base64
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 from pydantic import Field, SecretStr
@@ -21,20 +22,13 @@ from domain.actions import Capability, WriteClass
 from integrations.answers import Answer
 from integrations.briefing import briefing
 from integrations.declaration import BaseUrl, Integration, IntegrationConfig, integration_name
-from integrations.errors import OutcomeUnknown, Rejected, Unsupported
+from integrations.errors import IntegrationError, OutcomeUnknown, Rejected, Unsupported
 from integrations.http import HttpIntegration
-from integrations.ports import Health, Receipt, Ticket, TicketNote, TicketState, TicketStatus
+from integrations.ports import Health, Receipt, Ticket, TicketNote, TicketState
+from integrations.zendesk_jobs import LARGEST_BATCH, LOOKED_UP, ZendeskJobs
+from integrations.zendesk_reading import Shown, is_told_to_the_customer, last_answer, state_of, tickets_of
 
 VENDOR = "zendesk"
-
-STATUS: Mapping[str, TicketStatus] = {
-    "new": TicketStatus.OPEN,
-    "open": TicketStatus.OPEN,
-    "pending": TicketStatus.PENDING,
-    "hold": TicketStatus.PENDING,
-    "solved": TicketStatus.SOLVED,
-    "closed": TicketStatus.SOLVED,  # solved for days; nothing can be added any more
-}
 
 PRIORITY: Mapping[str, str] = {
     "low": "low",
@@ -45,7 +39,9 @@ PRIORITY: Mapping[str, str] = {
 }
 RANKED = ("low", "normal", "high", "urgent")
 
-LOOKED_UP = "it is looked up by its external id; do not repeat it by hand"
+TAG = "handrail"
+"""What every ticket of ours is tagged with; those alone are listed."""
+
 MARKER = "handrail_key"
 """Under this name the audit of a note keeps its key (`metadata.custom`)."""
 
@@ -68,6 +64,10 @@ class ZendeskConfig(IntegrationConfig):
     )
 
 
+_PAGES = 10
+"""A search shows no more than a thousand results, a hundred a page."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Seen:
     """A ticket as it was when a note looked at it."""
@@ -83,21 +83,31 @@ class Zendesk:
 
     def __init__(self, config: ZendeskConfig) -> None:
         self._name = integration_name(Capability.TICKETING, VENDOR)
+        self._url = config.url
         self._groups = config.groups
         self._fields = config.custom_fields
         self._http = HttpIntegration(
             self._name, config, base_url=config.url, credentials={"Authorization": _authorization(config)}
         )
+        self._jobs = ZendeskJobs(self._http, self._name)
 
     async def check(self) -> Health:
         """Reachable, and our credentials accepted?"""
         return await self._http.check("/api/v2/users/me", {}, understand=_signed_in)
 
     async def find(self, operation: str, key: str) -> Receipt | None:
-        """The oldest ticket whose external id is `key`. Raises Unsupported for notes, looked for when added."""
+        """The oldest ticket whose external id is `key`. Raises Unsupported for notes, looked for when added.
+
+        Raises Unavailable where there is none yet, but a job is at work: that is not known yet, not "not done". It is
+        searched again after the jobs were looked at, for one may have ended in between.
+        """
         if operation != "open_ticket":
             raise Unsupported(self._name, f"{operation} cannot be looked up", "repeat it: each note is added once")
-        return await self._http.read("/api/v2/tickets", {"external_id": key}, understand=_found(key))
+        found = await self._http.read("/api/v2/tickets", {"external_id": key}, understand=_found(key))
+        if found is None:
+            await self._jobs.none_left()
+            found = await self._http.read("/api/v2/tickets", {"external_id": key}, understand=_found(key))
+        return found
 
     async def open_ticket(self, ticket: Ticket, *, key: str) -> Receipt:
         """Opens the ticket."""
@@ -114,6 +124,16 @@ class Zendesk:
                 self._name, "it has had our key with another text, and does not say as which ticket", LOOKED_UP
             )
         return receipt
+
+    async def write_batch(
+        self, operation: str, items: Sequence[tuple[str, Any]]
+    ) -> Sequence[Receipt | IntegrationError]:
+        """Opens several tickets by one job, followed to its end."""
+        if operation != "open_ticket" or len(items) > LARGEST_BATCH:
+            raise Unsupported(
+                self._name, f"{len(items)} items of {operation} in one call", f"open at most {LARGEST_BATCH} tickets"
+            )
+        return await self._jobs.create([self._new(ticket, key) for key, ticket in items])
 
     async def add_note(self, note: TicketNote, *, key: str) -> Receipt:
         """Adds an internal comment, raises the priority, opens a solved ticket again. Rejected (404) without a ticket.
@@ -151,9 +171,51 @@ class Zendesk:
 
     async def read_ticket(self, key: str) -> TicketState | None:
         """The ticket as it stands now, or None."""
-        return await self._http.read(
-            "/api/v2/tickets", {"external_id": key, "include": "users"}, understand=lambda answer: _state(answer, key)
+        seen = await self._http.read(
+            "/api/v2/tickets", {"external_id": key, "include": "users"}, understand=lambda answer: _shown(answer, key)
         )
+        if seen is None:
+            return None
+        ticket, state = seen
+        if not is_told_to_the_customer(ticket):
+            return state
+        return replace(state, answered_at=await self._answered_at(ticket))
+
+    async def _answered_at(self, ticket: Shown) -> datetime | None:
+        """When a person last wrote to the customer in it: the newest comments are asked for first."""
+        page = {"include": "users", "sort": "-created_at", "page[size]": "100"}
+        while True:
+            at, after = await self._http.read(
+                f"/api/v2/tickets/{int(ticket['id'])}/comments",
+                page,
+                understand=lambda answer: (last_answer(answer, ticket), _after(answer)),
+            )
+            if at is not None or after is None:
+                return at
+            page = page | {"page[after]": after}
+
+    async def list_tickets(self, *, since: datetime, limit: int) -> Sequence[TicketState]:
+        """Our tickets opened since then, by Zendesk's search: it may miss those of the last minutes.
+
+        An assignee is a number here: whoever wants the name reads the ticket.
+        """
+        query = {
+            "query": f"type:ticket tags:{TAG} created>={since.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
+            "sort_by": "created_at",
+            "sort_order": "asc",
+            "per_page": "100",
+        }
+        found: dict[str, TicketState] = {}  # a page may repeat what the one before showed
+        for number in range(1, _PAGES + 1):
+            states, is_last = await self._http.read("/api/v2/search", query | {"page": str(number)}, understand=_listed)
+            found |= {state.external_id: state for state in states}
+            if is_last or len(found) >= limit:
+                break
+        return list(found.values())[:limit]
+
+    def page_of(self, operation: str, external_id: str, *, key: str) -> str | None:
+        """The ticket as agents see it; a note's id names a line of its history, which has no page."""
+        return f"{self._url}/agent/tickets/{external_id}" if operation == "open_ticket" else None
 
     async def aclose(self) -> None:
         """Closes the connections."""
@@ -166,7 +228,7 @@ class Zendesk:
             "subject": _inert(ticket.subject),
             "comment": {"body": _inert(f"{ticket.body}\n\n{briefing(ticket.context)}".strip()), "public": False},
             "priority": PRIORITY.get(ticket.priority, "normal"),
-            "tags": ["handrail", *(_tag(name, facts[name]) for name in ("team", "tier") if facts[name])],
+            "tags": [TAG, *(_tag(name, facts[name]) for name in ("team", "tier") if facts[name])],
             "custom_fields": [
                 {"id": self._fields[name], "value": value} for name, value in facts.items() if name in self._fields
             ],
@@ -223,16 +285,9 @@ def _outdated(answer: Answer) -> None:
         raise ValueError("a conflict about something else")
 
 
-def _tickets(answer: Answer, key: str) -> list[Mapping[str, Any]]:
-    """Oldest first. External ids need not be unique, and what is asked for is not always all that comes."""
-    return sorted(
-        (ticket for ticket in answer.json["tickets"] if ticket["external_id"] == key), key=lambda one: one["id"]
-    )
-
-
 def _seen(key: str) -> Callable[[Answer], _Seen | None]:
     def understand(answer: Answer) -> _Seen | None:
-        for ticket in _tickets(answer, key):
+        for ticket in tickets_of(answer, key):
             return _Seen(int(ticket["id"]), ticket["status"], ticket["priority"], ticket["updated_at"])
         return None
 
@@ -241,7 +296,7 @@ def _seen(key: str) -> Callable[[Answer], _Seen | None]:
 
 def _found(key: str) -> Callable[[Answer], Receipt | None]:
     def understand(answer: Answer) -> Receipt | None:
-        tickets = _tickets(answer, key)
+        tickets = tickets_of(answer, key)
         return _receipt(tickets[0], created=False) if tickets else None
 
     return understand
@@ -253,24 +308,29 @@ def _audited(key: str) -> Callable[[Answer], tuple[Receipt | None, str | None]]:
     def understand(answer: Answer) -> tuple[Receipt | None, str | None]:
         marked = [one for one in answer.json["audits"] if one["metadata"].get("custom", {}).get(MARKER) == key]
         found = _receipt(marked[0], created=False) if marked else None
-        return found, answer.json["meta"]["after_cursor"] if answer.json["meta"]["has_more"] else None
+        return found, _after(answer)
 
     return understand
 
 
-def _state(answer: Answer, key: str) -> TicketState | None:
-    tickets = _tickets(answer, key)
+def _shown(answer: Answer, key: str) -> tuple[Shown, TicketState] | None:
+    tickets = tickets_of(answer, key)
     if not tickets:
         return None
-    ticket = tickets[0]
     names = {user["id"]: str(user["name"]) for user in answer.json.get("users", ())}
-    agent = ticket["assignee_id"]
-    return TicketState(
-        key=key,
-        external_id=str(int(ticket["id"])),
-        status=STATUS.get(ticket["status"], TicketStatus.UNKNOWN),
-        assignee=None if agent is None else names.get(agent, f"agent {agent}"),
-    )
+    return tickets[0], state_of(tickets[0], names)
+
+
+def _listed(answer: Answer) -> tuple[list[TicketState], bool]:
+    """The tickets of one page of a search that carry a key, and whether it is the last page."""
+    named = [one for one in answer.json["results"] if one["external_id"]]
+    return [state_of(one, {}) for one in named], answer.json["next_page"] is None
+
+
+def _after(answer: Answer) -> str | None:
+    """Where the next page begins, if there is one."""
+    meta = answer.json["meta"]
+    return str(meta["after_cursor"]) if meta["has_more"] else None
 
 
 def _receipt(named: Mapping[str, Any], *, created: bool) -> Receipt:
@@ -306,5 +366,6 @@ INTEGRATION = Integration(
     config=ZendeskConfig,
     connect=Zendesk,
     write_class=_write_class,
+    batches={"open_ticket": LARGEST_BATCH},
     docs_url="https://developer.zendesk.com/api-reference/ticketing/introduction/",
 )

@@ -31,7 +31,7 @@ class Message(SQLModel, table=True):
     language: str | None = None
     urgency: str  # urgent | normal
     distress: str | None = None  # bereavement | hardship | legal
-    state: str  # waiting (for a person) | sorted
+    state: str  # waiting (for a person) | sorted | escalated (to a case)
     outcome: str  # what was done about it, in words
 
 

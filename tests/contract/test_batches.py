@@ -1,6 +1,7 @@
 """The contract of every integration that declares vendor batches, and of the fake."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,6 +26,10 @@ from integrations.ports import WRITES, Batches, Receipt
 
 BATCHED = [(each, operation) for each in OUTBOUND for operation in each.batches]
 every_batch = pytest.mark.parametrize(("integration", "operation"), BATCHED, ids=named)
+every_answered_batch = pytest.mark.parametrize(
+    ("integration", "operation"), [pair for pair in BATCHED if "batches" not in recorded(pair[0])], ids=named
+)
+"""Those whose one answer tells how each item ended."""
 KEYS = ["k/1", "k/2", "k/3"]
 LOST = [reset, hang_up, truncated, gibberish, endless, answer(200, "<html>"), answer(500), answer(503)]
 
@@ -80,7 +85,7 @@ async def test_no_call_carries_more_than_was_declared(
     assert not outside.requests
 
 
-@every_batch
+@every_answered_batch
 async def test_every_key_is_sent_once_in_order_and_each_has_its_receipt(
     integration: Integration[Any], operation: str, outside: Outside
 ) -> None:
@@ -94,7 +99,7 @@ async def test_every_key_is_sent_once_in_order_and_each_has_its_receipt(
     assert len(outside.requests) == 1
 
 
-@every_batch
+@every_answered_batch
 async def test_each_item_ends_by_itself(integration: Integration[Any], operation: str, outside: Outside) -> None:
     keys = [f"k/{number}" for number in range(9)]
     outside.answers(
@@ -157,7 +162,7 @@ async def test_a_refusal_of_the_whole_call_is_named(
     await absent.aclose()
 
 
-@every_batch
+@every_answered_batch
 async def test_no_items_error_carries_a_secret_or_a_customer(
     integration: Integration[Any], operation: str, outside: Outside
 ) -> None:
@@ -213,6 +218,22 @@ async def test_the_fake_takes_batches_too() -> None:
             assert [effect[1] for effect in vendor.effects] == ["k/1", "k/3", "k/2"]
             with pytest.raises(Unsupported):
                 await vendor.write_batch(operation, [pairs[0]] * (LARGEST_BATCH + 1))
+
+
+@pytest.mark.parametrize("integration", {pair[0].name: pair[0] for pair in BATCHED}.values(), ids=named)
+def test_whose_items_end_otherwise_answers_the_same_questions_in_a_file_of_its_own(
+    integration: Integration[Any],
+) -> None:
+    if "batches" not in recorded(integration):
+        return
+    own = Path(__file__).with_name(f"test_{integration.vendor}_batches.py")
+    assert own.exists(), f"{integration.name} takes batches {recorded(integration)['batches']}: test them in {own.name}"
+    asked = (
+        "test_every_key_is_sent_once_in_order_and_each_has_its_receipt",
+        "test_each_item_ends_by_itself",
+        "test_no_items_error_carries_a_secret_or_a_customer",
+    )
+    assert not [one for one in asked if f"def {one}(" not in own.read_text(encoding="utf-8")]
 
 
 def test_recordings_stay_those_of_single_writes() -> None:

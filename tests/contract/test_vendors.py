@@ -143,6 +143,7 @@ async def test_only_class_c_can_be_looked_up(
         assert not outside.requests
         return
     found = recorded(integration)["found"]
+    outside.reads = found.get("reads", {})
     outside.answers(200, found["body"])
     receipt = await configured.port.find(operation, KEY)
     assert receipt.external_id == found["external_id"]

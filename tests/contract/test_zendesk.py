@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -12,8 +13,8 @@ from published_specs import hold
 from vendor_specimens import KEY, SECRET, recorded, serving
 
 from domain.actions import WriteClass
-from integrations.errors import Busy, NotSent, OutcomeUnknown, Rejected
-from integrations.ports import Ticket, TicketNote, TicketStatus
+from integrations.errors import Busy, ContractViolation, NotSent, OutcomeUnknown, Rejected
+from integrations.ports import Pages, Ticket, TicketList, TicketNote, TicketState, TicketStatus
 from integrations.ticketing.zendesk import INTEGRATION
 
 NOTE_KEY = "case/C-1042/1/ticket/standard/r-2"
@@ -245,6 +246,138 @@ async def test_every_status_has_our_word(word: str, status: str, outside: Outsid
     assert (state.status, state.assignee) == (TicketStatus(status), "agent 3")
 
 
+class Conversation:
+    """A ticket with its comments, some a page, the newest first."""
+
+    def __init__(self, *comments: dict[str, Any], requester: int = 500, **ticket: Any) -> None:
+        self.ticket = {
+            "id": 7,
+            "external_id": KEY,
+            "status": "open",
+            "assignee_id": 3,
+            "submitter_id": 1,
+            "requester_id": requester,
+        } | ticket
+        self.comments = list(comments)[::-1]
+        self.asked: list[str] = []
+
+    async def serve(self, request: web.Request) -> web.StreamResponse:
+        self.asked.append(request.path)
+        users = [
+            {"id": 1, "name": "Handrail", "role": "admin"},
+            {"id": 3, "name": "Ola", "role": "agent"},
+            {"id": 500, "name": "Jana", "role": "end-user"},
+        ]
+        if not request.path.endswith("/comments"):
+            return web.json_response({"tickets": [self.ticket], "users": users})
+        assert request.query["sort"] == "-created_at"
+        page = int(request.query.get("page[after]", "0"))
+        meta = {"has_more": page + 1 < len(self.comments), "after_cursor": str(page + 1)}
+        return web.json_response({"comments": self.comments[page : page + 1], "users": users, "meta": meta})
+
+
+def comment(minute: int, author: int, *, public: bool = True) -> dict[str, Any]:
+    return {
+        "id": 1000 + minute,
+        "type": "Comment",
+        "author_id": author,
+        "public": public,
+        "body": "Dobrý den, paní Jano.",
+        "created_at": f"2026-03-01T10:{minute:02d}:00Z",
+    }
+
+
+async def answered(conversation: Conversation, outside: Outside) -> datetime | None:
+    outside.replies(conversation.serve)
+    port = serving(INTEGRATION, outside.url).port
+    state = await port.read_ticket(KEY)
+    await port.aclose()
+    at: datetime | None = state.answered_at
+    return at
+
+
+async def test_the_last_public_word_of_a_colleague_is_an_answer(outside: Outside) -> None:
+    told = Conversation(
+        comment(0, 1, public=False), comment(5, 3), comment(9, 3), comment(12, 500), comment(15, 3, public=False)
+    )
+    assert await answered(told, outside) == datetime(2026, 3, 1, 10, 9, tzinfo=UTC)
+    hold(SPEC, "components schemas TicketCommentsResponse", {"comments": told.comments})
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        comment(1, 1),  # our own
+        comment(1, 3, public=False),  # to colleagues
+        comment(1, 500),  # the customer's
+        comment(1, 77),  # whose role nobody told us
+    ],
+)
+async def test_nothing_else_is(said: dict[str, Any], outside: Outside) -> None:
+    assert await answered(Conversation(comment(0, 1, public=False), said), outside) is None
+
+
+async def test_what_is_public_while_we_are_the_requester_reaches_no_customer(outside: Outside) -> None:
+    told = Conversation(comment(5, 3), requester=1)
+    assert await answered(told, outside) is None
+    assert told.asked == ["/api/v2/tickets"]
+    del told.ticket["submitter_id"]
+    assert await answered(told, outside) is None
+
+
+async def test_comments_of_another_shape_are_no_answer(outside: Outside) -> None:
+    for missing in ("public", "author_id", "created_at"):
+        said = comment(5, 3)
+        del said[missing]
+        with pytest.raises(ContractViolation):
+            await answered(Conversation(said), outside)
+
+
+async def test_our_tickets_are_listed_page_by_page_oldest_first(outside: Outside) -> None:
+    shown = [
+        {
+            "id": number,
+            "external_id": f"case/C-{number}/1/ticket" if number != 3 else None,
+            "status": "solved" if number == 2 else "new",
+            "assignee_id": None,
+            "result_type": "ticket",
+        }
+        for number in range(1, 8)
+    ]
+    pages: list[str] = []
+
+    async def search(request: web.Request) -> web.StreamResponse:
+        page = int(request.query["page"])
+        pages.append(request.query["query"])
+        some = shown[3 * (page - 1) : 3 * page] + ([] if page == 1 else [shown[0]])  # pages may repeat
+        is_last = 3 * page >= len(shown)
+        return web.json_response({"results": some, "count": len(shown), "next_page": None if is_last else "…"})
+
+    outside.replies(search)
+    port = serving(INTEGRATION, outside.url).port
+    assert isinstance(port, TicketList)
+    zone = timezone(timedelta(hours=2))
+    listed = await port.list_tickets(since=datetime(2026, 3, 1, 2, tzinfo=zone), limit=500)
+    assert [state.external_id for state in listed] == ["1", "2", "4", "5", "6", "7"]
+    assert listed[1] == TicketState("case/C-2/1/ticket", "2", TicketStatus.SOLVED, None)
+    assert pages == ["type:ticket tags:handrail created>=2026-03-01T00:00:00Z"] * 3
+    asked = outside.requests[0].query
+    assert (asked["sort_by"], asked["sort_order"]) == ("created_at", "asc")
+    assert [state.external_id for state in await port.list_tickets(since=datetime.now(UTC), limit=2)] == ["1", "2"]
+    outside.answers(200, {"results": [{"id": 1}], "next_page": None})
+    with pytest.raises(ContractViolation):
+        await port.list_tickets(since=datetime.now(UTC), limit=2)
+    await port.aclose()
+
+
+async def test_a_ticket_has_a_page_and_a_note_has_none(outside: Outside) -> None:
+    port = serving(INTEGRATION, outside.url).port
+    assert isinstance(port, Pages)
+    assert port.page_of("open_ticket", "35436", key=KEY) == f"{outside.url}/agent/tickets/35436"
+    assert port.page_of("add_note", "74077", key=NOTE_KEY) is None
+    await port.aclose()
+
+
 async def test_credentials_are_an_agents_token_or_an_oauth_token(outside: Outside) -> None:
     for email, wanted in (("", f"Bearer {SECRET}"), ("a@b.cz", "Basic YUBiLmN6L3Rva2VuOmNhbmFyeS1zZWNyZXQtN2YzYTkx")):
         outside.replies(answer(200, recorded(INTEGRATION)["health"]))
@@ -271,3 +404,5 @@ async def test_it_is_as_zendesk_publishes_it(outside: Outside) -> None:
         body = json.loads(json.dumps(WRITES[operation]["body"]).replace('"assignee_id": null, ', ""))
         hold(SPEC, f"components schemas {schema}", body)
     hold(SPEC, "components schemas TicketsResponse", recorded(INTEGRATION)["found"]["body"])
+    jobs = recorded(INTEGRATION)["found"]["reads"]["/api/v2/job_statuses"]
+    hold(SPEC, "components schemas JobStatusesResponse", jobs)

@@ -111,7 +111,9 @@ async def test_runs_and_vendors_are_linked(on_sqlite: Any, send: Any, answer: An
         with on_sqlite.database.write() as connection:
             connection.execute(update(metadata.tables["audit"]).values(by=run))
         shown = await site.get("/trace/C-1")
+        listed = await site.get("/cases")
 
+    assert 'href="https://desk.example/T"' in listed.text
     assert f'href="http://prefect.internal:4200/runs/flow-run/{run}"' in shown.text
     assert 'href="https://desk.example/T"' in shown.text
     assert "javascript:" not in shown.text

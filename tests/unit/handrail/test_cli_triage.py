@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 from command_line import CommandLine
 
+from domain.customers import Customer
 from domain.messages import Message
 from domain.triage import triage
-from store import messages
+from store import customers, messages
 
 
 @pytest.fixture
@@ -35,6 +36,18 @@ def test_a_message_is_listed_sorted_and_reported(handrail: CommandLine) -> None:
     assert "1 sorted; people sorted 1, and agreed with the rules on 0" in handrail("triage", "report").out
 
 
+def test_who_sorts_says_whose_it_is(handrail: CommandLine, installation: Any) -> None:
+    with installation.database.write() as connection:
+        customers.create(connection, Customer("C-1"), now=installation.clock())
+
+    [waiting] = installation.rows("messages")
+
+    said = handrail("triage", "sort", str(waiting.id), "other", "--by", "Ewa", "--customer", "C-1").out
+
+    assert "C-1 wrote it, says Ewa" in said
+    assert installation.rows("messages")[0].customer_id == installation.rows("customers")[0].id
+
+
 @pytest.mark.parametrize(
     ("words", "status", "told"),
     [
@@ -42,10 +55,14 @@ def test_a_message_is_listed_sorted_and_reported(handrail: CommandLine) -> None:
         (("1", "biling", "--by", "Ewa"), 2, 'did you mean "billing"?'),
         (("1", "other", "--by", " "), 2, "--by must say something"),
         (("1", "other"), 2, "--by"),
+        (("1", "other", "--by", "Ewa", "--customer", "C-9"), 1, "nobody we know has the ref C-9"),
     ],
 )
-def test_a_wrong_word_is_refused_in_words(handrail: CommandLine, words: Any, status: int, told: str) -> None:
-    said = handrail("triage", "sort", *words)
+def test_a_wrong_word_is_refused_in_words(
+    handrail: CommandLine, installation: Any, words: Any, status: int, told: str
+) -> None:
+    [waiting] = installation.rows("messages")
+    said = handrail("triage", "sort", *(str(waiting.id) if word == "1" else word for word in words))
 
     assert said.status == status
     assert told in said.err

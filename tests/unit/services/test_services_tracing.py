@@ -10,7 +10,8 @@ from domain.actions import Capability
 from domain.messages import Message
 from domain.triage import triage
 from integrations.registry import Roster
-from services.tracing import Places, nearest_known, trace
+from services.places import Places
+from services.tracing import nearest_known, trace
 from services.wiring import Handrail
 from store import customers, messages
 from store.ledger.rows import actions

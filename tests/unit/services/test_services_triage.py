@@ -12,10 +12,19 @@ from domain.actions import Capability
 from domain.triage import Topic
 from integrations.errors import SignatureRefused
 from services.intake import Answer
+from services.places import Places
 from services.quarantine import Who, list_quarantine, repair, replay
 from services.replaying import Verdict
-from services.tracing import Places, trace
-from services.triage import UnknownMessage, receive_message, sort_message, triage_report, waiting_messages
+from services.tracing import trace
+from services.triage import (
+    SomebodyElses,
+    UnknownMessage,
+    UnknownWriter,
+    receive_message,
+    sort_message,
+    triage_report,
+    waiting_messages,
+)
 from services.wiring import Handrail
 from store import inbox
 from store.quarantine import Chosen
@@ -202,9 +211,9 @@ async def test_what_people_say_is_kept_and_the_report_counts_their_latest_word(i
     await write("Hello there, have a nice day", "m-2")
     first, second = (row.id for row in installation.rows("messages"))
 
-    sort_message(installation.database, second, Topic.COMPLAINT, by="Ewa", now=NOW)
-    sort_message(installation.database, second, Topic.OTHER, by="Jan", now=NOW)
-    sort_message(installation.database, first, Topic.DELIVERY, by="Ewa", now=NOW)
+    sort_message(installation.database, installation.policy, second, Topic.COMPLAINT, by="Ewa", now=NOW)
+    sort_message(installation.database, installation.policy, second, Topic.OTHER, by="Jan", now=NOW)
+    sort_message(installation.database, installation.policy, first, Topic.DELIVERY, by="Ewa", now=NOW)
 
     assert waiting_messages(installation.database, limit=10) == []
     assert [(row.topic, row.by) for row in installation.rows("message_sortings")] == [
@@ -223,9 +232,95 @@ async def test_what_people_say_is_kept_and_the_report_counts_their_latest_word(i
 
 def test_a_message_nobody_has_cannot_be_sorted(installation: Any) -> None:
     with pytest.raises(UnknownMessage):
-        sort_message(installation.database, 7, Topic.OTHER, by="Ewa", now=NOW)
+        sort_message(installation.database, installation.policy, 7, Topic.OTHER, by="Ewa", now=NOW)
 
     assert installation.rows("message_sortings") == []
+
+
+STRANGER = {"customer_ref": None, "email": "nobody@example.com"}
+
+
+@pytest.mark.parametrize("text", [GRIEF, FURY])
+async def test_who_sorts_says_whose_it_is_and_a_critical_one_gets_its_case(
+    installation: Any, write: Any, text: str
+) -> None:
+    await write(text, **STRANGER)
+    [waiting] = installation.rows("messages")
+
+    for _ in range(2):  # a second word changes the topic alone
+        done = sort_message(
+            installation.database, installation.policy, waiting.id, Topic.OTHER, by="Ewa", now=NOW, customer_ref="C-1"
+        )
+
+    [row], [case] = installation.rows("messages"), installation.rows("cases")
+    assert (row.state, row.case_id, row.customer_id) == ("escalated", case.id, case.customer_id)
+    assert "opened case C-1-1" in done["outcome"]
+    assert "C-1 wrote it, says Ewa" in row.outcome
+    assert installation.states() == {"case/C-1/1/ticket": "ready"}
+    assert installation.rows("customers")[0].tact_lock is not None
+    assert waiting_messages(installation.database, limit=10) == []
+
+
+async def test_an_ordinary_one_only_finds_its_writer(installation: Any, write: Any) -> None:
+    await write("Where is my parcel?", **STRANGER)
+    [waiting] = installation.rows("messages")
+
+    sort_message(
+        installation.database, installation.policy, waiting.id, Topic.DELIVERY, by="Ewa", now=NOW, customer_ref="C-1"
+    )
+
+    [row] = installation.rows("messages")
+    assert (row.state, row.customer_id, row.case_id) == ("sorted", installation.rows("customers")[0].id, None)
+    assert (installation.rows("cases"), installation.states()) == ([], {})
+
+
+async def test_a_robots_words_open_no_case_whoever_they_are_given_to(
+    installation: Any, handrail: Handrail, signed: Any, write: Any
+) -> None:
+    mail = f"From: x@example.com\r\nMessage-ID: <1@x>\r\nAuto-Submitted: auto-replied\r\n\r\n{FURY}".encode()
+    await receive_message(handrail, "standard", signed(mail, "w-1"), mail, is_mail=True)
+    [row] = installation.rows("messages")
+
+    sort_message(installation.database, installation.policy, row.id, Topic.OTHER, by="Ewa", now=NOW, customer_ref="C-1")
+
+    assert installation.rows("cases") == []
+
+
+async def test_a_writer_nobody_knows_and_somebody_elses_case_are_refused(
+    installation: Any, write: Any, on_file: Any
+) -> None:
+    on_file("C-2")
+    await write(GRIEF)
+    [row] = installation.rows("messages")
+    before = {name: installation.rows(name) for name in ("messages", "message_sortings", "cases", "actions")}
+
+    for ref, refusal in (("C-9", UnknownWriter), ("C-2", SomebodyElses)):
+        with pytest.raises(refusal):
+            sort_message(
+                installation.database, installation.policy, row.id, Topic.OTHER, by="Ewa", now=NOW, customer_ref=ref
+            )
+
+    assert {name: installation.rows(name) for name in before} == before
+
+
+async def test_two_who_sort_at_once_open_one_case(installation: Any, write: Any, on_file: Any) -> None:
+    on_file("C-2")
+    await write(GRIEF, **STRANGER)
+    [row] = installation.rows("messages")
+
+    def sort(ref: str) -> str:
+        try:
+            sort_message(
+                installation.database, installation.policy, row.id, Topic.OTHER, by="Ewa", now=NOW, customer_ref=ref
+            )
+        except SomebodyElses:
+            return "refused"
+        return "done"
+
+    ends = await asyncio.gather(*(asyncio.to_thread(sort, ref) for ref in ("C-1", "C-2")))
+
+    assert sorted(ends) == ["done", "refused"]
+    assert len(installation.rows("cases")) == 1
 
 
 async def test_what_they_wrote_stands_in_their_story(handrail: Handrail, installation: Any, write: Any) -> None:
