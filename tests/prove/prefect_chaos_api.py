@@ -1,7 +1,7 @@
 """Prefect's API as its UI's buttons use it (the requests of UI V1 of Prefect 3.8)."""
 
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -9,6 +9,9 @@ import httpx
 from handrail.prefect_server import POOL
 
 OVER = frozenset({"COMPLETED", "FAILED", "CRASHED", "CANCELLED"})
+
+_STARTS_WITHIN = timedelta(seconds=60)
+"""prefect.yaml: how long a run that was taken keeps its slot without a process."""
 
 _STAYS_OVER = 3.0
 """Seconds after which a run that is over, and was asked to run again, will not."""
@@ -78,10 +81,14 @@ class Prefect:
         found = self.ask("POST", "/flow_runs/filter", {"flow_runs": {"id": {"any_": [run]}}})
         return dict(found[0]) if found else None
 
-    def under_way(self) -> int:
-        """Runs that a worker has taken and that are not over: switching a schedule off does not stop these."""
-        states = {"flow_runs": {"state": {"type": {"any_": ["PENDING", "RUNNING"]}}}}
-        return len(self.ask("POST", "/flow_runs/filter", states))
+    def being_started(self) -> int:
+        """Runs that a worker has just taken and that have no process yet: switching a schedule off does not stop these.
+
+        One that died with its worker before it had a process stays so for ten minutes, and does nothing.
+        """
+        taken = self.ask("POST", "/flow_runs/filter", {"flow_runs": {"state": {"type": {"any_": ["PENDING"]}}}})
+        since = datetime.now(UTC) - _STARTS_WITHIN
+        return sum(datetime.fromisoformat(run["state"]["timestamp"]) > since for run in taken)
 
     def pool_is_ready(self) -> bool:
         """True when the server knows of a worker of our pool that is online."""

@@ -99,7 +99,9 @@ def paused(stage: Stage, meanwhile: Callable[[], None]) -> Finding:
     with _campaign(stage, f"every schedule paused for more than {PAUSED:g} s, and switched on again") as finding:
         try:
             stage.prefect.schedules(active=False)
-            until(lambda: not (stage.prefect.under_way() or stage.flow_processes()), 180, "runs under way did not end")
+            until(
+                lambda: not (stage.prefect.being_started() or stage.flow_processes()), 180, "runs under way did not end"
+            )
             begun = time.monotonic()
             keys = stage.put(tasks=5)
             meanwhile()
