@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from domain.actions import Capability, Kind, State
+from domain.actions import FINAL, Capability, Kind, State
 from domain.words import all_near
 from integrations.ports import Pages
 from integrations.registry import Configured, Roster
@@ -27,6 +27,9 @@ _MOST = 200
 
 _CANDIDATES = 500
 """Known subjects that are compared with one nobody knows."""
+
+_OVER = FINAL - {State.DONE}
+"""Nothing more will happen, and nobody says that it did."""
 
 _RUN = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 """A Prefect run's id; others who move actions are named in words."""
@@ -135,6 +138,7 @@ def _action(row: Any, moves: list[Any], wordings: Mapping[str, Template], places
         "vendor_id": row.external_id,
         "vendor_page": page,
         "message": _message(row, capability, wordings),
+        "never_sent": row.state in _OVER and row.attempts == 0,
         "moves": [
             {
                 "at": iso(move.at),
