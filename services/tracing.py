@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from domain.actions import Capability, Kind, State
+from domain.actions import FINAL, Capability, Kind, State
 from domain.words import all_near
 from services.places import Places
 from services.reporting import case, iso, summary
@@ -24,6 +24,9 @@ _MOST = 200
 
 _CANDIDATES = 500
 """Known subjects that are compared with one nobody knows."""
+
+_OVER = FINAL - {State.DONE}
+"""Nothing more will happen, and nobody says that it did."""
 
 
 def trace(database: Database, subject: str, places: Places) -> dict[str, Any] | None:
@@ -109,6 +112,7 @@ def _action(row: Any, moves: list[Any], wordings: Mapping[str, Template], places
         "vendor_id": row.external_id,
         "vendor_page": places.page_of(row),
         "message": _message(row, capability, wordings),
+        "never_sent": row.state in _OVER and row.attempts == 0,
         "moves": [
             {
                 "at": iso(move.at),

@@ -63,7 +63,8 @@ def _tell_action(out: Any, action: dict[str, Any]) -> None:
     out.print()
     _line(out, "", f"{action['kind']}  {action['key']}", "bold")
     if action["message"]:
-        _line(out, "", f"says: {action['message']['subject'] or action['message']['text']}")
+        says = "never sent; it would have said" if action["never_sent"] else "says"
+        _line(out, "", f"{says}: {action['message']['subject'] or action['message']['text']}")
     for move in action["moves"]:
         why = f": {move['why']}" if move["why"] else ""
         _line(out, move["at"], f"{move['in_words']}{why}  (by {move['run'] or move['by']})")

@@ -119,6 +119,22 @@ async def test_runs_and_vendors_are_linked(on_sqlite: Any, send: Any, answer: An
     assert "javascript:" not in shown.text
 
 
+async def test_a_trace_does_not_claim_that_a_message_went_out(
+    small_site: Site, send: Any, answer: Any, on_sqlite: Any
+) -> None:
+    set_stopped(on_sqlite.database, True, by="ann", reason="x", now=on_sqlite.clock())
+    await send(small_site, answer())
+    assert "The words, in Polish" in (await small_site.get("/trace/C-1")).text
+    on_sqlite.clock.go(hours=25)
+    set_stopped(on_sqlite.database, False, by="ann", reason="x", now=on_sqlite.clock())
+    await on_sqlite.settled()
+
+    words, _ = read(await small_site.get("/trace/C-1"))
+
+    assert "What it would have said, in Polish" in words
+    assert "The words, in" not in words
+
+
 async def test_what_nobody_knows_is_a_page_that_helps(site: Site, send: Any, answer: Any) -> None:
     await send(site, answer(response_id="resp-1042"))
 

@@ -224,6 +224,15 @@ def test_doctor_says_what_is_wrong_and_what_to_do(
     assert all(check["do"] for check in checks.values() if check["verdict"] != "ok")
 
 
+def test_a_trace_says_of_a_message_that_it_was_never_sent(handrail: CommandLine, answered: Callable[..., None]) -> None:
+    answered()  # months late: a person replies
+
+    told = handrail("trace", "C-1").out
+
+    assert "never sent; it would have said: " in told
+    assert "  says: " not in told
+
+
 def test_doctor_says_who_stopped_everything_and_why(handrail: CommandLine) -> None:
     handrail("stop", "--reason", "wrong wording", "--by", "ann")
 

@@ -123,6 +123,19 @@ async def test_what_was_sent_is_shown_in_words_with_what_a_lost_answer_would_mea
     assert mail["moves"][-1]["run"] == f"http://prefect.internal:4200/runs/flow-run/{RUN}"
 
 
+async def test_words_that_were_never_sent_are_told_as_such(
+    handrail: Handrail, deliver: Any, answer: Any, clock: Any
+) -> None:
+    await deliver(answer())
+    clock.go(hours=25)
+    assert not [one["key"] for one in (await told(handrail, "C-1"))["actions"] if one["never_sent"]]
+
+    await handrail.dispatcher.run_once(capability=Capability.MAIL, run="gateway")
+
+    (expired,) = [one for one in (await told(handrail, "C-1"))["actions"] if one["never_sent"]]
+    assert (expired["state"], expired["key"]) == ("expired", "survey/standard/r-1/acknowledgement")
+
+
 async def test_links_lead_to_the_vendor_that_has_it_and_to_no_other(
     handrail: Handrail, deliver: Any, answer: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
