@@ -178,6 +178,11 @@ def acknowledgement_key(source: str, response: str) -> str:
     return key("survey", source, response, "acknowledgement")
 
 
+def message_acknowledgement_key(source: str, message: str) -> str:
+    """The key of the one acknowledgement a message gets."""
+    return key("message", source, message, "acknowledgement")
+
+
 def page_key(customer_ref: str, number: int, *step: str | int) -> str:
     """The key of one call to a colleague about a case; `step` says which."""
     return key("case", customer_ref, number, "page", *step)

@@ -11,11 +11,12 @@ from domain.actions import (
     acknowledgement_key,
     key,
     later_words_key,
+    message_acknowledgement_key,
     message_note_key,
     ticket_key,
     ticket_note_key,
 )
-from domain.contact import NoChannel, ReplyChannel, choose_reply_channel, hours_hold
+from domain.contact import NoChannel, choose_reply_channel, hours_hold
 from domain.customers import Customer, choose_language
 from domain.distress import Distress
 from domain.messages import Message
@@ -23,10 +24,19 @@ from domain.planning import Payload, PlannedAction
 from domain.policy import Policy
 from domain.staffing import answer_by
 from domain.surveys import Judgement, SurveyAnswer
-from domain.triage import Triage
+from domain.triage import Acknowledge, Triage
 
 ACKNOWLEDGEMENT = "acknowledgement"
 ACKNOWLEDGEMENT_DISTRESS = "acknowledgement-distress"
+ACKNOWLEDGEMENT_MESSAGE = "acknowledgement-message"
+ACKNOWLEDGEMENT_MESSAGE_DISTRESS = "acknowledgement-message-distress"
+ACKNOWLEDGEMENTS = (
+    ACKNOWLEDGEMENT,
+    ACKNOWLEDGEMENT_DISTRESS,
+    ACKNOWLEDGEMENT_MESSAGE,
+    ACKNOWLEDGEMENT_MESSAGE_DISTRESS,
+)
+"""Of an answer and of a message; and of one that only a person replies to."""
 
 Wordings = Mapping[tuple[str, str], str]
 """The approved wording of each (template, language): its content hash."""
@@ -130,10 +140,7 @@ def terms_of_message(message: Message, triage: Triage, customer: Customer, polic
 
 
 def plan_message_ticket(message: Message, case: OpenCase, *, now: datetime) -> PlannedAction:
-    """Open the case's ticket, or add this message to it.
-
-    Nothing is written to the customer: every approved acknowledgement thanks for an answer to a survey.
-    """
+    """Open the case's ticket, or add this message to it."""
     params = {"message": key("message", message.source, message.message_id), "case": case.reference}
     opening = ticket_key(case.customer_ref, case.number)
     note = message_note_key(case.customer_ref, case.number, message.source, message.message_id)
@@ -168,10 +175,66 @@ def plan_acknowledgement(
     `suppressed` are channels whose address must not be used. An imported answer (`is_import`) given too long ago is
     left to a person: an automatic message would only show that nobody had looked.
     """
-    language = choose_language(
-        customer.language, answer.language, supported=policy.languages, default=policy.default_language
+    occasion = _Occasion(
+        key=acknowledgement_key(answer.source, answer.response_id),
+        template=ACKNOWLEDGEMENT if distress is None else ACKNOWLEDGEMENT_DISTRESS,
+        language=answer.language,
+        received_at=answer.received_at,
+        params={"survey": answer.kind.value},
+        skip=_too_old(answer, policy) if is_import else None,
     )
-    template = ACKNOWLEDGEMENT if distress is None else ACKNOWLEDGEMENT_DISTRESS
+    return _acknowledgement(occasion, customer, case, policy, wordings, suppressed=suppressed, now=now)
+
+
+def plan_message_acknowledgement(
+    message: Message,
+    distress: bool,
+    customer: Customer,
+    case: OpenCase,
+    policy: Policy,
+    wordings: Wordings,
+    *,
+    language: str | None,
+    suppressed: Collection[Capability] = (),
+    now: datetime,
+) -> PlannedAction:
+    """As `plan_acknowledgement`, for a message in this `language`; skipped where policy leaves it to people."""
+    occasion = _Occasion(
+        key=message_acknowledgement_key(message.source, message.message_id),
+        template=ACKNOWLEDGEMENT_MESSAGE_DISTRESS if distress else ACKNOWLEDGEMENT_MESSAGE,
+        language=language,
+        received_at=message.received_at,
+        params={},
+        skip=_not_vouched(message, policy.triage.acknowledge),
+    )
+    return _acknowledgement(occasion, customer, case, policy, wordings, suppressed=suppressed, now=now)
+
+
+@dataclass(frozen=True, slots=True)
+class _Occasion:
+    """What is acknowledged."""
+
+    key: str
+    template: str
+    language: str | None
+    received_at: datetime
+    params: Mapping[str, str]
+    skip: str | None
+
+
+def _acknowledgement(
+    occasion: _Occasion,
+    customer: Customer,
+    case: OpenCase,
+    policy: Policy,
+    wordings: Wordings,
+    *,
+    suppressed: Collection[Capability],
+    now: datetime,
+) -> PlannedAction:
+    language = choose_language(
+        customer.language, occasion.language, supported=policy.languages, default=policy.default_language
+    )
     zone = customer.time_zone or policy.default_time_zone
     choice = choose_reply_channel(
         customer,
@@ -186,20 +249,20 @@ def plan_acknowledgement(
     due_at = now if hold is None else hold.until
     by = _still_true(case.answer_by, customer, policy, due_at)
     return PlannedAction(
-        key=acknowledgement_key(answer.source, answer.response_id),
+        key=occasion.key,
         kind=Kind.ACKNOWLEDGEMENT,
         basis=Basis.REPLY,
         capability=capability,
         payload=Payload(
             schema="acknowledgement/1",
-            template=template,
-            template_hash=wordings[template, language],
+            template=occasion.template,
+            template_hash=wordings[occasion.template, language],
             params={
                 "name": customer.name,
                 "answer_by": _iso(by),
                 "time_zone": zone,
-                "received_at": _iso(answer.received_at),
-                "survey": answer.kind.value,
+                "received_at": _iso(occasion.received_at),
+                **occasion.params,
                 "human": {"phone": human.phone, "mail": human.mail, "hours": human.hours},
                 "company": policy.company,
                 "reference": case.reference,
@@ -209,18 +272,24 @@ def plan_acknowledgement(
         due_at=due_at,
         reason=None if hold is None else hold.reason,
         urgent=True,
-        not_after=answer.received_at + timedelta(hours=policy.survey.acknowledge_within_hours),
+        not_after=occasion.received_at + timedelta(hours=policy.survey.acknowledge_within_hours),
         stale_after=by,
         facts=frozenset({"customer"}),
-        skip=_skip(choice, answer, policy, is_import=is_import),
+        skip=f"{choice.reason}: a person replies" if isinstance(choice, NoChannel) else occasion.skip,
     )
 
 
-def _skip(choice: ReplyChannel | NoChannel, answer: SurveyAnswer, policy: Policy, *, is_import: bool) -> str | None:
-    if isinstance(choice, NoChannel):
-        return f"{choice.reason}: a person replies"
+def _not_vouched(message: Message, acknowledge: Acknowledge) -> str | None:
+    if acknowledge is Acknowledge.NOBODY:
+        return "policy acknowledges no messages: a person replies"
+    if acknowledge is Acknowledge.SIGNED_IN and message.customer_ref is None:
+        return "found by an address, which anybody can write: a person replies"
+    return None
+
+
+def _too_old(answer: SurveyAnswer, policy: Policy) -> str | None:
     age = answer.received_at - answer.answered_at
-    if is_import and age > timedelta(hours=policy.survey.acknowledge_answers_up_to_hours):
+    if age > timedelta(hours=policy.survey.acknowledge_answers_up_to_hours):
         return f"answered {age.days} days before it was imported: a person replies"
     return None
 

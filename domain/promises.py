@@ -16,7 +16,8 @@ class PromiseState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Promise:
-    """One time told in one acknowledgement that went out. `answer` is what it acknowledged: (source, response)."""
+    """One time told in one acknowledgement that went out. `answer` is what it acknowledged: (source, response), or
+    ("message", its key)."""
 
     answer: tuple[str, str]
     made_at: datetime

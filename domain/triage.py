@@ -34,12 +34,21 @@ class Urgency(StrEnum):
     NORMAL = "normal"
 
 
+class Acknowledge(StrEnum):
+    """Whose message that opened a case, or joined one, is acknowledged. What a From says anybody can write."""
+
+    NOBODY = "nobody"
+    SIGNED_IN = "signed_in"  # the form says who they are
+    EVERYBODY = "everybody"  # also who was found by their address
+
+
 @dataclass(frozen=True, slots=True)
 class TriageRules:
     """Policy's phrases, by language, and how sure they must be for nobody to look."""
 
     confident_at_least: float
     """Between 0 and 1; below it a person sorts."""
+    acknowledge: Acknowledge
     topics: Mapping[Topic, Mapping[str, tuple[str, ...]]]
     urgent: Mapping[str, tuple[str, ...]]
     angry: Mapping[str, tuple[str, ...]]

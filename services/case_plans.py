@@ -11,7 +11,7 @@ from domain.cases import due_pages
 from domain.planning import Payload, PlannedAction
 from domain.policy import Policy
 from domain.recovery_survey import plan_recovery_survey
-from store import customers, following, surveys
+from store import customers, following, messages, surveys
 from store.ledger.enqueue import About
 from store.ledger.rows import actions, cases
 from store.ledger.rows import customers as customer_rows
@@ -33,7 +33,8 @@ def recovery_survey(connection: Connection, case_id: int, policy: Policy, *, now
         approved(connection),
         opened_at=case.opened_at,
         solved_at=case.solved_at or now,
-        has_distress=any(one.distress for one in surveys.of_case(connection, case_id)),
+        has_distress=any(one.distress for one in surveys.of_case(connection, case_id))
+        or messages.has_distress(connection, case_id),
         is_open=case.state == "open",
         suppressed=customers.suppressed_channels(connection, customer),
         now=now,

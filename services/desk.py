@@ -17,7 +17,7 @@ from integrations.errors import IntegrationError, Rejected
 from integrations.ports import TicketState, TicketStatus
 from services.case_plans import recovery_survey
 from services.wiring import Handrail
-from store import cases, customers, desk, overview, surveys
+from store import cases, customers, desk, messages, overview, surveys
 from store.crash_points import reached
 from store.desk import Asked
 from store.ledger.enqueue import About, enqueue
@@ -172,7 +172,7 @@ def _end(connection: Connection, case_id: int, policy: Policy, run: str, now: da
     row = desk.standing(connection, [case_id])[case_id]  # with what was just noted
     answers = surveys.of_case(connection, case_id)
     about = About(row.customer_id, case_id)
-    bad_peak = any(
+    bad_peak = messages.has_distress(connection, case_id) or any(
         has_bad_peak(one.answer, None if one.distress is None else Category(one.distress), policy) for one in answers
     )
     spoken = desk.last_message_at(connection, case_id)

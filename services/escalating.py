@@ -4,18 +4,19 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Row, select
 
-from domain.actions import Capability
+from domain.actions import Capability, message_acknowledgement_key
 from domain.customers import Customer
 from domain.distress import Category, Distress
 from domain.escalation import (
-    ACKNOWLEDGEMENT,
-    ACKNOWLEDGEMENT_DISTRESS,
+    ACKNOWLEDGEMENTS,
     Wordings,
     plan_acknowledgement,
     plan_later_words,
+    plan_message_acknowledgement,
     plan_message_ticket,
     plan_ticket,
     terms_of,
@@ -26,7 +27,7 @@ from domain.planning import PlannedAction
 from domain.policy import Policy
 from domain.surveys import SurveyAnswer
 from domain.triage import Triage
-from store import cases, customers, surveys
+from store import cases, customers, messages, surveys
 from store.crash_points import reached
 from store.ledger.enqueue import About, enqueue_all
 from store.ledger.rows import actions
@@ -131,11 +132,24 @@ def escalate_message(
     silent = f"case {stored.case.reference}" if triage.distress is None else f"{terms.reason}: a person only"
     customers.set_tact_lock(connection, customer_id, silent, now=now)
     ticket = plan_message_ticket(message, stored.case, now=now)
-    enqueue_all(connection, [(ticket, About(customer_id, stored.id))], run=run, now=now)
+    worded, wordings = _worded(connection, policy)
+    acknowledgement = plan_message_acknowledgement(
+        message,
+        triage.distress is not None,
+        customer,
+        stored.case,
+        worded,
+        wordings,
+        language=triage.language,
+        suppressed=customers.suppressed_channels(connection, customer),
+        now=now,
+    )
+    about = About(customer_id, stored.id)
+    enqueue_all(connection, [(ticket, about), (acknowledgement, about)], run=run, now=now)
     reached("case.planned")
     verb = "opened" if stored.case.is_new else "joined"
     outcome = f"{verb} case {stored.case.reference}: {terms.reason}; a person replies"
-    return stored.id, Escalated(frozenset({ticket.capability}), outcome)
+    return stored.id, Escalated(frozenset({ticket.capability, acknowledgement.capability}), outcome)
 
 
 def acknowledgement_anew(
@@ -143,12 +157,16 @@ def acknowledgement_anew(
 ) -> tuple[PlannedAction, About]:
     """The plan of an existing acknowledgement as today's facts make it."""
     row = connection.execute(
-        select(actions.c.customer_id, actions.c.case_id, actions.c.response_id).where(actions.c.id == action_id)
+        select(actions.c.key, actions.c.customer_id, actions.c.case_id, actions.c.response_id).where(
+            actions.c.id == action_id
+        )
     ).one()
     person = connection.execute(
         select(customer_rows).where(customer_rows.c.id == row.customer_id).with_for_update()
     ).one()
     customer = customers.as_customer(person)
+    if row.response_id is None:
+        return _of_message_anew(connection, row, customer, policy, now=now), About(row.customer_id, row.case_id)
     stored = surveys.stored(connection, row.response_id)
     planned = plan_acknowledgement(
         stored.answer,
@@ -160,6 +178,26 @@ def acknowledgement_anew(
         now=now,
     )
     return planned, About(row.customer_id, row.case_id, row.response_id)
+
+
+def _of_message_anew(
+    connection: Connection, row: Row[Any], customer: Customer, policy: Policy, *, now: datetime
+) -> PlannedAction:
+    written = next(
+        one
+        for one in messages.of_case(connection, row.case_id)
+        if message_acknowledgement_key(one.source, one.message_id) == row.key
+    )
+    return plan_message_acknowledgement(
+        messages.as_message(written),
+        written.distress is not None,
+        customer,
+        cases.stored(connection, row.case_id).case,
+        *_worded(connection, policy),
+        language=written.language,
+        suppressed=customers.suppressed_channels(connection, customer),
+        now=now,
+    )
 
 
 def _cases(
@@ -196,7 +234,7 @@ def _worded(connection: Connection, policy: Policy) -> tuple[Policy, Wordings]:
     missing = {
         language
         for language in policy.languages
-        for template in (ACKNOWLEDGEMENT, ACKNOWLEDGEMENT_DISTRESS)
+        for template in ACKNOWLEDGEMENTS
         if (template, language) not in wordings and language != policy.default_language
     }
     if missing:

@@ -6,20 +6,24 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, exists, func, literal, select, update
+from sqlalchemy import Connection, Row, Select, exists, func, literal, or_, select, update
 
 from domain.actions import Kind, State
 from domain.cases import CaseInHand
 from domain.customers import Tier
 from domain.promises import Promise
 from store.ledger.rows import actions, cases, customers
+from store.messages import messages
 from store.promises import of_open_state
 from store.surveys import survey_responses
 
 CHUNK = 500
 
-_DISTRESS = exists(
-    select(literal(1)).where(survey_responses.c.case_id == cases.c.id, survey_responses.c.distress.is_not(None))
+_DISTRESS = or_(
+    *(
+        exists(select(literal(1)).where(said.c.case_id == cases.c.id, said.c.distress.is_not(None)))
+        for said in (survey_responses, messages)
+    )
 )
 _OPEN: Select[Any] = (
     select(cases, customers.c.ref, customers.c.tier, _DISTRESS.label("has_distress"))

@@ -58,6 +58,16 @@ def conclude(connection: Connection, message_id: int, outcome: str, case_id: int
     )
 
 
+def of_case(connection: Connection, case_id: int) -> list[Row[Any]]:
+    """The messages of a case, oldest first."""
+    return list(connection.execute(select(messages).where(messages.c.case_id == case_id).order_by(messages.c.id)))
+
+
+def has_distress(connection: Connection, case_id: int) -> bool:
+    """True when any message of a case tells of distress."""
+    return any(row.distress is not None for row in of_case(connection, case_id))
+
+
 def writers(connection: Connection, message: Message) -> list[str]:
     """The refs of the customers who may have written it: by ref, else by mail address, which several may share."""
     if message.customer_ref is not None:

@@ -41,12 +41,14 @@ _NOTE._post_values_clause = text("ON CONFLICT (action_id) DO NOTHING")  # see `s
 _OPEN = (
     select(
         *(promises.c.id, promises.c.case_id, promises.c.made_at, promises.c.answer_by),
-        *(survey_responses.c.source, survey_responses.c.response_id),
+        # What was acknowledged: an answer, or else the message that its acknowledgement's key names.
+        func.coalesce(survey_responses.c.source, literal("message")).label("source"),
+        func.coalesce(survey_responses.c.response_id, actions.c.key).label("response_id"),
         *(cases.c.answered_at, cases.c.desk_read_at, customers.c.erased_at),
         func.coalesce(_ticket.c.state, literal("")).label("ticket_state"),
     )
     .join(actions, actions.c.id == promises.c.action_id)
-    .join(survey_responses, survey_responses.c.id == actions.c.response_id)
+    .outerjoin(survey_responses, survey_responses.c.id == actions.c.response_id)
     .join(cases, cases.c.id == promises.c.case_id)
     .join(customers, customers.c.id == cases.c.customer_id)
     .outerjoin(_ticket, (_ticket.c.case_id == cases.c.id) & (_ticket.c.kind == literal(Kind.TICKET)))

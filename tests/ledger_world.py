@@ -30,7 +30,7 @@ from domain.policy import (
 )
 from domain.staffing import OpenHours, Staffing, Weekday
 from domain.surveys import SurveyKind, Thresholds
-from domain.triage import Topic, TriageRules
+from domain.triage import Acknowledge, Topic, TriageRules
 from store import customers as people
 from store.database import Database
 from store.integrations import register
@@ -86,7 +86,13 @@ POLICY = Policy(
     staffing=Staffing("Europe/Warsaw", dict.fromkeys(Weekday, (OpenHours(time(8), time(18)),))),
     contact=ContactPolicy(quiet=QuietHours(time(20), time(8)), cap=FrequencyCap(contacts=2, days=7)),
     distress=DistressRules({Category.BEREAVEMENT: {"en": ("passed away",)}, Category.LEGAL: {"en": ("lawyer*",)}}),
-    triage=TriageRules(0.6, {Topic.BILLING: {"en": ("invoice*",)}}, {"en": ("immediately",)}, {"en": ("furious",)}),
+    triage=TriageRules(
+        0.6,
+        Acknowledge.SIGNED_IN,
+        {Topic.BILLING: {"en": ("invoice*",)}},
+        {"en": ("immediately",)},
+        {"en": ("furious",)},
+    ),
     breaker=BreakerRules(open_after_failures=3, probe_seconds=5, probe_longest_seconds=60),
     retry=RetryRules(first_seconds=1, longest_seconds=60, max_attempts=5),
 )

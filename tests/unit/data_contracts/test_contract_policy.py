@@ -23,6 +23,7 @@ distress:
         - zmarł*
 triage:
   confident_at_least: 0.6
+  acknowledge: signed_in
   topics:
     billing:
       en: [invoice*]

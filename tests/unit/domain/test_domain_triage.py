@@ -12,7 +12,7 @@ from data_contracts.policy import load_policy
 from domain.distress import Category
 from domain.messages import Message
 from domain.policy import Policy
-from domain.triage import Topic, TriageRules, Urgency, find_language, triage
+from domain.triage import Acknowledge, Topic, TriageRules, Urgency, find_language, triage
 
 ROOT = Path(__file__).parents[3]
 NOW = datetime(2026, 3, 4, 11, tzinfo=UTC)
@@ -126,6 +126,6 @@ def test_the_language_is_that_of_most_words(text: str, language: str | None) -> 
 
 def test_rules_that_cannot_be_are_refused() -> None:
     with pytest.raises(ValueError, match=r"confident_at_least is 1\.5"):
-        TriageRules(1.5, {}, {}, {})
+        TriageRules(1.5, Acknowledge.NOBODY, {}, {}, {})
     with pytest.raises(ValueError, match="other has no phrases"):
-        TriageRules(0.5, {Topic.OTHER: {"en": ("thanks",)}}, {}, {})
+        TriageRules(0.5, Acknowledge.NOBODY, {Topic.OTHER: {"en": ("thanks",)}}, {}, {})

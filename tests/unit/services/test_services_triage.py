@@ -3,17 +3,21 @@
 import asyncio
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from domain.actions import Capability
-from domain.triage import Topic
+from domain.triage import Acknowledge, Topic
 from integrations.errors import SignatureRefused
+from integrations.ports import TicketStatus
+from services.following import follow_cases
 from services.intake import Answer
 from services.places import Places
 from services.quarantine import Who, list_quarantine, repair, replay
+from services.recovery import sweep
 from services.replaying import Verdict
 from services.tracing import trace
 from services.triage import (
@@ -26,10 +30,11 @@ from services.triage import (
     waiting_messages,
 )
 from services.wiring import Handrail
-from store import inbox
+from store import customers, inbox
 from store.quarantine import Chosen
 
 GRIEF = "Mój mąż zmarł w zeszłym tygodniu i nie wiem, co z umową."
+ACKNOWLEDGEMENT = "message/standard/m-1/acknowledgement"
 FURY = "I am furious about this, answer me immediately"
 WHO = Who("Ewa Lis", "a field had a typo")
 NOW = datetime(2026, 3, 4, 12, tzinfo=UTC)
@@ -74,8 +79,8 @@ async def test_distress_and_urgent_anger_open_a_case(installation: Any, write: A
 
     [case], [row] = installation.rows("cases"), installation.rows("messages")
     assert (case.reason, row.case_id, row.state) == (reason, case.id, "escalated")
-    assert installation.states() == {"case/C-1/1/ticket": "ready"}
-    assert {str(capability) for capability in answer.urgent} == {"ticketing"}
+    assert installation.states() == {"case/C-1/1/ticket": "ready", ACKNOWLEDGEMENT: "ready"}
+    assert {str(capability) for capability in answer.urgent} == {"ticketing", "mail"}
     assert installation.rows("customers")[0].tact_lock.startswith("bereavement" if text == GRIEF else "case C-1-1")
 
 
@@ -84,7 +89,12 @@ async def test_a_second_one_joins_the_case(installation: Any, write: Any) -> Non
     await write(FURY, "m/2")
 
     assert len(installation.rows("cases")) == 1
-    assert set(installation.states()) == {"case/C-1/1/ticket", "case/C-1/1/ticket/message/standard/m%2F2"}
+    assert set(installation.states()) == {
+        "case/C-1/1/ticket",
+        "case/C-1/1/ticket/message/standard/m%2F2",
+        ACKNOWLEDGEMENT,
+        "message/standard/m%2F2/acknowledgement",
+    }
 
 
 async def test_a_message_joins_the_case_an_answer_opened(installation: Any, write: Any, answered: Any) -> None:
@@ -95,9 +105,7 @@ async def test_a_message_joins_the_case_an_answer_opened(installation: Any, writ
     assert installation.action("case/C-1/1/ticket/message/standard/m-1").after_id == installation.action(ticket).id
 
 
-async def test_colleagues_get_the_words_and_the_customer_gets_no_machines_answer(
-    installation: Any, handrail: Handrail, write: Any
-) -> None:
+async def test_colleagues_get_the_words(installation: Any, handrail: Handrail, write: Any) -> None:
     await write(GRIEF)
     await write(FURY, "m-2")
     for _ in range(2):
@@ -140,7 +148,7 @@ async def test_the_same_message_at_two_gateways_at_once_is_one(
     assert {answer.http_status for answer in answers} == {202}
     assert sum(answer.urgent != frozenset() for answer in answers) == 1
     assert len(installation.rows("messages")) == 1
-    assert installation.states() == {"case/C-1/1/ticket": "ready"}
+    assert set(installation.states()) == {"case/C-1/1/ticket", ACKNOWLEDGEMENT}
 
 
 async def test_another_body_under_a_known_id_is_kept_for_a_person(installation: Any, write: Any) -> None:
@@ -256,7 +264,7 @@ async def test_who_sorts_says_whose_it_is_and_a_critical_one_gets_its_case(
     assert (row.state, row.case_id, row.customer_id) == ("escalated", case.id, case.customer_id)
     assert "opened case C-1-1" in done["outcome"]
     assert "C-1 wrote it, says Ewa" in row.outcome
-    assert installation.states() == {"case/C-1/1/ticket": "ready"}
+    assert installation.states() == {"case/C-1/1/ticket": "ready", ACKNOWLEDGEMENT: "skipped"}
     assert installation.rows("customers")[0].tact_lock is not None
     assert waiting_messages(installation.database, limit=10) == []
 
@@ -321,6 +329,96 @@ async def test_two_who_sort_at_once_open_one_case(installation: Any, write: Any,
 
     assert sorted(ends) == ["done", "refused"]
     assert len(installation.rows("cases")) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "words"),
+    [
+        (GRIEF, "pl", "Chcemy zająć się nią osobiście."),
+        (FURY, "en", "We can see that it cannot wait."),
+        (FURY, "cs", "Vidíme, že věc nepočká."),
+    ],
+)
+async def test_who_is_signed_in_hears_who_has_it_and_by_when(
+    installation: Any, handrail: Handrail, write: Any, on_file: Any, text: str, language: str, words: str
+) -> None:
+    on_file("C-2", email="c-2@example.com", language=language)
+    await write(text, customer_ref="C-2")
+    await handrail.dispatcher.run_once(capability=Capability.MAIL, run="t")
+
+    [(_, key, mail)] = installation.mail.effects
+    assert key == ACKNOWLEDGEMENT
+    told = " ".join(mail.text.split())
+    human = installation.policy.human[language]
+    assert {part for part in (words, human.phone, human.mail, "C-2-1") if part not in told} == set()
+    assert "survey" not in told
+    await follow_cases(handrail, run="t")
+    [promise], [case] = installation.rows("promises"), installation.rows("cases")
+    assert (promise.case_id, promise.answer_by, promise.state) == (case.id, case.answer_by, "open")
+
+
+async def test_the_promise_to_who_wrote_is_followed_like_any(
+    installation: Any, handrail: Handrail, write: Any, followed: Any
+) -> None:
+    await write(FURY)
+    await followed()
+    answer_by = installation.rows("cases")[0].answer_by
+    installation.clock.go(seconds=(answer_by - installation.clock()).total_seconds() - 600)
+    await followed()
+    assert any(key.startswith("case/C-1/1/page/promise-at-risk/message/") for key in installation.states())
+    installation.clock.go(minutes=20)
+    await followed()
+
+    assert [row.state for row in installation.rows("promises")] == ["broken"]
+
+
+@pytest.mark.parametrize(
+    ("acknowledge", "who", "state"),
+    [
+        (Acknowledge.SIGNED_IN, {"customer_ref": None, "email": "anna@example.com"}, "skipped"),
+        (Acknowledge.EVERYBODY, {"customer_ref": None, "email": "anna@example.com"}, "ready"),
+        (Acknowledge.EVERYBODY, {}, "ready"),
+        (Acknowledge.NOBODY, {}, "skipped"),
+    ],
+)
+async def test_policy_says_whose_message_is_acknowledged(
+    installation: Any, handrail: Handrail, write: Any, acknowledge: Acknowledge, who: Any, state: str
+) -> None:
+    handrail.policy = replace(handrail.policy, triage=replace(handrail.policy.triage, acknowledge=acknowledge))
+    await write(FURY, **who)
+
+    action = installation.action(ACKNOWLEDGEMENT)
+    assert action.state == state
+    assert state == "ready" or action.reason.endswith("a person replies")
+
+
+async def test_an_acknowledgement_is_planned_anew_when_its_customer_changes(
+    installation: Any, handrail: Handrail, write: Any
+) -> None:
+    await write(GRIEF)
+    with installation.database.write() as connection:
+        held = customers.locked(connection, "C-1")
+        assert held is not None
+        customers.save(connection, *held, replace(held[1], language="cs"), now=NOW)
+    for _ in range(2):
+        await handrail.dispatcher.run_once(capability=Capability.MAIL, run="t")
+        await sweep(handrail, run="t")
+
+    [(_, _, mail)] = installation.mail.effects
+    assert "Chceme Vám na ni odpovědět osobně." in " ".join(mail.text.split())
+
+
+async def test_after_words_of_distress_in_a_message_a_person_has_the_last_word(
+    installation: Any, write: Any, followed: Any
+) -> None:
+    await write(GRIEF)
+    await followed()
+    installation.ticketing.statuses["case/C-1/1/ticket"] = TicketStatus.SOLVED
+    installation.clock.go(minutes=5)
+    await followed()
+
+    assert installation.rows("cases")[0].state == "open"
+    assert "case/C-1/1/last-word/1" in installation.states()
 
 
 async def test_what_they_wrote_stands_in_their_story(handrail: Handrail, installation: Any, write: Any) -> None:

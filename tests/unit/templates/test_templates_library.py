@@ -23,6 +23,15 @@ def messages(tmp_path: Path) -> Path:
     return Path(shutil.copytree(MESSAGES, tmp_path / "messages"))
 
 
+NAMES = (
+    "acknowledgement",
+    "acknowledgement-distress",
+    "acknowledgement-message",
+    "acknowledgement-message-distress",
+    "recovery-survey",
+)
+
+
 def problems_of(directory: Path) -> list[str]:
     with pytest.raises(TemplateProblem) as caught:
         load(directory)
@@ -32,9 +41,7 @@ def problems_of(directory: Path) -> list[str]:
 def test_every_message_has_every_language_and_part() -> None:
     templates = load()
     assert [(template.name, template.language) for template in templates] == [
-        (name, language)
-        for name in ("acknowledgement", "acknowledgement-distress", "recovery-survey")
-        for language in LANGUAGES
+        (name, language) for name in NAMES for language in LANGUAGES
     ]
     for template in templates:
         assert set(template.parts) == {*PARTS, LAYOUT}
@@ -130,7 +137,7 @@ def test_a_missing_layout_and_a_missing_directory_are_named(messages: Path, tmp_
 
 
 def test_no_messages_at_all_is_a_problem(messages: Path) -> None:
-    for name in ("acknowledgement", "acknowledgement-distress", "recovery-survey"):
+    for name in NAMES:
         shutil.rmtree(messages / name)
     assert "no messages" in problems_of(messages)[0]
 

@@ -53,7 +53,10 @@ def test_the_page_says_what_the_plain_text_says(template: Template) -> None:
 def test_every_part_says_when_why_which_and_whom_to_reach(template: Template) -> None:
     when = {"pl": ("24 listopada", "24.11"), "cs": ("24. listopadu", "24.11."), "en": ("24 November", "24 Nov")}
     hour = {"pl": "16:00", "cs": "16:00", "en": "15:00"}[template.language]
-    why = {"pl": "ankiet", "cs": "dotazník", "en": "survey"}[template.language]
+    of_a_message = {"pl": "wiadomość", "cs": "zpráv", "en": "message"}
+    why = (of_a_message if "-message" in template.name else {"pl": "ankiet", "cs": "dotazník", "en": "survey"})[
+        template.language
+    ]
     long, short = when[template.language]
     received = (long.replace("24", "23"), short.replace("24", "23"))
     for params in at_home(template):
