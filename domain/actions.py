@@ -173,6 +173,11 @@ def later_words_key(customer_ref: str, number: int, source: str, response: str) 
     return key("case", customer_ref, number, "ticket", source, response, "words")
 
 
+def changed_answer_key(customer_ref: str, number: int, source: str, response: str, content: str) -> str:
+    """The key of what tells a case's ticket that an answer was changed; `content` is what it was changed to, hashed."""
+    return key("case", customer_ref, number, "ticket", source, response, "changed", content)
+
+
 def acknowledgement_key(source: str, response: str) -> str:
     """The key of the one acknowledgement an answer gets."""
     return key("survey", source, response, "acknowledgement")

@@ -1,5 +1,6 @@
 """Survey escalation: what one answer calls for (design §5)."""
 
+import hashlib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -9,6 +10,7 @@ from domain.actions import (
     Capability,
     Kind,
     acknowledgement_key,
+    changed_answer_key,
     key,
     later_words_key,
     message_acknowledgement_key,
@@ -125,8 +127,21 @@ def plan_ticket(answer: SurveyAnswer, case: OpenCase, *, now: datetime) -> Plann
 
 def plan_later_words(answer: SurveyAnswer, case: OpenCase, *, now: datetime) -> PlannedAction:
     """Add to the ticket what the customer wrote after the score that had brought the case: some tools send it later."""
-    note = plan_ticket(answer, replace(case, is_new=False), now=now)
-    return replace(note, key=later_words_key(case.customer_ref, case.number, answer.source, answer.response_id))
+    key_ = later_words_key(case.customer_ref, case.number, answer.source, answer.response_id)
+    return _told_again(answer, case, key_, "words", now=now)
+
+
+def plan_changed_answer(answer: SurveyAnswer, case: OpenCase, *, now: datetime) -> PlannedAction:
+    """Tell the ticket that the customer changed their words: once for each thing that they made of the answer."""
+    content = hashlib.sha256(f"{answer.score}\n{answer.comment or ''}".encode()).hexdigest()[:16]
+    key_ = changed_answer_key(case.customer_ref, case.number, answer.source, answer.response_id, content)
+    return _told_again(answer, case, key_, "changed", now=now)
+
+
+def _told_again(answer: SurveyAnswer, case: OpenCase, key_: str, why: str, *, now: datetime) -> PlannedAction:
+    note = plan_ticket(answer, replace(case, is_new=False, is_reopened=False), now=now)
+    payload = replace(note.payload, params={**note.payload.params, why: True})
+    return replace(note, key=key_, payload=payload)
 
 
 def terms_of_message(message: Message, triage: Triage, customer: Customer, policy: Policy) -> CaseTerms:

@@ -15,6 +15,7 @@ from domain.escalation import (
     ACKNOWLEDGEMENTS,
     Wordings,
     plan_acknowledgement,
+    plan_changed_answer,
     plan_later_words,
     plan_message_acknowledgement,
     plan_message_ticket,
@@ -94,7 +95,7 @@ def escalate(
     return done
 
 
-def add_later_words(
+def tell_of_change(
     connection: Connection,
     answer: SurveyAnswer,
     there: surveys.StandingAnswer,
@@ -104,15 +105,21 @@ def add_later_words(
     run: str,
     now: datetime,
 ) -> Escalated:
-    """Bring the words of an answer that has a case already to whoever has its ticket; distress silences us again."""
+    """Bring new words of an answer that has a case already to whoever has its ticket; distress silences us again.
+
+    Words that come after a score are one thing, words that the customer changed are another. A score that alone was
+    corrected is no news to whoever talks to them.
+    """
     if there.case_id is None:
-        raise ValueError(f"answer {there.id} has no case to add words to")
+        raise ValueError(f"answer {there.id} has no case to tell of it")
     stored = cases.stored(connection, there.case_id)
     if distress is not None:
         customers.set_tact_locks(connection, {customer_id: f"{distress}: a person only"}, now=now)
-    note = plan_later_words(answer, stored.case, now=now)
+    is_first_word = there.words is None
+    note = (plan_later_words if is_first_word else plan_changed_answer)(answer, stored.case, now=now)
     enqueue_all(connection, [(note, About(customer_id, stored.id, there.id))], run=run, now=now)
-    return Escalated(frozenset({note.capability}), f"added words to case {stored.case.reference}")
+    what = "added words to" if is_first_word else "changed in"
+    return Escalated(frozenset({note.capability}), f"{what} case {stored.case.reference}")
 
 
 def escalate_message(

@@ -56,6 +56,13 @@ OPERATIONS = {
     Kind.PAGE: "raise_alert",
 }
 _WORDED = frozenset({Kind.ACKNOWLEDGEMENT, Kind.MESSAGE})
+_HEADLINES = {
+    "reopened": "The case is open again: it was not over.",
+    "words": "What the customer wrote to an answer of this case has come.",
+    "changed": "The customer changed an answer of this case. It says now:",
+    "message": "Another message in this case.",
+}
+"""How a note begins, by the word its plan has for it; else it is one more answer."""
 _TOLD_COLLEAGUES = frozenset({Kind.TICKET, Kind.TICKET_NOTE})
 _AUTOMATIC = {Basis.REPLY: "auto-replied", Basis.SERVICE: "auto-generated", Basis.PROACTIVE: "auto-generated"}
 """RFC 3834's word for a mail: with it no holiday robot answers."""
@@ -151,10 +158,7 @@ def _note(action: Armed, customer: Customer, context: Context) -> ports.TicketNo
     params = action.payload["params"]
     text = params.get("text")  # what colleagues are asked for; else the note is one more answer or message
     if text is None:
-        what = "message" if "message" in params else "answer"
-        headline = (
-            "The case is open again: it was not over." if "reopened" in params else f"Another {what} in this case."
-        )
+        headline = next((words for word, words in _HEADLINES.items() if word in params), "Another answer in this case.")
         one = params.get("message") or f"{params['source']}/{params['response']}"
         text = f"{headline}\n{_story(context, only=one)}"
     return ports.TicketNote(

@@ -13,7 +13,7 @@ from domain.distress import Category, Distress, find_distress
 from domain.escalation import calls_for_case
 from domain.policy import Policy
 from domain.surveys import Judgement, SurveyAnswer, judge
-from services.escalating import Escalation, add_later_words, escalate
+from services.escalating import Escalation, escalate, tell_of_change
 from services.rounds import in_rounds
 from store import customers, surveys
 
@@ -144,8 +144,8 @@ def _accept(
             changed = surveys.revise(connection, there.id, it.judged.answer, it.judged.judgement, it.judged.category)
             if changed and there.case_id is None:
                 news[place] = there.id
-            elif changed and not there.has_words and it.judged.answer.comment is not None:
-                escalated = add_later_words(
+            elif changed and it.judged.answer.comment not in {None, there.words}:
+                escalated = tell_of_change(
                     connection, it.judged.answer, there, people[it.told.ref][0], it.judged.category, run=run, now=now
                 )
                 fates[place] = Accepted(there.id, urgent=escalated.urgent, outcome=escalated.outcome)

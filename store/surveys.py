@@ -22,7 +22,7 @@ _STANDING = (
         survey_responses.c.source,
         survey_responses.c.response_id,
         survey_responses.c.case_id,
-        survey_responses.c.comment.is_not(None).label("has_words"),
+        survey_responses.c.comment,
         customers.c.ref,
     )
     .join(customers, customers.c.id == survey_responses.c.customer_id)
@@ -55,7 +55,7 @@ class StandingAnswer:
     id: int
     case_id: int | None
     customer_ref: str
-    has_words: bool
+    words: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ def standing(connection: Connection, wanted: Sequence[tuple[str, str]]) -> dict[
     asked = {"sources": sorted({one for one, _ in wanted}), "responses": sorted({one for _, one in wanted})}
     found = {(row.source, row.response_id): row for row in connection.execute(_STANDING, asked)}
     return {
-        one: StandingAnswer(found[one].id, found[one].case_id, found[one].ref, bool(found[one].has_words))
+        one: StandingAnswer(found[one].id, found[one].case_id, found[one].ref, found[one].comment)
         for one in wanted
         if one in found
     }

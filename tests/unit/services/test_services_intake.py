@@ -187,10 +187,10 @@ async def test_corrected_score_of_a_case_plans_nothing_twice(
 ) -> None:
     await deliver(answer(score=1), "msg_1")
     before = installation.states()
-    told = await deliver(answer(score=3, comment="Już lepiej."), "msg_2")
+    told = await deliver(answer(score=3), "msg_2")
     assert (told.body["status"], told.urgent) == ("accepted", frozenset())
     assert installation.states() == before
-    assert installation.rows("survey_responses")[0].comment == "Już lepiej."
+    assert installation.rows("survey_responses")[0].score == 3
 
 
 async def test_words_that_come_after_the_score_reach_the_ticket_once(
@@ -201,13 +201,33 @@ async def test_words_that_come_after_the_score_reach_the_ticket_once(
     told = await deliver(answer(comment="Czekam trzeci tydzień."), "msg_2")
     assert told.urgent == {Capability.TICKETING}
     note = installation.action(f"{TICKET}/standard/r-1/words")
+    assert note.payload["params"]["words"] is True
     assert (note.kind, note.basis, note.urgent) == ("ticket_note", "internal", True)
     assert (note.payload["params"]["ticket"], note.after_id) == (TICKET, installation.action(TICKET).id)
     before = installation.states()
     await deliver(answer(comment="Czekam trzeci tydzień."), "msg_3")
-    await deliver(answer(comment="Czekam czwarty tydzień."), "msg_4")
     assert installation.states() == before
     assert len(before) == 3
+
+
+async def test_words_that_a_customer_changes_reach_the_ticket_once_and_as_a_change(
+    deliver: Deliver, installation: Any, answer: AnswerBody, handrail: Any
+) -> None:
+    await deliver(answer(comment="Czekam trzeci tydzień."), "msg_1")
+    for number in range(2, 5):
+        told = await deliver(answer(comment="Czekam czwarty tydzień."), f"msg_{number}")
+        assert told.urgent == ({Capability.TICKETING} if number == 2 else frozenset())
+    for _ in range(2):
+        await handrail.dispatcher.run_once(capability=Capability.TICKETING, run="t")
+
+    (_, _, ticket), (_, key, note) = installation.ticketing.effects
+    assert key.startswith(f"{TICKET}/standard/r-1/changed/")
+    assert note.text.startswith("The customer changed an answer of this case. It says now:\nNPS 2")
+    assert "Czekam czwarty tydzień." in note.text
+    assert ticket.body != note.text
+    await deliver(answer(comment=BEREAVED), "msg_5")
+    assert installation.rows("survey_responses")[0].distress == "bereavement"
+    assert sum("/changed/" in key for key in installation.states()) == 2
 
 
 async def test_words_that_are_overtaken_by_their_score_are_not_erased(
