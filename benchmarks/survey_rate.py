@@ -46,17 +46,16 @@ def _search(stack: Stack, start: float, most: float, seconds: float, said: dict[
     half = max(1.0, best / 2)
     with tempfile.TemporaryDirectory(prefix="handrail-floor-") as directory, _address(said["database"]) as address:
         commit = address or f"sqlite:///{Path(directory) / 'floor.db'}"
-        with running_floor(stack, commit="") as floor:
-            line = _measured(stack, "floor", floor, half, seconds)
-        print_line({"benchmark": "survey_rate", "step": "half", **said, **line})
         with running_floor(stack, commit=commit) as floor:
-            line = _measured(stack, _COMMITTING, floor, half, seconds)
             bare = _highest(stack, _COMMITTING, floor, max(start, best), most, seconds, said)
-        print_line({"benchmark": "survey_rate", "step": "half", **said, **line, "highest_sustained_per_second": bare})
+        for system, row in (("floor", ""), (_COMMITTING, commit)):
+            with running_floor(stack, commit=row) as floor:
+                line = _measured(stack, system, floor, half, seconds)
+            print_line({"benchmark": "survey_rate", "step": "half", **said, **line})
     line = _measured(stack, "handrail", stack.gateway, half, 2 * seconds)
     print_line(
-        {"benchmark": "survey_rate", "step": "half", **said, **line, "highest_sustained_per_second": best}
-        | {"of_the_floor": round(best / bare, 2) if bare else None}
+        {"benchmark": "survey_rate", "step": "half", **said, **line}
+        | {"highest_sustained_per_second": best, "floor_highest_sustained_per_second": bare}
     )
 
 

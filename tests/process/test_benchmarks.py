@@ -36,9 +36,9 @@ def test_survey_rate_searches_and_measures_half_beside_the_floors() -> None:
     assert done.returncode == 0, done.stderr
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     assert [line["system"] for line in lines[-3:]] == ["floor", "floor with one committed row", "handrail"]
-    assert [line["rate_per_second"] for line in lines] == [10, 15, 7.5, 7.5, 7.5]
+    assert [line["rate_per_second"] for line in lines] == [10, 15, 15, 7.5, 7.5, 7.5]
     assert all(line["lost"] == line["doubled"] == 0 for line in lines)
-    assert lines[-1]["highest_sustained_per_second"] == 15
+    assert lines[-1]["highest_sustained_per_second"] == lines[-1]["floor_highest_sustained_per_second"] == 15
 
 
 @pytest.mark.process
