@@ -140,7 +140,7 @@ def _sqlite_engine(url: str) -> Engine:
             "foreign_keys = ON",
             f"busy_timeout = {_BUSY_MS}",
             "temp_store = MEMORY",
-            "cache_size = -65536",
+            "cache_size = -16384",
         ):
             connection.execute(f"PRAGMA {pragma}")
 
