@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 
 _CANONICAL = orjson.OPT_SORT_KEYS | orjson.OPT_STRICT_INTEGER
-"""With what `_check` lets through, RFC 8785 byte for byte, at a twentieth of the price of a writer in Python."""
+"""With what `_check` lets through, RFC 8785 byte for byte, at a quarter of the price of a writer in Python."""
 
 
 def payload_hash(payload: dict[str, Any]) -> str:
