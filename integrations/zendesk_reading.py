@@ -29,7 +29,7 @@ def tickets_of(answer: Answer, key: str) -> list[Shown]:
     )
 
 
-def state_of(ticket: Shown, names: Mapping[int, str], *, answered_at: datetime | None = None) -> TicketState:
+def state_of(ticket: Shown, names: Mapping[int, str]) -> TicketState:
     """A ticket in our words; `names` of those agents whose are known."""
     agent = ticket["assignee_id"]
     return TicketState(
@@ -37,7 +37,6 @@ def state_of(ticket: Shown, names: Mapping[int, str], *, answered_at: datetime |
         external_id=str(int(ticket["id"])),
         status=STATUS.get(ticket["status"], TicketStatus.UNKNOWN),
         assignee=None if agent is None else names.get(agent, f"agent {agent}"),
-        answered_at=answered_at,
     )
 
 

@@ -65,7 +65,8 @@ def of_case(connection: Connection, case_id: int) -> list[Row[Any]]:
 
 def has_distress(connection: Connection, case_id: int) -> bool:
     """True when any message of a case tells of distress."""
-    return any(row.distress is not None for row in of_case(connection, case_id))
+    told = select(messages.c.id).where(messages.c.case_id == case_id, messages.c.distress.is_not(None)).limit(1)
+    return connection.execute(told).first() is not None
 
 
 def writers(connection: Connection, message: Message) -> list[str]:
