@@ -48,6 +48,8 @@ class Kind(StrEnum):
     TICKET_NOTE = "ticket_note"  # add to it, never lowering its priority
     ACKNOWLEDGEMENT = "acknowledgement"  # tell the customer who has it and by when they hear
     TASK = "task"  # a task in the CRM
+    TASK_NOTE = "task_note"  # add to it, never lowering its priority
+    TASK_CLOSE = "task_close"  # close it: it is not needed any more
     CALL = "call"  # a voicebot call
     MESSAGE = "message"  # a step of a journey
     PAGE = "page"  # call a colleague on duty

@@ -42,6 +42,6 @@ class PlannedAction:
     after: str | None = None  # the key of the action that must be over first
     not_after: datetime | None = None  # pointless after this
     stale_after: datetime | None = None  # what it says stops being true
-    facts: frozenset[str] = field(default_factory=frozenset)  # what it rests on: `customer`, `case`
+    facts: frozenset[str] = field(default_factory=frozenset)  # what it rests on: `customer`, `case`, `entitlement`
     reason: str | None = None  # why it is due later
     skip: str | None = None

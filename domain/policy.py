@@ -9,13 +9,18 @@ from enum import StrEnum
 
 from domain.actions import Basis
 from domain.breaker import BreakerRules
+from domain.channels import Channel, ChannelRules
 from domain.contact import FrequencyCap
 from domain.customers import Tier
+from domain.depletion import DepletionPolicy
 from domain.distress import DistressRules
+from domain.expiry import ExpiryPolicy
+from domain.gates import GatePolicy
 from domain.hours import QuietHours, zone
 from domain.staffing import Staffing
 from domain.surveys import SCALES, SurveyKind, Thresholds
 from domain.triage import TriageRules
+from domain.value import ValuePolicy
 
 
 class Priority(StrEnum):
@@ -183,10 +188,16 @@ class Policy:
     triage: TriageRules
     breaker: BreakerRules
     retry: RetryRules
+    gates: GatePolicy
+    value: ValuePolicy
+    channels: Mapping[Channel, ChannelRules]
+    depletion: DepletionPolicy
+    expiry: ExpiryPolicy
 
     def __post_init__(self) -> None:
         zone(self.default_time_zone)
         _require_each("human", self.languages, self.human)
+        _require_each("channels", Channel, self.channels)
         if self.default_language not in self.languages:
             raise ValueError(f'default_language "{self.default_language}" is not one of languages')
         _require_at_least(

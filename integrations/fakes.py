@@ -24,6 +24,8 @@ from integrations.ports import (
     Sms,
     SurveyIntake,
     Task,
+    TaskClosing,
+    TaskNote,
     Ticket,
     TicketNote,
     TicketState,
@@ -152,9 +154,15 @@ class FakeVendor:
         """One effect."""
         return self._write("upsert_task", key, task)
 
-    async def close_task(self, *, key: str, reason: str) -> Receipt:
-        """One effect whose value is the reason."""
-        return self._write("close_task", key, reason)
+    async def add_task_note(self, note: TaskNote, *, key: str) -> Receipt:
+        """One effect; Rejected (404) for a task it does not know, as vendors answer."""
+        if not self._places("upsert_task", note.task_key):
+            raise Rejected(integration_name(self.capability, "fake"), "no such task", "create it first", 404)
+        return self._write("add_task_note", key, note)
+
+    async def close_task(self, closing: TaskClosing, *, key: str) -> Receipt:
+        """One effect."""
+        return self._write("close_task", key, closing)
 
     async def send_mail(self, mail: Mail, *, key: str) -> Receipt:
         """One effect."""

@@ -96,6 +96,24 @@ class Task:
 
 
 @dataclass(frozen=True, slots=True)
+class TaskNote:
+    """What is added to a task. The priority is raised if this one is higher, never lowered."""
+
+    task_key: str
+    customer_ref: str
+    text: str
+    priority: str
+
+
+@dataclass(frozen=True, slots=True)
+class TaskClosing:
+    """A task that is not needed any more, and why."""
+
+    task_key: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Mail:
     """One message to one address, as text and as HTML; `template` names the wording."""
 
@@ -244,8 +262,11 @@ class Crm(Port, Protocol):
     """A customer relationship system."""
 
     async def upsert_task(self, task: Task, *, key: str) -> Receipt: ...
-    async def close_task(self, *, key: str, reason: str) -> Receipt:
-        """Closes the task upserted with `key`; closing a closed one changes nothing."""
+    async def add_task_note(self, note: TaskNote, *, key: str) -> Receipt:
+        """Adds to the task upserted with `note.task_key`, and raises its priority."""
+
+    async def close_task(self, closing: TaskClosing, *, key: str) -> Receipt:
+        """Closes the task upserted with `closing.task_key`; closing a closed one changes nothing."""
 
 
 @runtime_checkable
@@ -332,7 +353,7 @@ PORTS: Mapping[Capability, type] = {
 
 WRITES: Mapping[Capability, tuple[str, ...]] = {
     Capability.TICKETING: ("open_ticket", "add_note"),
-    Capability.CRM: ("upsert_task", "close_task"),
+    Capability.CRM: ("upsert_task", "add_task_note", "close_task"),
     Capability.MAIL: ("send_mail",),
     Capability.SMS: ("send_sms",),
     Capability.VOICE: ("place_call",),

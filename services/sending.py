@@ -52,6 +52,8 @@ OPERATIONS = {
     Kind.TICKET: "open_ticket",
     Kind.TICKET_NOTE: "add_note",
     Kind.TASK: "upsert_task",
+    Kind.TASK_NOTE: "add_task_note",
+    Kind.TASK_CLOSE: "close_task",
     Kind.CALL: "place_call",
     Kind.PAGE: "raise_alert",
 }

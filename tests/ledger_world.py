@@ -10,10 +10,15 @@ from sqlalchemy import Row, Table, delete, event, insert, select, update
 
 from domain.actions import Basis, Capability, Kind, State, is_legal
 from domain.breaker import BreakerRules
+from domain.channels import Channel, ChannelRules, Confidentiality
 from domain.contact import FrequencyCap
-from domain.customers import Customer, Tier
+from domain.customers import Customer, Purpose, Tier
+from domain.depletion import DepletionPolicy
 from domain.distress import Category, DistressRules
-from domain.hours import QuietHours
+from domain.entitlements import EntitlementKind
+from domain.expiry import CallRules, EndingRules, ExpiryPolicy
+from domain.gates import DataSet, GatePolicy, GateRules
+from domain.hours import ContactWindow, QuietHours
 from domain.planning import Payload, PlannedAction
 from domain.policy import (
     CasePolicy,
@@ -31,6 +36,7 @@ from domain.policy import (
 from domain.staffing import OpenHours, Staffing, Weekday
 from domain.surveys import SurveyKind, Thresholds
 from domain.triage import Acknowledge, Topic, TriageRules
+from domain.value import ValuePolicy
 from store import customers as people
 from store.database import Database
 from store.integrations import register
@@ -95,6 +101,52 @@ POLICY = Policy(
     ),
     breaker=BreakerRules(open_after_failures=3, probe_seconds=5, probe_longest_seconds=60),
     retry=RetryRules(first_seconds=1, longest_seconds=60, max_attempts=5),
+    gates=GatePolicy(
+        data_sets=dict.fromkeys(
+            DataSet,
+            GateRules(
+                compared_with=5,
+                volume_at_least=0.7,
+                volume_at_most=1.5,
+                broken_at_most=0.05,
+                newest_within_days=None,
+                stale_after_hours=48,
+            ),
+        ),
+        events_stale_after_hours=720,
+    ),
+    value=ValuePolicy(
+        currency="EUR",
+        rates={"EUR": 1, "PLN": 0.25, "CZK": 0.04},
+        months=24,
+        tiers={Tier.VIP: 100_000, Tier.CORE: 20_000, Tier.BASIC: 0},
+        at_risk={EntitlementKind.SUBSCRIPTION: 1.0, EntitlementKind.POLICY: 1.0, EntitlementKind.SUPPLY: 0.5},
+    ),
+    channels={
+        Channel.MAIL: ChannelRules(1, Confidentiality.PERSONAL),
+        Channel.PUSH: ChannelRules(1, Confidentiality.OPEN),
+        Channel.SMS: ChannelRules(8, Confidentiality.OPEN),
+        Channel.VOICE: ChannelRules(60, Confidentiality.PERSONAL),
+        Channel.PERSON: ChannelRules(900, Confidentiality.CONFIDENTIAL),
+    },
+    depletion=DepletionPolicy(purchases_at_least=3, share_inside=0.8, quiet_after_days=60),
+    expiry=ExpiryPolicy(
+        kinds={
+            EntitlementKind.SUBSCRIPTION: EndingRules((30, 14, 3), Confidentiality.PERSONAL, frozenset({Tier.CORE})),
+            EntitlementKind.POLICY: EndingRules((45, 14, 3), Confidentiality.CONFIDENTIAL, frozenset()),
+            EntitlementKind.SUPPLY: EndingRules((7, 1), Confidentiality.PERSONAL, frozenset({Tier.BASIC, Tier.CORE})),
+        },
+        tasks_go_to={Tier.VIP: "Key Accounts", Tier.CORE: "Renewals", Tier.BASIC: "Renewals"},
+        distress_tasks_go_to="Care",
+        relief=dict.fromkeys(EntitlementKind, "a pause without a fee"),
+        high_value_at_least=50_000,
+        calls=CallRules(
+            basis=Basis.PROACTIVE,
+            purpose=Purpose.REMINDERS,
+            attempts=3,
+            windows=dict.fromkeys(Tier, ContactWindow(time(16), time(19))),
+        ),
+    ),
 )
 
 SERVED = (Capability.CRM, Capability.TICKETING, Capability.MAIL, Capability.SMS, Capability.VOICE)

@@ -2,7 +2,7 @@
 
 from domain.actions import Capability, WriteClass
 from integrations.declaration import Integration
-from integrations.ports import Receipt, Task
+from integrations.ports import Receipt, Task, TaskClosing
 from integrations.sandbox_protocol import BATCH, DOCS_URL, VENDOR, SandboxConfig, SandboxPort, known, receipt
 
 
@@ -15,14 +15,14 @@ class SandboxCrm(SandboxPort):
         """Creates the task, or updates the one of the same key where the write class allows."""
         return await self._create("upsert_task", task, key)
 
-    async def close_task(self, *, key: str, reason: str) -> Receipt:
-        """Closes the task of `key`; Rejected (404) when the sandbox does not know it."""
+    async def close_task(self, closing: TaskClosing, *, key: str) -> Receipt:
+        """Closes a task; Rejected (404) when the sandbox does not know it."""
         return await self._http.write(
             "POST",
             "/api/tasks/close",
-            {"key": key, "reason": reason},
-            understand=lambda answer: receipt(answer, key),
-            conflict=lambda answer: known(answer, key),
+            {"key": closing.task_key, "reason": closing.reason},
+            understand=lambda answer: receipt(answer, closing.task_key),
+            conflict=lambda answer: known(answer, closing.task_key),
         )
 
 

@@ -303,6 +303,7 @@ def _armed(row: Claimed, people: dict[int | None, Customer]) -> Armed:
         customer_id=row.customer_id,
         case_id=row.case_id,
         response_id=row.response_id,
+        entitlement_id=row.entitlement_id,
         attempts=row.attempts + 1,
         urgent=row.urgent,
     )

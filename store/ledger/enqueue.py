@@ -23,7 +23,7 @@ from domain.planning import PlannedAction
 from store.canonical import payload_hash
 from store.crash_points import reached
 from store.ledger.facts import may_be_out
-from store.ledger.rows import actions, cases, customers, evidence
+from store.ledger.rows import actions, cases, customers, entitlements, evidence
 from store.once import insert_once
 
 _UNTRIED: dict[str, ColumnElement[Any]] = {
@@ -34,7 +34,7 @@ _INSERT = insert_once(actions, "key").values(_UNTRIED).returning(actions.c.key, 
 _IDS_OF = select(actions.c.key, actions.c.id).where(actions.c.key.in_(bindparam("keys", expanding=True)))
 _VERSIONS = {
     fact: select(table.c.id, table.c.version).where(table.c.id.in_(bindparam("subjects", expanding=True)))
-    for fact, table in (("customer", customers), ("case", cases))
+    for fact, table in (("customer", customers), ("case", cases), ("entitlement", entitlements))
 }
 _BIND = insert(evidence)
 
@@ -46,6 +46,8 @@ class About:
     customer_id: int | None = None
     case_id: int | None = None
     response_id: int | None = None
+    entitlement_id: int | None = None
+    gate_id: int | None = None  # the gate that the plan's data came through
 
 
 def enqueue(
@@ -170,6 +172,8 @@ def _row(action: PlannedAction, about: About, after_id: int | None, *, run: str,
         "customer_id": about.customer_id,
         "case_id": about.case_id,
         "response_id": about.response_id,
+        "entitlement_id": about.entitlement_id,
+        "gate_id": about.gate_id,
         "after_id": after_id,
         "state": State.SKIPPED if action.skip else State.READY,
         "lane": "urgent" if action.urgent else "normal",
@@ -207,7 +211,7 @@ def _bind(connection: Connection, bound: Sequence[tuple[int, frozenset[str], Abo
 
 
 def _subject(fact: str, about: About) -> int:
-    found = {"customer": about.customer_id, "case": about.case_id}[fact]
+    found = {"customer": about.customer_id, "case": about.case_id, "entitlement": about.entitlement_id}[fact]
     if found is None:
         raise LookupError(f"a plan rests on its {fact}, but is about none")
     return found

@@ -18,6 +18,7 @@ from store.ledger.rows import (
     cases,
     consents,
     customers,
+    entitlements,
     evidence,
     reviews,
     suppressions,
@@ -28,8 +29,9 @@ _CHANGED = (
     select(evidence.c.action_id, evidence.c.fact)
     .outerjoin(customers, and_(evidence.c.fact == "customer", customers.c.id == evidence.c.subject_id))
     .outerjoin(cases, and_(evidence.c.fact == "case", cases.c.id == evidence.c.subject_id))
+    .outerjoin(entitlements, and_(evidence.c.fact == "entitlement", entitlements.c.id == evidence.c.subject_id))
     .where(among(evidence.c.action_id, "ids"))
-    .where(func.coalesce(customers.c.version, cases.c.version, literal(-1)) != evidence.c.version)
+    .where(evidence.c.version != func.coalesce(customers.c.version, cases.c.version, entitlements.c.version, -1))
     .order_by(evidence.c.action_id, evidence.c.fact)
 )
 _APPROVED = (

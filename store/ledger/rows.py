@@ -17,7 +17,9 @@ cases: Table = metadata.tables["cases"]
 consents: Table = metadata.tables["consents"]
 controls: Table = metadata.tables["controls"]
 customers: Table = metadata.tables["customers"]
+entitlements: Table = metadata.tables["entitlements"]
 evidence: Table = metadata.tables["evidence"]
+gates: Table = metadata.tables["gates"]
 integration_state: Table = metadata.tables["integration_state"]
 receipts: Table = metadata.tables["receipts"]
 reviews: Table = metadata.tables["reviews"]
@@ -59,6 +61,8 @@ class Claimed(NamedTuple):
     customer_id: int | None
     case_id: int | None
     response_id: int | None
+    entitlement_id: int | None
+    gate_id: int | None
     review_id: int | None
     payload: dict[str, Any]
     due_at: datetime
@@ -83,6 +87,7 @@ class Armed:
     customer_id: int | None
     case_id: int | None
     response_id: int | None
+    entitlement_id: int | None
     attempts: int
     urgent: bool
 

@@ -3,6 +3,7 @@
 from sqlmodel import SQLModel
 
 from store.tables.customers import Consent, Customer, Suppression
+from store.tables.entitlements import CallOutcome, DetectionMark, EntitlementRow, GateRecord, Purchase
 from store.tables.intake import InboxEvent, QuarantineDecision, QuarantinedRow, SurveyFetch, SurveyPoll, SurveyResponse
 from store.tables.ledger import (
     Action,
@@ -23,6 +24,7 @@ metadata = SQLModel.metadata
 __all__ = [
     "Action",
     "AuditEntry",
+    "CallOutcome",
     "CapSlot",
     "Case",
     "Consent",
@@ -30,7 +32,10 @@ __all__ = [
     "ControlChange",
     "Customer",
     "DeskDifference",
+    "DetectionMark",
+    "EntitlementRow",
     "Evidence",
+    "GateRecord",
     "InboxEvent",
     "IntegrationState",
     "Message",
@@ -38,6 +43,7 @@ __all__ = [
     "OperatorSession",
     "Promise",
     "PublishedTemplate",
+    "Purchase",
     "QuarantineDecision",
     "QuarantinedRow",
     "Receipt",

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import UniqueConstraint
+from sqlalchemy import BigInteger, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
 from store.types import Identity, Instant
@@ -25,6 +25,12 @@ class Customer(SQLModel, table=True):
     window_start: str | None = None  # "09:00", in the customer's own zone
     window_end: str | None = None
     dedicated_agent: str | None = None
+    ltv_minor: int | None = Field(default=None, sa_type=BigInteger)  # lifetime value in the policy's currency
+    is_ltv_stated: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
+    """True: the value was imported. False: it was counted from purchases and entitlements."""
+    is_tier_stated: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
+    """True: the tier was imported and stays. False: it follows from the lifetime value."""
+    gate_id: int | None = Field(default=None, foreign_key="gates.id", sa_type=Identity)
     tact_lock: str | None = None  # why all proactive contact is silent; None: it is not
     tact_lock_at: datetime | None = Field(default=None, sa_type=Instant)
     erased_at: datetime | None = Field(default=None, sa_type=Instant)

@@ -119,6 +119,8 @@ class Action(SQLModel, table=True):
     customer_id: int | None = Field(default=None, foreign_key="customers.id", index=True, sa_type=Identity)
     case_id: int | None = Field(default=None, foreign_key="cases.id", index=True, sa_type=Identity)
     response_id: int | None = Field(default=None, foreign_key="survey_responses.id", sa_type=Identity)
+    entitlement_id: int | None = Field(default=None, foreign_key="entitlements.id", index=True, sa_type=Identity)
+    gate_id: int | None = Field(default=None, foreign_key="gates.id", sa_type=Identity)  # its data came through it
     after_id: int | None = Field(default=None, foreign_key="actions.id", sa_type=Identity)  # never before that one
     review_id: int | None = Field(default=None, foreign_key="reviews.id", sa_type=Identity)
 
@@ -157,7 +159,7 @@ class Evidence(SQLModel, table=True):
     __tablename__ = "evidence"
 
     action_id: int = Field(foreign_key="actions.id", primary_key=True, sa_type=Identity)
-    fact: str = Field(primary_key=True)  # customer | case
+    fact: str = Field(primary_key=True)  # customer | case | entitlement
     subject_id: int = Field(sa_type=Identity)
     version: int
 

@@ -21,6 +21,8 @@ from integrations.ports import (
     Receipt,
     Sms,
     Task,
+    TaskClosing,
+    TaskNote,
     Ticket,
     TicketNote,
 )
@@ -42,7 +44,10 @@ SENT: Mapping[str, Callable[[Any], Awaitable[Receipt]]] = {
     "upsert_task": lambda port: port.upsert_task(
         Task("C-1042", f"Call {PERSON}", WORDS, "agent-7", "high", datetime(2026, 3, 1, 9, 30, tzinfo=UTC)), key=KEY
     ),
-    "close_task": lambda port: port.close_task(key=KEY, reason="renewed"),
+    "add_task_note": lambda port: port.add_task_note(
+        TaskNote("expiry/p-1/2026-03-01/task", "C-1042", WORDS, "high"), key=KEY
+    ),
+    "close_task": lambda port: port.close_task(TaskClosing("expiry/p-1/2026-03-01/task", "renewed"), key=KEY),
     "send_mail": lambda port: port.send_mail(
         Mail("C-1042", ADDRESS, "Dziękujemy", f"{PERSON}, {WORDS}", f"<p>{PERSON}</p>", "pl", "acknowledgement", {}),
         key=KEY,

@@ -1,0 +1,32 @@
+"""Value: what a customer and an ending are worth, in one currency, and the tier that follows."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from domain.customers import Tier
+from domain.entitlements import EntitlementKind
+
+
+@dataclass(frozen=True, slots=True)
+class ValuePolicy:
+    """How value is counted."""
+
+    currency: str  # that all values are compared in (ISO 4217)
+    rates: Mapping[str, float]  # what one unit of each currency we take is worth in it; its own is 1
+    months: int  # purchases and terms of so many months back count for a customer's lifetime value
+    tiers: Mapping[Tier, int]  # lifetime value from which a customer is of the tier, in minor units of `currency`
+    at_risk: Mapping[EntitlementKind, float]  # share of an entitlement's value that its ending puts at risk
+
+    def __post_init__(self) -> None:
+        if self.rates.get(self.currency) != 1:
+            raise ValueError(f"rates must say that {self.currency} is 1: it is the currency all values are compared in")
+        if any(rate <= 0 for rate in self.rates.values()):
+            raise ValueError("a rate is 0 or less")
+        if self.months < 1:
+            raise ValueError("months must be 1 or more")
+        if any(tier not in self.tiers for tier in Tier):
+            raise ValueError(f"tiers must say from which lifetime value on each begins: {', '.join(Tier)}")
+        if any(kind not in self.at_risk for kind in EntitlementKind):
+            raise ValueError(f"at_risk must have a share for each of {', '.join(EntitlementKind)}")
+        if not self.tiers[Tier.VIP] > self.tiers[Tier.CORE] > self.tiers[Tier.BASIC]:
+            raise ValueError("tiers must fall from vip over core to basic")
