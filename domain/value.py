@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from domain.currencies import decimals_of
 from domain.customers import Tier
-from domain.entitlements import EntitlementKind
+from domain.entitlements import EntitlementKind, Money
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,3 +31,24 @@ class ValuePolicy:
             raise ValueError(f"at_risk must have a share for each of {', '.join(EntitlementKind)}")
         if not self.tiers[Tier.VIP] > self.tiers[Tier.CORE] > self.tiers[Tier.BASIC]:
             raise ValueError("tiers must fall from vip over core to basic")
+
+
+def in_policy_currency(value: Money, policy: ValuePolicy) -> int:
+    """An amount in minor units of the policy's currency. Raises KeyError for a currency without a rate."""
+    return round(value.minor * per_minor_unit(value.currency, policy))
+
+
+def per_minor_unit(currency: str, policy: ValuePolicy) -> float:
+    """What one minor unit of a currency is worth, in minor units of the policy's. Raises KeyError without a rate."""
+    shift = decimals_of(policy.currency) - decimals_of(currency)
+    return policy.rates[currency] * 10.0**shift
+
+
+def at_risk(kind: EntitlementKind, value: Money | None, policy: ValuePolicy) -> int:
+    """What an ending puts at risk, in minor units of the policy's currency; 0 when no value is known.
+
+    Raises KeyError for a currency without a rate.
+    """
+    if value is None:
+        return 0
+    return round(value.minor * per_minor_unit(value.currency, policy) * policy.at_risk[kind])

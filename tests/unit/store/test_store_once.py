@@ -3,10 +3,13 @@
 import pytest
 from sqlalchemy.sql.elements import ClauseElement
 
-from store import cases, context, customers, inbox, integrations, surveys, wordings
+from store import cases, context, customers, entitlements, gates, inbox, integrations, surveys, wordings
 from store.ledger import arm, enqueue, facts, record, reserve
 
-MODULES = (cases, context, customers, inbox, integrations, surveys, wordings, arm, enqueue, facts, record, reserve)
+MODULES = (
+    *(cases, context, customers, entitlements, gates, inbox, integrations, surveys, wordings),
+    *(arm, enqueue, facts, record, reserve),
+)
 
 STATEMENTS = [
     pytest.param(value, id=f"{module.__name__}.{name}")

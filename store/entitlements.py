@@ -1,0 +1,124 @@
+"""Entitlements: what imports, events and estimates say of them, written down once and only where it is new."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, Row, Table, bindparam, select, update
+
+from domain.actions import key
+from domain.entitlements import Entitlement
+from domain.policy import Policy
+from domain.value import at_risk
+from store.once import insert_once
+from store.tables import metadata
+from store.types import among
+
+entitlements: Table = metadata.tables["entitlements"]
+
+
+class Owned(NamedTuple):
+    """An entitlement and our id of the customer who has it."""
+
+    customer_id: int
+    entitlement: Entitlement
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """How many were new, changed, and already so."""
+
+    created: int = 0
+    changed: int = 0
+    unchanged: int = 0
+
+
+_BOUND = (
+    "customer_id",
+    "kind",
+    "product",
+    "state",
+    "auto_renews",
+    "ends_on",
+    "time_zone",
+    "occurrence",
+    "value_minor",
+    "currency",
+)
+"""Columns that actions are planned on: a change raises `version`, and detection looks again."""
+
+_COMPARED = (*_BOUND, "earliest_on", "latest_on", "at_risk_minor")
+
+_KNOWN = (
+    select(entitlements.c.id, entitlements.c.ref, *(entitlements.c[name] for name in _COMPARED))
+    .where(among(entitlements.c.ref, "refs"))
+    .order_by(entitlements.c.id)
+    .with_for_update()
+)
+_CREATE = insert_once(entitlements, "ref").returning(entitlements.c.ref)
+_REWRITE = update(entitlements).where(entitlements.c.id == bindparam("row_id"))
+_CHANGE = _REWRITE.values(version=entitlements.c.version + 1)
+_RENEW = _CHANGE.values(renewed_from=entitlements.c.ends_on)
+
+
+def save(connection: Connection, owned: Sequence[Owned], *, gate_id: int, policy: Policy, now: datetime) -> Saved:
+    """Write down what is said of some entitlements, each of another ref; one that is already so is not touched.
+
+    The version rises, and detection looks again, when something that actions rest on changes; an end that moves later
+    keeps the former one in `renewed_from`. Raises KeyError for a value in a currency without a rate.
+    """
+    told = {one.entitlement.ref: _columns(one, policy) for one in owned}
+    stamps = {"gate_id": gate_id, "updated_at": now}
+    known = _known(connection, told)
+    fresh = [ref for ref in sorted(told) if ref not in known]
+    created = 0
+    if fresh:
+        born = {**stamps, "created_at": now, "changed_at": now, "version": 1}
+        rows = [{"ref": ref, "key_part": key(ref), **told[ref], **born} for ref in fresh]
+        made = set(connection.execute(_CREATE, rows).scalars())
+        created = len(made)
+        known |= _known(connection, [ref for ref in fresh if ref not in made])  # somebody else was first
+    changed = _rewrite(connection, known, told, stamps)
+    return Saved(created, changed, len(told) - created - changed)
+
+
+def _rewrite(
+    connection: Connection, known: dict[str, Row[Any]], told: dict[str, dict[str, Any]], stamps: dict[str, Any]
+) -> int:
+    kinds: dict[Any, list[dict[str, Any]]] = {_RENEW: [], _CHANGE: [], _REWRITE: []}
+    for ref, row in known.items():
+        new = told[ref]
+        if all(new[name] == getattr(row, name) for name in _COMPARED):
+            continue
+        is_bound = any(new[name] != getattr(row, name) for name in _BOUND)
+        how = _RENEW if new["ends_on"] > row.ends_on else _CHANGE if is_bound else _REWRITE
+        kinds[how].append({"row_id": row.id, **new, **stamps})
+    for statement, rows in kinds.items():
+        if rows:
+            moved = {} if statement is _REWRITE else {"changed_at": stamps["updated_at"]}
+            connection.execute(statement, [{**row, **moved} for row in rows])
+    return sum(map(len, kinds.values()))
+
+
+def _known(connection: Connection, refs: Sequence[str] | dict[str, Any]) -> dict[str, Row[Any]]:
+    return {row.ref: row for row in connection.execute(_KNOWN, {"refs": list(refs)})} if refs else {}
+
+
+def _columns(owned: Owned, policy: Policy) -> dict[str, Any]:
+    it = owned.entitlement
+    return {
+        "customer_id": owned.customer_id,
+        "kind": it.kind.value,
+        "product": it.product,
+        "state": it.standing.value,
+        "auto_renews": it.auto_renews,
+        "ends_on": it.ends_on,
+        "time_zone": it.time_zone,
+        "occurrence": it.occurrence,
+        "value_minor": it.value.minor if it.value else None,
+        "currency": it.value.currency if it.value else None,
+        "earliest_on": it.earliest_on,
+        "latest_on": it.latest_on,
+        "at_risk_minor": at_risk(it.kind, it.value, policy.value),
+    }
