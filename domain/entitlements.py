@@ -29,6 +29,11 @@ class Money:
     minor: int
     currency: str
 
+    def __str__(self) -> str:
+        """As colleagues read it: "1,250.00 EUR"."""
+        whole, rest = divmod(abs(self.minor), 100)
+        return f"{'-' if self.minor < 0 else ''}{whole:,}.{rest:02} {self.currency}"
+
 
 @dataclass(frozen=True, slots=True)
 class Entitlement:

@@ -9,12 +9,12 @@ from enum import StrEnum
 
 from domain.actions import Basis
 from domain.breaker import BreakerRules
-from domain.channels import Channel, ChannelRules
+from domain.channels import Channel, ChannelRules, may_carry
 from domain.contact import FrequencyCap
 from domain.customers import Tier
 from domain.depletion import DepletionPolicy
 from domain.distress import DistressRules
-from domain.expiry import ExpiryPolicy
+from domain.ending_rules import ExpiryPolicy
 from domain.gates import GatePolicy
 from domain.hours import QuietHours, zone
 from domain.staffing import Staffing
@@ -210,6 +210,24 @@ class Policy:
                 f"promise_warning_minutes is {self.cases.pages.promise_warning_minutes}, but answers are promised "
                 f"within {shortest} minutes: the warning must leave time to act, and not come with the answer itself"
             )
+        _check_reach(self.expiry, self.channels)
+
+
+def _check_reach(expiry: ExpiryPolicy, channels: Mapping[Channel, ChannelRules]) -> None:
+    """Every ending can be told to somebody: a colleague has it where no call may be made."""
+    person = channels[Channel.PERSON]
+    for kind, rules in expiry.kinds.items():
+        if not may_carry(person, rules.confidentiality):
+            raise ValueError(
+                f"the ending of a {kind} could reach nobody: it is {rules.confidentiality}, and channels.person "
+                f"carries {person.carries} at most. Let a person carry {rules.confidentiality}, or lower the kind's "
+                "confidentiality"
+            )
+    if expiry.high_value_at_least < person.cost_minor:
+        raise ValueError(
+            f"high_value_at_least is {expiry.high_value_at_least}, but one contact by a person costs "
+            f"{person.cost_minor} (channels.person): an ending of high value must be worth a person"
+        )
 
 
 def _require_each(name: str, wanted: Iterable[str], given: Collection[str]) -> None:

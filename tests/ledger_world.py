@@ -15,8 +15,8 @@ from domain.contact import FrequencyCap
 from domain.customers import Customer, Purpose, Tier
 from domain.depletion import DepletionPolicy
 from domain.distress import Category, DistressRules
+from domain.ending_rules import CallRules, EndingRules, ExpiryPolicy
 from domain.entitlements import EntitlementKind
-from domain.expiry import CallRules, EndingRules, ExpiryPolicy
 from domain.gates import DataSet, GatePolicy, GateRules
 from domain.hours import ContactWindow, QuietHours
 from domain.planning import Payload, PlannedAction

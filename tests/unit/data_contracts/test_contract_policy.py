@@ -131,6 +131,8 @@ def test_mistake_is_named_with_its_line(old: str, new: str, path: str, said: str
         ("languages: [pl, cs, en]", "languages: [pl, cs, en, sk]", "human says nothing for sk"),
         ("default_time_zone: Europe/Warsaw", "default_time_zone: Warsaw", 'unknown time zone "Warsaw"'),
         ("promise_warning_minutes: 20", "promise_warning_minutes: 60", "the warning must leave time to act"),
+        ("carries: confidential", "carries: open", "the ending of a subscription could reach nobody"),
+        ("cost_minor: 900", "cost_minor: 90000", "must be worth a person"),
         ("open_after_failures: 5", "open_after_failures: 0", "open_after_failures is 0 and must be 1 or more"),
         ("probe_longest_seconds: 60", "probe_longest_seconds: 1", "probe_longest_seconds is 1 and must be 5 or more"),
     ],
