@@ -97,7 +97,10 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class TaskNote:
-    """What is added to a task. The priority is raised if this one is higher, never lowered."""
+    """What is added to a task. The priority is raised if this one is higher, never lowered.
+
+    A closed task takes the note and stays closed: whoever closed it has dealt with the ending.
+    """
 
     task_key: str
     customer_ref: str

@@ -21,6 +21,7 @@ COLLECTIONS: Mapping[str, str] = {
     "open_ticket": "tickets",
     "add_note": "notes",
     "upsert_task": "tasks",
+    "add_task_note": "task_notes",
     "send_mail": "mail",
     "send_sms": "sms",
     "place_call": "calls",
@@ -116,7 +117,7 @@ class SandboxPort:
         return self._http.lost_item()
 
     def page_of(self, operation: str, external_id: str, *, key: str) -> str | None:
-        """The item on the sandbox's page; a note is shown with its ticket."""
+        """The item on the sandbox's page; a note is shown with its ticket or task."""
         word = _PAGES.get(operation)
         return f"{self._url}/#{word}={quote(key, safe='/')}" if word else None
 

@@ -22,20 +22,26 @@ class Change(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Collection:
-    """Items of one sort: the capability they belong to, the letter of their ids, the texts they cannot do without."""
+    """Items of one sort: the capability they belong to, the letters of their ids, the texts they cannot do without.
+
+    Notes are written `on` an item of another collection, by the key that their own `on_key` names.
+    """
 
     name: str
     capability: Capability
-    letter: str
+    letters: str
     needs: tuple[str, ...] = ("customer_ref",)
+    on: str = ""
+    on_key: str = ""
 
 
 COLLECTIONS: Mapping[str, Collection] = {
     collection.name: collection
     for collection in (
         Collection("tickets", Capability.TICKETING, "T"),
-        Collection("notes", Capability.TICKETING, "N", needs=("customer_ref", "ticket_key", "text")),
+        Collection("notes", Capability.TICKETING, "N", ("customer_ref", "ticket_key", "text"), "tickets", "ticket_key"),
         Collection("tasks", Capability.CRM, "K"),
+        Collection("task_notes", Capability.CRM, "KN", ("customer_ref", "task_key", "text"), "tasks", "task_key"),
         Collection("mail", Capability.MAIL, "M", needs=("customer_ref", "to")),
         Collection("sms", Capability.SMS, "S", needs=("customer_ref", "to")),
         Collection("calls", Capability.VOICE, "C", needs=("customer_ref", "to")),

@@ -69,35 +69,50 @@ class Item:
 
 
 @dataclass(slots=True, eq=False)
+class Notes:
+    """What was added to a ticket or a task, and how high that has raised its priority; nothing lowers it again."""
+
+    taken: list[Item] = field(default_factory=list)
+    raised_to: str = PRIORITIES[0]
+
+    def take(self, note: Item) -> bool:
+        """Take in a new or changed note. True for a new one."""
+        self.raised_to = higher(self.raised_to, str(note.payload.get("priority") or PRIORITIES[0]))
+        if note in self.taken:
+            return False
+        self.taken.append(note)
+        return True
+
+    def fields(self, priority: object) -> dict[str, Any]:
+        """What the lists show of an item that was sent with this priority."""
+        return {
+            "priority": higher(str(priority or "normal"), self.raised_to),
+            "notes": [_note_fields(note) for note in self.taken],
+        }
+
+
+@dataclass(slots=True, eq=False)
 class Ticket(Item):
     """A ticket with its notes, which may have raised its priority."""
 
     status: str = "open"
     assignee: str | None = None
     answered_at: str | None = None  # when a person last wrote to the customer in it
-    notes: list[Item] = field(default_factory=list)
-    _raised_to: str = PRIORITIES[0]
+    notes: Notes = field(default_factory=Notes)
 
     def fields(self) -> dict[str, Any]:
         """What the lists show."""
         fields = Item.fields(self)
-        return fields | {
-            "priority": higher(str(fields.get("priority") or "normal"), self._raised_to),
-            "status": self.status,
-            "assignee": self.assignee,
-            "answered_at": self.answered_at,
-            "notes": [_note_fields(note) for note in self.notes],
-        }
+        return (
+            fields
+            | self.notes.fields(fields.get("priority"))
+            | {"status": self.status, "assignee": self.assignee, "answered_at": self.answered_at}
+        )
 
     def noted(self, note: Item, at: str) -> None:
-        """Take in a new or changed note. It may raise the ticket's priority; nothing lowers it again.
-
-        A new one opens a solved ticket again.
-        """
-        if note not in self.notes:
-            self.notes.append(note)
-            self.status = "open" if self.status == "solved" else self.status
-        self._raised_to = higher(self._raised_to, str(note.payload.get("priority") or PRIORITIES[0]))
+        """Take in a new or changed note. A new one opens a solved ticket again."""
+        if self.notes.take(note) and self.status == "solved":
+            self.status = "open"
         self.changed(at)
 
 
@@ -109,11 +124,22 @@ def _note_fields(note: Item) -> dict[str, Any]:
 
 @dataclass(slots=True, eq=False)
 class Task(Item):
-    """A CRM task, open until it is closed with a reason."""
+    """A CRM task with its notes, open until it is closed with a reason."""
 
     status: str = "open"
     closed_reason: str | None = None
+    notes: Notes = field(default_factory=Notes)
 
     def fields(self) -> dict[str, Any]:
         """What the lists show."""
-        return Item.fields(self) | {"status": self.status, "closed_reason": self.closed_reason}
+        fields = Item.fields(self)
+        return (
+            fields
+            | self.notes.fields(fields.get("priority"))
+            | {"status": self.status, "closed_reason": self.closed_reason}
+        )
+
+    def noted(self, note: Item, at: str) -> None:
+        """Take in a new or changed note. A closed task stays closed: whoever closed it has dealt with it."""
+        self.notes.take(note)
+        self.changed(at)

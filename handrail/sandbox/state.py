@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
-from handrail.sandbox.effects import COLLECTIONS, Change, Effect
+from handrail.sandbox.effects import COLLECTIONS, Change, Collection, Effect
 from handrail.sandbox.items import Item, Task, Ticket, compact
 
 _SORTS: Mapping[str, type[Item]] = {"tickets": Ticket, "tasks": Task}
@@ -52,19 +52,15 @@ class State:
         else:
             item = shelf.items[effect.id]
             _change(item, effect)
-        if effect.collection == "notes":
-            self._tell_ticket(item, effect)
+        noted = self.noted_by(COLLECTIONS[effect.collection], effect.payload)
+        if noted is not None:
+            noted.noted(item, effect.at)
+            self.shelves[COLLECTIONS[effect.collection].on].version += 1
 
-    def ticket_of(self, note_payload: Mapping[str, Any]) -> Ticket | None:
-        """The ticket that a note is for; the first one when its key was used twice."""
-        found = self.shelves["tickets"].with_key(str(note_payload.get("ticket_key")))
-        return found[0] if found and isinstance(found[0], Ticket) else None
-
-    def _tell_ticket(self, note: Item, effect: Effect) -> None:
-        ticket = self.ticket_of(effect.payload)
-        if ticket is not None:
-            ticket.noted(note, effect.at)
-            self.shelves["tickets"].version += 1
+    def noted_by(self, collection: Collection, payload: Mapping[str, Any]) -> Ticket | Task | None:
+        """The ticket or task that a note of this collection is on; the first one when its key was used twice."""
+        found = self.shelves[collection.on].with_key(str(payload.get(collection.on_key))) if collection.on else []
+        return found[0] if found and isinstance(found[0], Ticket | Task) else None
 
 
 def _made(effect: Effect) -> Item:

@@ -84,14 +84,14 @@ class Vendor:
         await self._record.durable()
         return answers
 
-    async def close_task(self, key: str, reason: str) -> Answer:
-        """Close the task with this key; closing it again for the same reason changes nothing."""
-        tasks = [task for task in self._state.shelves["tasks"].with_key(key) if isinstance(task, Task)]
+    async def close_task(self, key: str, task_key: str, reason: str) -> Answer:
+        """Close the task with this key, and its twins; closing a closed one changes nothing. `key` is the closing's."""
+        tasks = [task for task in self._state.shelves["tasks"].with_key(task_key) if isinstance(task, Task)]
         for task in tasks:
-            if (task.status, task.closed_reason) != ("closed", reason):
-                self._happened(Change.CLOSED, "tasks", task, {"reason": reason})
+            if task.status != "closed":
+                self._happened(Change.CLOSED, "tasks", task, {"reason": reason, "closing": key})
         await self._record.durable()
-        return Answer.about(tasks[0].id, key, created=False) if tasks else Answer.unknown("task", key)
+        return Answer.about(tasks[0].id, key, created=False) if tasks else Answer.unknown("task", task_key)
 
     async def set_status(self, key: str, changes: Mapping[str, str | None], *, answered: bool = False) -> Answer:
         """Set status, assignee or both of the ticket with this key, or write to its customer, as an operator does."""
@@ -150,12 +150,12 @@ class Vendor:
             if known[0].payload != payload:
                 self._happened(Change.UPDATED, collection.name, known[0], payload)
             return Answer.about(known[0].id, key, created=False)
-        if collection.name == "notes" and self._state.ticket_of(payload) is None:
-            return Answer.unknown("ticket", str(payload["ticket_key"]))
+        if collection.on and self._state.noted_by(collection, payload) is None:
+            return Answer.unknown(collection.on.removesuffix("s"), str(payload[collection.on_key]))
         return self._create(collection, key, payload, manner)
 
     def _create(self, collection: Collection, key: str, payload: Mapping[str, Any], manner: Manner) -> Answer:
-        item_id = f"{collection.letter}-{self._state.shelves[collection.name].ever + 1}"
+        item_id = f"{collection.letters}-{self._state.shelves[collection.name].ever + 1}"
         self._keep(
             Effect(
                 at=stamp(self._clock()),

@@ -59,7 +59,7 @@ class VendorApi:
     async def _close_task(self, request: web.Request) -> web.StreamResponse:
         body = await bodies.read_object(request)
         key = bodies.text(body, "key")
-        perform = partial(self._vendor.close_task, key, bodies.text(body, "reason"))
+        perform = partial(self._vendor.close_task, key, bodies.text(body, "task_key"), bodies.text(body, "reason"))
         return await self._answer(Capability.CRM, request, perform, [key])
 
     async def _answer(

@@ -2,12 +2,12 @@
 
 from domain.actions import Capability, WriteClass
 from integrations.declaration import Integration
-from integrations.ports import Receipt, Task, TaskClosing
+from integrations.ports import Receipt, Task, TaskClosing, TaskNote
 from integrations.sandbox_protocol import BATCH, DOCS_URL, VENDOR, SandboxConfig, SandboxPort, known, receipt
 
 
 class SandboxCrm(SandboxPort):
-    """Tasks in the sandbox."""
+    """Tasks and their notes in the sandbox."""
 
     CAPABILITY = Capability.CRM
 
@@ -15,14 +15,18 @@ class SandboxCrm(SandboxPort):
         """Creates the task, or updates the one of the same key where the write class allows."""
         return await self._create("upsert_task", task, key)
 
+    async def add_task_note(self, note: TaskNote, *, key: str) -> Receipt:
+        """Adds the note to its task; Rejected (404) when the sandbox does not know the task."""
+        return await self._create("add_task_note", note, key)
+
     async def close_task(self, closing: TaskClosing, *, key: str) -> Receipt:
         """Closes a task; Rejected (404) when the sandbox does not know it."""
         return await self._http.write(
             "POST",
             "/api/tasks/close",
-            {"key": closing.task_key, "reason": closing.reason},
-            understand=lambda answer: receipt(answer, closing.task_key),
-            conflict=lambda answer: known(answer, closing.task_key),
+            {"key": key, "task_key": closing.task_key, "reason": closing.reason},
+            understand=lambda answer: receipt(answer, key),
+            conflict=lambda answer: known(answer, key),
         )
 
 
@@ -36,6 +40,6 @@ INTEGRATION = Integration(
     config=SandboxConfig,
     connect=SandboxCrm,
     write_class=_write_class,
-    batches={"upsert_task": BATCH},
+    batches={"upsert_task": BATCH, "add_task_note": BATCH},
     docs_url=DOCS_URL,
 )

@@ -6,7 +6,20 @@ from typing import Any
 
 import pytest
 from outside_vendor import Outside, answer, endless, gibberish, hang_up, reset, truncated
-from vendor_specimens import ADDRESS, KEY, OUTBOUND, PERSON, PHONE, SECRET, SENT, WORDS, named, recorded, serving
+from vendor_specimens import (
+    ADDRESS,
+    KEY,
+    NOTED,
+    OUTBOUND,
+    PERSON,
+    PHONE,
+    SECRET,
+    SENT,
+    WORDS,
+    named,
+    recorded,
+    serving,
+)
 
 from domain.actions import WriteClass
 from integrations.declaration import Integration
@@ -37,6 +50,8 @@ LOST = [reset, hang_up, truncated, gibberish, endless, answer(200, "<html>"), an
 async def specimen(operation: str) -> Any:
     """The value that the kit sends for an operation."""
     fake = FakeVendor(next(each for each, writes in WRITES.items() if operation in writes))
+    if operation in NOTED:
+        fake.effects.append((*NOTED[operation], None))
     await SENT[operation](fake)
     return fake.calls[0][2]
 
@@ -202,8 +217,6 @@ async def test_the_sandbox_is_asked_in_the_way_of_the_write_class(
 async def test_the_fake_takes_batches_too() -> None:
     for capability, operations in WRITES.items():
         for operation in operations:
-            if operation == "add_note":
-                continue
             vendor = FakeVendor(capability)
             lost, no = OutcomeUnknown("x", "lost", "wait"), Rejected("x", "no", "correct it", 422)
             vendor.script(None, no)

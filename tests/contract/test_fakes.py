@@ -1,12 +1,12 @@
 """The fake of every port, held to what the vendors promise."""
 
 import pytest
-from vendor_specimens import KEY, SENT
+from vendor_specimens import KEY, NOTED, SENT, TASK_KEY
 
 from domain.actions import Capability, WriteClass
 from integrations.errors import NotSent, OutcomeUnknown, Rejected, Unsupported
 from integrations.fakes import FakeVendor
-from integrations.ports import PORTS, WRITES, Health, Ticket, TicketNote, TicketStatus
+from integrations.ports import PORTS, WRITES, Health, Task, Ticket, TicketNote, TicketStatus
 from integrations.registry import Roster
 
 WRITTEN = [(capability, operation) for capability, operations in WRITES.items() for operation in operations]
@@ -24,8 +24,8 @@ async def test_same_key_same_receipt_where_the_class_promises_it(
     capability: Capability, operation: str, write_class: WriteClass
 ) -> None:
     vendor = FakeVendor(capability, write_class)
-    if operation == "add_note":
-        vendor.effects.append(("open_ticket", KEY, None))
+    if operation in NOTED:
+        vendor.effects.append((*NOTED[operation], None))
     first = await SENT[operation](vendor)
     again = await SENT[operation](vendor)
     applied = [effect for effect in vendor.effects if effect[0] == operation]
@@ -47,8 +47,8 @@ async def test_only_class_c_can_be_looked_up(capability: Capability, operation: 
             await vendor.find(operation, KEY)
         return
     assert await vendor.find(operation, KEY) is None
-    if operation == "add_note":
-        vendor.effects.append(("open_ticket", KEY, None))
+    if operation in NOTED:
+        vendor.effects.append((*NOTED[operation], None))
     assert await SENT[operation](vendor) == await vendor.find(operation, KEY)
 
 
@@ -85,6 +85,15 @@ async def test_a_ticket_is_upserted_noted_and_read_back() -> None:
     state = await desk.read_ticket("t")
     assert state is not None
     assert state.status is TicketStatus.SOLVED
+
+
+async def test_a_note_is_added_to_a_task_that_is_there() -> None:
+    crm = FakeVendor(Capability.CRM)
+    with pytest.raises(Rejected):
+        await SENT["add_task_note"](crm)
+    await crm.upsert_task(Task("C-1", "Call", "", "agent-7", "high", None), key=TASK_KEY)
+    await SENT["add_task_note"](crm)
+    assert [effect[:2] for effect in crm.effects] == [("upsert_task", TASK_KEY), ("add_task_note", KEY)]
 
 
 async def test_it_sits_in_a_roster() -> None:

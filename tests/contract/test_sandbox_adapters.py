@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from outside_vendor import Outside
-from vendor_specimens import KEY, OUTBOUND, SENT, named, recorded, serving
+from vendor_specimens import KEY, OUTBOUND, SENT, TASK_KEY, named, recorded, serving
 
 from domain.actions import Capability, WriteClass
 from integrations.declaration import Integration
@@ -47,7 +47,7 @@ async def test_a_task_is_closed_alike_in_every_class_and_may_be_closed_again(
     await SENT["close_task"](configured.port)
     await configured.port.aclose()
     assert (outside.requests[0].method, outside.requests[0].path) == ("POST", "/api/tasks/close")
-    assert json.loads(outside.bodies[0]) == {"key": KEY, "reason": "renewed"}
+    assert json.loads(outside.bodies[0]) == {"key": KEY, "task_key": TASK_KEY, "reason": "renewed"}
     assert configured.write_class("close_task") is WriteClass.B
 
 

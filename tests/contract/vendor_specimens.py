@@ -29,6 +29,7 @@ from integrations.ports import (
 from integrations.registry import Configured, Roster, discover, load_roster
 
 KEY = "case/C-1042/1/ticket"
+TASK_KEY = "expiry/p-1/2026-03-01/task"
 SECRET = "canary-secret-7f3a91"
 PERSON = "Zdzisława"
 ADDRESS = "zdzislawa.canary@example.com"
@@ -44,10 +45,8 @@ SENT: Mapping[str, Callable[[Any], Awaitable[Receipt]]] = {
     "upsert_task": lambda port: port.upsert_task(
         Task("C-1042", f"Call {PERSON}", WORDS, "agent-7", "high", datetime(2026, 3, 1, 9, 30, tzinfo=UTC)), key=KEY
     ),
-    "add_task_note": lambda port: port.add_task_note(
-        TaskNote("expiry/p-1/2026-03-01/task", "C-1042", WORDS, "high"), key=KEY
-    ),
-    "close_task": lambda port: port.close_task(TaskClosing("expiry/p-1/2026-03-01/task", "renewed"), key=KEY),
+    "add_task_note": lambda port: port.add_task_note(TaskNote(TASK_KEY, "C-1042", WORDS, "high"), key=KEY),
+    "close_task": lambda port: port.close_task(TaskClosing(TASK_KEY, "renewed"), key=KEY),
     "send_mail": lambda port: port.send_mail(
         Mail("C-1042", ADDRESS, "Dziękujemy", f"{PERSON}, {WORDS}", f"<p>{PERSON}</p>", "pl", "acknowledgement", {}),
         key=KEY,
@@ -62,6 +61,9 @@ SENT: Mapping[str, Callable[[Any], Awaitable[Receipt]]] = {
     ),
 }
 """One write of each operation. Whoever adds an operation to `integrations.ports.WRITES` adds its line here."""
+
+NOTED: Mapping[str, tuple[str, str]] = {"add_note": ("open_ticket", KEY), "add_task_note": ("upsert_task", TASK_KEY)}
+"""What must be there before a note of `SENT` can be added: the operation that made it, and its key."""
 
 OUTBOUND = [
     integration

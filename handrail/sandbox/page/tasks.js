@@ -2,6 +2,7 @@
 
 import { h, longTime, pill, shortTime } from "./dom.js";
 import { byline, fact, folder, idMark, twinMark } from "./folder.js";
+import { noteCount, notes } from "./notes.js";
 
 export const tasks = folder({
   word: "task",
@@ -11,7 +12,8 @@ export const tasks = folder({
   row: (task) => [
     h("span", { class: "line" }, pill(task.priority ?? "normal"), state(task), twinMark(task), h("span", { class: "when" }, shortTime(task.received_at))),
     h("strong", { class: "title" }, task.title),
-    h("span", { class: "sub" }, task.assignee ?? "no assignee", task.due_at ? [" · due ", longTime(task.due_at)] : null),
+    h("span", { class: "sub" }, task.assignee ?? "no assignee", task.due_at ? [" · due ", longTime(task.due_at)] : null,
+      task.notes.length ? ` · ${noteCount(task)}` : null),
   ],
   detail: (task) => [
     h("div", { class: "line" }, pill(task.priority ?? "normal"), state(task), twinMark(task), idMark(task)),
@@ -21,6 +23,7 @@ export const tasks = folder({
       task.due_at ? fact("Due", longTime(task.due_at)) : null,
       task.closed_reason ? fact("Closed because", task.closed_reason) : null),
     task.body ? h("p", { class: "prose" }, task.body) : null,
+    notes(task),
   ],
 });
 

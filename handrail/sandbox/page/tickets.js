@@ -4,6 +4,7 @@ import { h, pill, shortTime } from "./dom.js";
 import { facts } from "./facts.js";
 import { send } from "./feed.js";
 import { byline, fact, folder, idMark, twinMark } from "./folder.js";
+import { noteCount, notes } from "./notes.js";
 
 const STATUS_KINDS = { open: "open", pending: "pending", solved: "solved" };
 
@@ -35,20 +36,8 @@ function customerName(ticket) {
   return typeof name === "string" && name ? name : ticket.customer_ref;
 }
 
-function noteCount(ticket) {
-  if (ticket.notes.length === 0) return null;
-  return ticket.notes.length === 1 ? "1 note" : `${ticket.notes.length} notes`;
-}
-
 function statusPill(ticket) {
   return pill(ticket.status, STATUS_KINDS[ticket.status] ?? "pending");
-}
-
-function notes(ticket) {
-  if (ticket.notes.length === 0) return null;
-  return [h("h3", {}, "Notes"), h("ol", { class: "notes" }, ticket.notes.map((note) => h("li", {},
-    h("div", { class: "line" }, note.priority ? pill(note.priority) : null, h("span", { class: "when" }, shortTime(note.at))),
-    h("p", { class: "prose" }, note.text))))];
 }
 
 function actions(ticket, redraw) {

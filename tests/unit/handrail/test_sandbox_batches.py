@@ -89,12 +89,13 @@ async def test_once_and_put_contradict_each_other(sandbox: RunningSandbox) -> No
     assert [result["status"] for result in results] == [422, 201]
 
 
-async def test_a_note_for_no_ticket_is_refused_alone(sandbox: RunningSandbox) -> None:
-    await sandbox.put("tickets", "t", **TICKET)
+@pytest.mark.parametrize(
+    ("on", "notes", "on_key"), [("tickets", "notes", "ticket_key"), ("tasks", "task_notes", "task_key")]
+)
+async def test_a_note_on_nothing_is_refused_alone(sandbox: RunningSandbox, on: str, notes: str, on_key: str) -> None:
+    await sandbox.put(on, "t", **TICKET)
     note = {"customer_ref": "C-1", "text": "…"}
-    results = await batch(
-        sandbox, "notes", {**note, "key": "n1", "ticket_key": "t"}, {**note, "key": "n2", "ticket_key": "?"}
-    )
+    results = await batch(sandbox, notes, {**note, "key": "n1", on_key: "t"}, {**note, "key": "n2", on_key: "?"})
     assert [(result["status"], result["key"]) for result in results] == [(201, "n1"), (422, "n2")]
 
 

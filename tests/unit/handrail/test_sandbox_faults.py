@@ -112,6 +112,7 @@ async def test_racing_writes_use_up_exactly_the_count(sandbox: RunningSandbox) -
         ("tickets", "ticketing"),
         ("notes", "ticketing"),
         ("tasks", "crm"),
+        ("task_notes", "crm"),
         ("tasks/close", "crm"),
         ("calls", "voice"),
         ("alerts", "alert"),
@@ -122,6 +123,7 @@ async def test_every_write_belongs_to_a_capability(sandbox: RunningSandbox, path
     fields = {
         "customer_ref": "C-1",
         "ticket_key": "t",
+        "task_key": "t",
         "text": "…",
         "to": "+48 1",
         "reason": "renewed",

@@ -23,7 +23,8 @@ async def fill(sandbox: RunningSandbox) -> None:
     await sandbox.put("notes", "n", ticket_key="t", customer_ref="C-1", text="Znovu.", priority="critical")
     await sandbox.send("POST", "/tickets/status", {"key": "t", "status": "pending", "assignee": "Ola"})
     await sandbox.put("tasks", "k", customer_ref="C-1", title="…")
-    await sandbox.post("tasks/close", "k", reason="renewed")
+    await sandbox.put("task_notes", "kn", task_key="k", customer_ref="C-1", text="14 days left.", priority="high")
+    await sandbox.post("tasks/close", "k/close", task_key="k", reason="renewed")
     await sandbox.send("POST", "/api/mail", MAIL | {"key": "m"}, Idempotency_Key="m")
     await sandbox.post("sms", "s", **MAIL)
     await sandbox.post("sms", "s", **MAIL)
@@ -44,6 +45,7 @@ async def test_a_restart_brings_everything_back(sandbox: RunningSandbox, start: 
     for path in LISTS:
         assert await again.shown(path) == await sandbox.shown(path)
     assert [ticket["priority"] for ticket in await again.shown("/tickets")] == ["critical"]
+    assert [(task["priority"], task["status"]) for task in await again.shown("/tasks")] == [("high", "closed")]
 
 
 async def test_after_a_restart_keys_are_still_known_and_ids_go_on(sandbox: RunningSandbox, start: StartSandbox) -> None:
@@ -83,7 +85,7 @@ def test_a_broken_line_stops_the_start_and_is_named(tmp_path: Path, line: bytes)
 async def test_every_effect_is_recorded_with_its_key(sandbox: RunningSandbox) -> None:
     await fill(sandbox)
     lines = [json.loads(line) for line in sandbox.record.read_text().splitlines()]
-    assert [line["key"] for line in lines] == ["t", "t", "n", "t", "k", "k", "m", "s", "s", "c", "a"]
+    assert [line["key"] for line in lines] == ["t", "t", "n", "t", "k", "kn", "k", "m", "s", "s", "c", "a"]
     assert "Zażółć gęślą jaźń" in sandbox.record.read_text()
 
 

@@ -119,14 +119,58 @@ async def test_an_alert_is_about_no_customer_and_says_what_for(sandbox: RunningS
     assert sandbox.effects() == ["created A-1"]
 
 
-async def test_a_task_is_closed_once(sandbox: RunningSandbox) -> None:
+async def test_a_task_is_closed_once_and_keeps_its_first_reason(sandbox: RunningSandbox) -> None:
     await sandbox.put("tasks", "t", customer_ref="C-1", title="Call before it ends")
-    for _ in range(2):
-        assert (await sandbox.post("tasks/close", "t", reason="renewed"))[0] == 200
+    for reason in ("renewed", "renewed", "cancelled"):
+        answer = await sandbox.post("tasks/close", "t/close", task_key="t", reason=reason)
+        assert answer == (200, {"id": "K-1", "key": "t/close", "created": False})
     [task] = await sandbox.shown("/tasks")
     assert (task["status"], task["closed_reason"]) == ("closed", "renewed")
     assert sandbox.effects() == ["created K-1", "closed K-1"]
-    assert (await sandbox.post("tasks/close", "nope", reason="renewed"))[0] == 404
+    status, answered = await sandbox.post("tasks/close", "t/close", task_key="nope", reason="renewed")
+    assert (status, answered) == (404, {"error": 'there is no task with the key "nope"'})
+
+
+async def test_a_note_on_a_task_raises_its_priority_and_nothing_lowers_it(sandbox: RunningSandbox) -> None:
+    await sandbox.put("tasks", "t", customer_ref="C-1", title="Call before it ends", priority="normal", notes=["?"])
+    note = {"task_key": "t", "customer_ref": "C-1", "text": "14 days left."}
+    assert await sandbox.put("task_notes", "t/14", **note, priority="high") == (
+        201,
+        {"id": "KN-1", "key": "t/14", "created": True},
+    )
+    assert (await sandbox.put("task_notes", "t/14", **note, priority="high"))[0] == 200
+    await sandbox.put("task_notes", "t/3", **note | {"text": "3 days left."}, priority="low")
+    await sandbox.put("tasks", "t", customer_ref="C-1", title="Call before it ends", priority="low")
+    [task] = await sandbox.shown("/tasks")
+    assert (task["priority"], task["status"]) == ("high", "open")
+    assert [(n["key"], n["text"], n["priority"]) for n in task["notes"]] == [
+        ("t/14", "14 days left.", "high"),
+        ("t/3", "3 days left.", "low"),
+    ]
+    assert task["updated_at"] >= task["notes"][1]["at"]
+    assert sandbox.effects() == ["created K-1", "created KN-1", "created KN-2", "updated K-1"]
+    status, answer = await sandbox.put("task_notes", "x", **note | {"task_key": "nope"})
+    assert (status, answer) == (404, {"error": 'there is no task with the key "nope"'})
+
+
+async def test_a_note_leaves_a_closed_task_closed(sandbox: RunningSandbox) -> None:
+    await sandbox.put("tasks", "t", customer_ref="C-1", title="Call before it ends")
+    await sandbox.post("tasks/close", "t/close", task_key="t", reason="renewed")
+    assert (await sandbox.post("task_notes", "t/3", task_key="t", customer_ref="C-1", text="3 days left."))[0] == 201
+    [task] = await sandbox.shown("/tasks")
+    assert (task["status"], task["closed_reason"], len(task["notes"])) == ("closed", "renewed", 1)
+
+
+async def test_the_notes_of_tasks_follow_the_write_classes(sandbox: RunningSandbox) -> None:
+    note = {"task_key": "t", "customer_ref": "C-1", "text": "14 days left."}
+    await sandbox.put("tasks", "t", customer_ref="C-1", title="Call before it ends")
+    for _ in range(2):
+        await sandbox.send("POST", "/api/task_notes", {"key": "once", **note}, Idempotency_Key="once")
+        await sandbox.post("task_notes", "blind", **note)
+    assert [one["id"] for one in await sandbox.shown("/api/task_notes/search?key=once")] == ["KN-1"]
+    assert [one["id"] for one in await sandbox.shown("/api/task_notes/search?key=blind")] == ["KN-2", "KN-3"]
+    [task] = await sandbox.shown("/tasks")
+    assert [one["key"] for one in task["notes"]] == ["once", "blind", "blind"]
 
 
 async def test_an_operator_sets_status_and_owner(sandbox: RunningSandbox) -> None:
@@ -285,10 +329,13 @@ async def test_a_reader_may_ask_for_the_newest_or_one_key_and_skip_what_is_uncha
         assert answer.status == 400
 
 
-async def test_a_note_changes_the_version_of_the_ticket_list(sandbox: RunningSandbox) -> None:
+async def test_a_note_changes_the_version_of_the_list_of_what_it_is_on(sandbox: RunningSandbox) -> None:
     await sandbox.put("tickets", KEY, **TICKET)
-    async with sandbox.client.get("/tickets") as answer:
-        version = answer.headers["ETag"]
-    await sandbox.put("notes", "n", ticket_key=KEY, customer_ref="C-1042", text="Again.", priority="low")
-    async with sandbox.client.get("/tickets", headers={"If-None-Match": version}) as answer:
-        assert answer.status == 200
+    await sandbox.put("tasks", KEY, customer_ref="C-1042", title="Call")
+    note = {"ticket_key": KEY, "task_key": KEY, "customer_ref": "C-1042", "text": "Again.", "priority": "low"}
+    for path, notes in (("/tickets", "notes"), ("/tasks", "task_notes")):
+        async with sandbox.client.get(path) as answer:
+            version = answer.headers["ETag"]
+        await sandbox.put(notes, "n", **note)
+        async with sandbox.client.get(path, headers={"If-None-Match": version}) as answer:
+            assert answer.status == 200
