@@ -1,27 +1,31 @@
 """Customers as they are imported: one row a customer, CSV cells or JSONL objects."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import time
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError, ValidationInfo
+import polars as pl
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationInfo, create_model
 
-from data_contracts.explain import problems_of
 from data_contracts.fields import (
     Line,
+    OptionalAnswer,
+    OptionalCurrency,
     OptionalEmail,
     OptionalLanguage,
     OptionalLine,
     OptionalPhone,
     OptionalTimeZone,
     is_blank,
+    minor_units,
+    read_decimal,
     read_line,
     refusal,
     word_reader,
 )
-from data_contracts.problems import ContractBroken, Problem
-from data_contracts.rows import Columns, as_cells
+from data_contracts.row_contracts import RowContract
+from data_contracts.rows import Columns
 from domain.actions import Capability
 from domain.customers import Customer, Purpose, Tier
 from domain.hours import ContactWindow
@@ -33,13 +37,8 @@ CONSENTS: Mapping[str, tuple[Purpose, Capability]] = {
 }
 """Column → what a yes in it allows."""
 
-_ANSWERS = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
 _read_tier = word_reader(Tier)
 _CLOCK = re.compile(r"(?:[01]?\d|2[0-3]):[0-5]\d", re.ASCII)
-
-
-def _tier(value: object) -> Tier:
-    return Tier.BASIC if is_blank(value) else _read_tier(value)
 
 
 def _channel(value: object) -> Capability | None:
@@ -69,9 +68,20 @@ def _window_end(value: object, info: ValidationInfo) -> time | None:
     return ends
 
 
-class CustomerRow(BaseModel):
-    """One customer as imported. An empty cell says nothing."""
+def _ltv(value: object, info: ValidationInfo) -> int | None:
+    if is_blank(value):
+        return None
+    amount = read_decimal(value)
+    if amount < 0:
+        raise refusal("is below 0")
+    if "ltv_currency" not in info.data:
+        return None  # what is wrong with the currency is said there
+    if info.data["ltv_currency"] is None:
+        raise refusal("has no currency", "fill in ltv_currency too")
+    return minor_units(amount, info.data["ltv_currency"])
 
+
+class _Person(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", validate_default=True)
 
     ref: Line = Field(description="1 to 200 characters that identify the customer")
@@ -80,7 +90,9 @@ class CustomerRow(BaseModel):
     phone: OptionalPhone = Field(None, description="a number with country code, as +48 601 234 567, or leave it empty")
     language: OptionalLanguage = Field(None, description="a language tag such as pl or cs-CZ, or leave it empty")
     time_zone: OptionalTimeZone = Field(None, description="an IANA name such as Europe/Warsaw, or leave it empty")
-    tier: Annotated[Tier, PlainValidator(_tier)] = Field(Tier.BASIC, description="vip, core or basic")
+    tier: Annotated[Tier | None, PlainValidator(lambda cell: None if is_blank(cell) else _read_tier(cell))] = Field(
+        None, description="vip, core or basic; empty: it follows from what the customer is worth"
+    )
     preferred_channel: Annotated[Capability | None, PlainValidator(_channel)] = Field(
         None, description="mail, sms, voice or push, or leave it empty"
     )
@@ -91,49 +103,49 @@ class CustomerRow(BaseModel):
         None, description="the customer's local time as HH:MM, or leave it empty"
     )
     dedicated_agent: OptionalLine = Field(None, description="the agent's name at the ticket desk, or leave it empty")
-    consents: Mapping[tuple[Purpose, Capability], bool] = Field(default_factory=dict)
-
-    def as_customer(self) -> Customer:
-        """The same as the domain's value."""
-        window = None
-        if self.window_start is not None and self.window_end is not None:
-            window = ContactWindow(self.window_start, self.window_end)
-        fields = self.model_dump(exclude={"window_start", "window_end", "consents"})
-        return Customer(**fields, window=window)
+    ltv_currency: OptionalCurrency = Field(None, description="a currency's code such as EUR, or leave it empty")
+    ltv: Annotated[int | None, PlainValidator(_ltv)] = Field(
+        None, description="the lifetime value as 1290.00; empty: it is counted from purchases and entitlements"
+    )  # once read, in minor units of `ltv_currency`
 
 
-COLUMNS = Columns(
-    required=("ref",),
-    optional=(*(name for name in CustomerRow.model_fields if name not in {"ref", "consents"}), *CONSENTS),
+CustomerRow = create_model(
+    "CustomerRow",
+    __base__=_Person,
+    __doc__="One customer as imported. An empty cell says nothing.",
+    **{column: (OptionalAnswer, Field(None, description="yes, no, or nothing")) for column in CONSENTS},  # type: ignore[call-overload]
 )
-"""The columns of a CSV of customers."""
+
+CONTRACT = RowContract(
+    columns=Columns(
+        required=("ref",),
+        optional=tuple(name for name in CustomerRow.model_fields if name != "ref"),
+        family="consent_",
+    ),
+    model=CustomerRow,
+    types={"ltv": pl.Int64, **dict.fromkeys(CONSENTS, pl.Boolean)},
+    together=(("window_start", "window_end"), ("ltv_currency", "ltv")),
+)
+"""What a row of customers must be."""
 
 
-def check_header(header: Iterable[str]) -> list[Problem]:
-    """What is wrong with the first line of a CSV of customers; to be asked once, before its rows."""
-    return COLUMNS.check(header)
+def as_customer(row: Mapping[str, Any]) -> Customer:
+    """A row that was read, as the domain's value; what it does not say is left at its default."""
+    starts, ends = row["window_start"], row["window_end"]
+    return Customer(
+        ref=row["ref"],
+        name=row["name"],
+        email=row["email"],
+        phone=row["phone"],
+        language=row["language"],
+        time_zone=row["time_zone"],
+        tier=Tier(row["tier"]) if row["tier"] else Tier.BASIC,
+        preferred_channel=Capability(row["preferred_channel"]) if row["preferred_channel"] else None,
+        window=ContactWindow(time.fromisoformat(starts), time.fromisoformat(ends)) if starts and ends else None,
+        dedicated_agent=row["dedicated_agent"],
+    )
 
 
-def customer_row(row: Mapping[Any, object]) -> CustomerRow:
-    """One row of an import of customers. Raises `ContractBroken` with every problem."""
-    cells = as_cells(row)
-    problems: list[Problem] = []
-    consents: dict[tuple[Purpose, Capability], bool] = {}
-    for column in [name for name in cells if name.startswith("consent_")]:
-        said = cells.pop(column)
-        answer = said if isinstance(said, bool) else _ANSWERS.get(str(said).strip().lower())
-        if column not in CONSENTS:
-            problems.append(
-                Problem(column, f"no such consent{did_you_mean(column, CONSENTS)}", "correct the column's name")
-            )
-        elif answer is not None:
-            consents[CONSENTS[column]] = answer
-        elif not is_blank(said):
-            problems.append(Problem(column, "is neither yes nor no", "write yes, no, or nothing"))
-    try:
-        read = CustomerRow.model_validate({**cells, "consents": consents})
-    except ValidationError as error:
-        raise ContractBroken(problems_of(error, CustomerRow) + problems) from None
-    if problems:
-        raise ContractBroken(problems)
-    return read
+def consents_of(row: Mapping[str, Any]) -> dict[tuple[Purpose, Capability], bool]:
+    """What a row that was read says of consents."""
+    return {about: row[column] for column, about in CONSENTS.items() if row[column] is not None}

@@ -7,7 +7,8 @@ description would not do, a fix; `data_contracts.explain` makes `Problem`s of th
 import re
 import unicodedata
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from typing import Annotated, Any, TypeVar
 
@@ -15,6 +16,7 @@ from email_validator import EmailNotValidError, validate_email
 from pydantic import PlainValidator
 from pydantic_core import PydanticCustomError
 
+from domain.currencies import decimals_of
 from domain.hours import UnknownZone, zone
 from domain.words import did_you_mean, one_of
 
@@ -120,6 +122,92 @@ def read_language(value: object) -> str:
     return text.replace("_", "-")
 
 
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+EARLIEST_DAY, LATEST_DAY = date(1970, 1, 1), date(2100, 12, 31)
+"""What lies outside is a slip of the pen, or a spreadsheet's way to say "never"."""
+
+
+def read_day(value: object) -> date:
+    """A calendar day as YYYY-MM-DD, from 1970 to 2100."""
+    text = read_line(value)
+    if not _DAY.fullmatch(text):
+        raise refusal("is not a date")
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        raise refusal("is not on the calendar") from None
+    if not EARLIEST_DAY <= day <= LATEST_DAY:
+        raise refusal(f"lies outside {EARLIEST_DAY.year} to {LATEST_DAY.year}")
+    return day
+
+
+_DECIMAL = re.compile(r"-?\d{1,12}(?:\.\d{1,12})?", re.ASCII)
+_LIKE_A_DECIMAL = re.compile(r"-?[\d., \u00a0\u202f']+", re.ASCII)
+
+
+def written_out(number: float) -> str:
+    """A number of JSON as plain digits."""
+    return format(Decimal(str(number)), "f")
+
+
+def read_decimal(value: object) -> Decimal:
+    """A plain decimal: digits and a point. JSON may give it as a number."""
+    text = read_line(written_out(value) if isinstance(value, int | float) and not isinstance(value, bool) else value)
+    if _DECIMAL.fullmatch(text):
+        return Decimal(text)
+    if _LIKE_A_DECIMAL.fullmatch(text):
+        raise refusal("is not a plain number", "write it with a point and without separators, as 1234.50")
+    raise refusal("is not a number")
+
+
+def read_quantity(value: object) -> float:
+    """How many: more than nothing, up to a million."""
+    number = read_decimal(value)
+    if not 0 < number <= LARGEST_QUANTITY:
+        raise refusal(f"is not more than 0 and at most {LARGEST_QUANTITY}")
+    return float(number)
+
+
+LARGEST_QUANTITY = 1_000_000
+
+
+def minor_units(amount: Decimal, currency: str) -> int:
+    """An amount in major units as minor ones; raises where the currency has not so many decimals."""
+    try:
+        minor = amount.scaleb(decimals_of(currency))
+    except InvalidOperation:  # pragma: no cover - twelve digits fit
+        raise refusal("is too long a number") from None
+    if minor != minor.to_integral_value():
+        decimals = decimals_of(currency)
+        words = f"at most {decimals} decimals" if decimals else "no decimals"
+        raise refusal(f"has more decimals than {currency}", f"write it with {words}")
+    return int(minor)
+
+
+_CURRENCY = re.compile(r"[A-Z]{3}")
+
+
+def read_currency(value: object) -> str:
+    """A currency's code by its shape (ISO 4217); whether we take it, the policy says."""
+    text = read_line(value)
+    if not _CURRENCY.fullmatch(text):
+        raise refusal("is not a currency's code of three capital letters")
+    return text
+
+
+_ANSWERS = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
+
+
+def read_answer(value: object) -> bool:
+    """Yes or no, in one of the ways spreadsheets write them."""
+    if isinstance(value, bool):
+        return value
+    said = _ANSWERS.get(read_line(str(value) if isinstance(value, int) else value).lower())
+    if said is None:
+        raise refusal("is neither yes nor no", "write yes or no")
+    return said
+
+
 def word_reader(words: type[Word]) -> Callable[[object], Word]:
     """A reader of one of a fixed set of words, written exactly; the nearest one is suggested."""
 
@@ -145,3 +233,9 @@ OptionalEmail = Annotated[str | None, _optional(read_email)]
 OptionalPhone = Annotated[str | None, _optional(read_phone)]
 OptionalTimeZone = Annotated[str | None, _optional(read_time_zone)]
 OptionalLanguage = Annotated[str | None, _optional(read_language)]
+Day = Annotated[date, PlainValidator(read_day, json_schema_input_type=date)]
+OptionalDay = Annotated[date | None, _optional(read_day)]
+Quantity = Annotated[float, PlainValidator(read_quantity, json_schema_input_type=float)]
+Currency = Annotated[str, PlainValidator(read_currency, json_schema_input_type=str)]
+OptionalCurrency = Annotated[str | None, _optional(read_currency)]
+OptionalAnswer = Annotated[bool | None, _optional(read_answer)]

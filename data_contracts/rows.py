@@ -26,6 +26,12 @@ class Columns:
 
     required: tuple[str, ...]
     optional: tuple[str, ...]
+    family: str = ""
+    """What the names of some columns begin with; a name that begins so and is not one of them is never let be."""
+
+    def is_stray(self, name: str) -> bool:
+        """True for a name of the family that none of its columns has."""
+        return bool(self.family) and name.startswith(self.family) and name not in self.optional
 
     def check(self, header: Iterable[str]) -> list[Problem]:
         """Every problem of a header: columns that are missing, misspelt, or there twice."""
@@ -42,12 +48,22 @@ class Columns:
             for name, meant in unknown.items()
             if meant
         ]
+        stray = [
+            Problem(name, "no such column", "correct its name, or take it out")
+            for name, meant in unknown.items()
+            if not meant and self.is_stray(name)
+        ]
         twice = [
             Problem(name, "this column is there twice", "keep one of them")
             for name, times in Counter(names).items()
             if times > 1
         ]
-        return missing + misspelt + twice
+        return missing + misspelt + stray + twice
+
+
+def is_formula(cell: str) -> bool:
+    """True for what a spreadsheet would compute; a phone number or a negative amount is none."""
+    return _FORMULA.match(cell) is not None
 
 
 def as_cells(row: Mapping[Any, object]) -> dict[str, object]:
@@ -58,7 +74,7 @@ def as_cells(row: Mapping[Any, object]) -> dict[str, object]:
     formulas = [
         Problem(str(column), "looks like a spreadsheet formula", "export the value, not the formula")
         for column, cell in row.items()
-        if isinstance(cell, str) and _FORMULA.match(cell)
+        if isinstance(cell, str) and is_formula(cell)
     ]
     if formulas:
         raise ContractBroken(formulas)

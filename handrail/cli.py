@@ -15,6 +15,7 @@ from handrail.commands import (
     database,
     demo,
     doctor,
+    gates,
     imports,
     operators,
     prefect,
@@ -45,6 +46,7 @@ app.add_typer(actions.app, name="actions")
 app.add_typer(cases.app, name="cases")
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(imports.app, name="import")
+app.add_typer(gates.app, name="gates")
 app.add_typer(database.app, name="db")
 app.add_typer(operators.app, name="operators")
 app.add_typer(prefect.app, name="prefect")

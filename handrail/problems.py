@@ -8,6 +8,7 @@ from data_contracts.policy import PolicyProblem
 from handrail.failures import CommandFailed
 from integrations.errors import ConfigurationError, IntegrationError
 from services.case_words import UnknownCase
+from services.gates import CannotApprove
 from services.import_files import UnreadableFile
 from services.quarantine import CannotDecide
 from services.settings import wrong_settings
@@ -24,6 +25,7 @@ _SPEAK_FOR_THEMSELVES = (
     UnknownCase,
     UnreadableFile,
     CannotDecide,
+    CannotApprove,
 )
 
 

@@ -17,7 +17,7 @@ LONGEST_ROW = 2 * 1024 * 1024
 _LONGEST_KEPT = 16 * 1024 * 1024
 """Bytes of one line that are held at all, so that memory stays bounded whatever the file is."""
 
-_CSV, _JSON_LINES = (".csv",), (".jsonl", ".ndjson")
+CSV, JSON_LINES = (".csv",), (".jsonl", ".ndjson")
 _SEPARATORS = ",;\t"
 """Spreadsheets write ; where the comma is the decimal sign."""
 
@@ -54,22 +54,23 @@ def read_rows(path: Path, file: BinaryIO, check_header: CheckHeader) -> Iterator
 
     Raises UnreadableFile for an unknown kind of file and for a CSV whose header will not do.
     """
-    if path.suffix.lower() in _CSV:
-        return _csv_rows(path, _Lines(file), check_header)
-    if path.suffix.lower() in _JSON_LINES:
-        return _json_rows(_Lines(file))
-    endings = [*_CSV, *_JSON_LINES]
+    if path.suffix.lower() in CSV:
+        return _csv_rows(path, Lines(file), check_header)
+    if path.suffix.lower() in JSON_LINES:
+        return _json_rows(Lines(file))
+    endings = [*CSV, *JSON_LINES]
     hint = did_you_mean(path.suffix, endings) if path.suffix else ""
     raise UnreadableFile(f'{path}: the name ends in "{path.suffix}"{hint}: give a file ending in {one_of(endings)}')
 
 
-class _Lines:
+class Lines:
     """Physical lines with their numbers; some may be given back."""
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: BinaryIO, number: int = 0) -> None:
+        """`number`: of the last line before these."""
         self._file = file
         self._back: deque[tuple[int, bytes]] = deque()
-        self._number = 0
+        self.number = number
 
     def next(self) -> tuple[int, bytes] | None:
         if self._back:
@@ -80,8 +81,8 @@ class _Lines:
         rest = line
         while not rest.endswith(b"\n") and (rest := self._file.readline(_LONGEST_KEPT)):
             pass  # past what is kept
-        self._number += 1
-        return self._number, line
+        self.number += 1
+        return self.number, line
 
     def give_back(self, lines: Sequence[tuple[int, bytes]]) -> None:
         self._back.extendleft(reversed(lines))
@@ -92,7 +93,7 @@ def read_row(raw: bytes, layout: Layout | None) -> Row:
     return _json_row(1, raw) if layout is None else _parsed(1, raw, layout)
 
 
-def _json_rows(lines: _Lines) -> Iterator[Row]:
+def _json_rows(lines: Lines) -> Iterator[Row]:
     while (found := lines.next()) is not None:
         number, raw = found
         if raw.strip():
@@ -114,16 +115,15 @@ def _json_row(number: int, raw: bytes) -> Row:
     return Row(number, raw, problems=[Problem("", "not an object", "write one JSON object a line")])
 
 
-def _csv_rows(path: Path, lines: _Lines, check_header: CheckHeader) -> Iterator[Row]:
-    csv.field_size_limit(LONGEST_ROW)
-    layout = _header(path, lines, check_header)
+def _csv_rows(path: Path, lines: Lines, check_header: CheckHeader) -> Iterator[Row]:
+    layout = read_header(path, lines, check_header)
     while (first := lines.next()) is not None:
         if not first[1].strip():
             continue
-        yield _csv_row(first, lines, layout)
+        yield csv_row(first, lines, layout)
 
 
-def _header(path: Path, lines: _Lines, check_header: CheckHeader) -> Layout:
+def read_header(path: Path, lines: Lines, check_header: CheckHeader) -> Layout:
     first = lines.next()
     if first is None:
         raise UnreadableFile(f"{path}: the file is empty: its first line must name the columns")
@@ -141,7 +141,7 @@ def _header(path: Path, lines: _Lines, check_header: CheckHeader) -> Layout:
     return Layout(header, separator)
 
 
-def _csv_row(first: tuple[int, bytes], lines: _Lines, layout: Layout) -> Row:
+def csv_row(first: tuple[int, bytes], lines: Lines, layout: Layout) -> Row:
     """The row that begins with this line; it goes on over further lines while a quote is open."""
     number, raw = first
     row = _parsed(number, raw, layout)
@@ -157,6 +157,7 @@ def _parsed(number: int, raw: bytes, layout: Layout) -> Row:
 
     if len(raw) > LONGEST_ROW:
         return bad(_too_long(len(raw)))
+    csv.field_size_limit(LONGEST_ROW)
     try:
         [cells] = csv.reader([raw.decode("utf-8").rstrip("\r\n")], delimiter=layout.separator, strict=True)
     except UnicodeDecodeError as error:
@@ -172,7 +173,7 @@ def _parsed(number: int, raw: bytes, layout: Layout) -> Row:
     return Row(number, raw, cells=found, layout=layout)
 
 
-def _until_closed(raw: bytes, lines: _Lines) -> bytes | None:
+def _until_closed(raw: bytes, lines: Lines) -> bytes | None:
     """Further lines until quotes are even. None, and nothing taken, when that does not come within a row's length:
     a stray quote would swallow the file, and only its own line is bad."""
     taken: list[tuple[int, bytes]] = []

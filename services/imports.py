@@ -1,7 +1,10 @@
-"""Imports: files of customers and of survey answers, row by row; bad rows wait in quarantine, good rows go on."""
+"""Imports of survey answers, row by row; bad rows wait in quarantine, good rows go on.
+
+Files of customers, entitlements and purchases are batches: they pass a gate (`services.importing`).
+"""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -11,14 +14,12 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from data_contracts import customers as customer_contract
 from data_contracts import surveys as survey_contract
 from data_contracts.fields import is_blank, read_line
 from data_contracts.problems import ContractBroken, Problem
 from domain.actions import Capability
 from domain.policy import Policy
 from services.import_files import CheckHeader, Layout, Row, read_rows
-from services.imported_customers import take_customer
 from services.intake import NO_CUSTOMER
 from services.surveys import Given, UnknownCustomer, accept_answer, judge_answer
 from store import inbox
@@ -27,18 +28,14 @@ from store.database import Database
 SOURCE = "import"
 """What imported rows came from, in the ledger and in quarantine; an answer may name its survey tool instead."""
 
+SURVEYS = "surveys"
+"""What quarantine calls the contract of a row of answers."""
+
 _HOLD_SECONDS = 0.02
 """How long a transaction takes in further rows. The urgent path waits for it on SQLite."""
 
-_SHOWN = 20
+SHOWN = 20
 """Bad rows that a report lists; all of them are in quarantine."""
-
-
-class Contract(StrEnum):
-    """What a file's rows are."""
-
-    SURVEYS = "surveys"
-    CUSTOMERS = "customers"
 
 
 class Fate(StrEnum):
@@ -59,11 +56,16 @@ class ImportReport:
     bad: list[dict[str, Any]] = field(default_factory=list)
     """The first bad rows: line and problems."""
 
+    def show(self, line: int, problems: Sequence[Problem]) -> None:
+        """One more bad row, unless enough are listed."""
+        if len(self.bad) < SHOWN:
+            self.bad.append({"line": line, "problems": [problem.as_json() for problem in problems]})
+
     def count(self, fate: Fate, row: Row, problems: list[Problem]) -> None:
         """One more row."""
         setattr(self, fate, getattr(self, fate) + 1)
-        if problems and len(self.bad) < _SHOWN:
-            self.bad.append({"line": row.line, "problems": [problem.as_json() for problem in problems]})
+        if problems:
+            self.show(row.line, problems)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,26 +84,14 @@ Take = Callable[[Connection, Cells, datetime, str], Taken]
 anything."""
 
 
-def take_of(contract: Contract, policy: Policy) -> Take:
-    """How a row of this contract is taken: when its file is imported, and when it comes from quarantine."""
-    return _take_customer if contract is Contract.CUSTOMERS else partial(_take_survey, policy)
-
-
-def _take_survey(policy: Policy, connection: Connection, cells: Cells, now: datetime, run: str) -> Taken:
+def take_survey(policy: Policy, connection: Connection, cells: Cells, now: datetime, run: str) -> Taken:
+    """Take one answer: when its file is imported, and when it comes from quarantine."""
     row = survey_contract.survey_row(cells, now=now)
     answer = row.as_answer(_source(cells), now)
     given = Given(judge_answer(answer, policy), row.customer.as_customer(), is_import=True)
     accepted = accept_answer(connection, given, policy, run=run, now=now)
     fate = Fate.ACCEPTED if accepted.is_new else Fate.KNOWN
     return Taken(fate, f"survey/{answer.source}/{answer.response_id}", accepted.outcome, accepted.urgent)
-
-
-def _take_customer(connection: Connection, cells: Cells, now: datetime, _run: str) -> Taken:
-    row = customer_contract.customer_row(cells)
-    said = {str(name) for name, cell in cells.items() if not is_blank(cell)}
-    if take_customer(connection, row, said, now=now):
-        return Taken(Fate.ACCEPTED, row.ref, "written down")
-    return Taken(Fate.KNOWN, row.ref, "known already")
 
 
 def import_surveys(
@@ -120,20 +110,8 @@ def import_surveys(
     def check(header: Any) -> list[Problem]:
         return survey_contract.check_header([name for name in header if name != "source"])
 
-    file = _File(path, Contract.SURVEYS, check, take_of(Contract.SURVEYS, policy), clock)
+    file = _File(path, check, partial(take_survey, policy), clock)
     return _import(database, file, progress)
-
-
-def import_customers(
-    database: Database,
-    path: Path,
-    *,
-    clock: Callable[[], datetime],
-    progress: Callable[[int], None] = lambda _: None,
-) -> ImportReport:
-    """Import customers from CSV or JSON lines; the same file again changes nothing. Raises as `import_surveys`."""
-    check = customer_contract.check_header
-    return _import(database, _File(path, Contract.CUSTOMERS, check, _take_customer, clock), progress)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +119,6 @@ class _File:
     """A file that is imported."""
 
     path: Path
-    contract: Contract
     check_header: CheckHeader
     take: Take
     clock: Callable[[], datetime]
@@ -193,20 +170,20 @@ def _take_row(connection: Connection, file: _File, row: Row, report: ImportRepor
 def _quarantine(connection: Connection, file: _File, row: Row, problems: list[Problem], now: datetime) -> None:
     """Keep a bad row, once: it is known by its file, line and content."""
     words, origin = [problem.as_json() for problem in problems], f"{file.path.name}:{row.line}"
-    layout = as_layout(file.contract, row)
+    layout = as_layout(row)
     inbox.refuse_once(connection, SOURCE, origin, row.raw, words, now=now, layout=layout)
 
 
-def as_layout(contract: Contract, row: Row) -> dict[str, Any]:
+def as_layout(row: Row) -> dict[str, Any]:
     """What must be kept beside a row so that it can be read by itself."""
     csv = row.layout and {"columns": list(row.layout.columns), "separator": row.layout.separator}
-    return {"contract": contract.value, "csv": csv}
+    return {"contract": SURVEYS, "csv": csv}
 
 
-def from_layout(kept: Mapping[str, Any]) -> tuple[Contract, Layout | None]:
+def from_layout(kept: Mapping[str, Any]) -> Layout | None:
     """The same, read back."""
     csv = kept["csv"]
-    return Contract(kept["contract"]), csv and Layout(tuple(csv["columns"]), csv["separator"])
+    return csv and Layout(tuple(csv["columns"]), csv["separator"])
 
 
 def _source(cells: Mapping[str | None, object]) -> str:

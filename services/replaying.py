@@ -12,8 +12,9 @@ from data_contracts.problems import ContractBroken, NotStrictJson, Problem
 from domain.actions import Capability
 from integrations.ports import Announced, Noted, SurveyIntake
 from services.import_files import read_row
-from services.imports import Fate, Taken, from_layout, take_of
+from services.imports import SURVEYS, Fate, Taken, from_layout, take_survey
 from services.intake import NO_CUSTOMER
+from services.replaying_rows import batch_row
 from services.surveys import Given, UnknownCustomer, accept_answer, judge_answer
 from services.triage import INBOX, accept_message, read_message
 from services.wiring import Handrail
@@ -69,14 +70,14 @@ def taking_of(handrail: Handrail, row: Row[Any], body: bytes, now: datetime) -> 
             return _message(handrail, row.source.removeprefix(INBOX), body, now, run), ()
         if row.layout is None:
             return _webhook(handrail, row, body, now, run), ()
-        contract, layout = from_layout(row.layout)
-        read = read_row(body, layout)
+        read = read_row(body, from_layout(row.layout))
     except (ContractBroken, NotStrictJson) as broken:
         return None, broken.problems
     if (cells := read.cells) is None:
         return None, read.problems
-    take = take_of(contract, handrail.policy)
-    return lambda connection: take(connection, cells, now, run), ()
+    if row.layout["contract"] == SURVEYS:
+        return lambda connection: take_survey(handrail.policy, connection, cells, now, run), ()
+    return batch_row(handrail.policy, row, body, cells, now), ()
 
 
 def _webhook(handrail: Handrail, row: Row[Any], body: bytes, now: datetime, run: str) -> Taking:

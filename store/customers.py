@@ -13,8 +13,9 @@ from domain.hours import ContactWindow
 from store.canonical import address_hash
 from store.ledger.rows import consents, customers, suppressions
 from store.once import insert_once
+from store.types import among
 
-_BOUND = ("name", "email", "phone", "language", "time_zone", "tier", "preferred_channel", "dedicated_agent")
+BOUND = ("name", "email", "phone", "language", "time_zone", "tier", "preferred_channel", "dedicated_agent")
 """Columns messages are planned on: a change raises `version` and so re-plans what waits."""
 
 
@@ -45,6 +46,7 @@ _LOCKED = (
     .with_for_update()
 )
 _CREATE = insert_once(customers, "ref").returning(customers.c.id, customers.c.ref)
+_IDS = select(customers.c.id, customers.c.ref, customers.c.time_zone).where(among(customers.c.ref, "refs"))
 _SILENCE = (
     update(customers)
     .where(customers.c.id == bindparam("row_id"), customers.c.tact_lock.is_(None))
@@ -92,6 +94,19 @@ def all_locked(connection: Connection, refs: Sequence[str]) -> dict[str, tuple[i
     return {row.ref: (row.id, as_customer(row)) for row in connection.execute(_LOCKED, {"refs": list(refs)})}
 
 
+def ids_and_zones(connection: Connection, refs: Sequence[str]) -> list[tuple[int, str, str | None]]:
+    """Id, ref and time zone of those customers among `refs` that we know."""
+    found: list[tuple[int, str, str | None]] = []
+    for start in range(0, len(refs), _REFS):
+        page = connection.execute(_IDS, {"refs": list(refs[start : start + _REFS])})
+        found += [(row[0], row[1], row[2]) for row in page]
+    return found
+
+
+_REFS = 10_000
+"""Refs that one statement asks for."""
+
+
 def create(connection: Connection, customer: Customer, *, now: datetime) -> int:
     """Insert a customer; the id. Somebody else may insert the same ref meanwhile: theirs stays, its id is returned."""
     made = create_all(connection, [customer], now=now).get(customer.ref)
@@ -115,7 +130,7 @@ def save(connection: Connection, customer_id: int, before: Customer, after: Cust
     changed = {column: value for column, value in new.items() if old[column] != value}
     if not changed:
         return False
-    if any(column in _BOUND for column in changed):
+    if any(column in BOUND for column in changed):
         changed["version"] = customers.c.version + 1
     connection.execute(update(customers).where(customers.c.id == customer_id).values(**changed, updated_at=now))
     return True

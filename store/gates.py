@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Table, insert, select
+from sqlalchemy import Connection, Row, Table, insert, select, update
 
 from domain.gates import DataSet, GateVerdict
 from store.once import insert_once
@@ -14,6 +14,12 @@ gates: Table = metadata.tables["gates"]
 
 _EVENTS = insert_once(gates, "data_set", "feed", "batch", where="is_events").returning(gates.c.id)
 _ACCEPTED = gates.c.verdict != GateVerdict.HALT
+
+REPLAYED = "quarantine/"
+"""What the origin of the gate of a replayed row begins with: a person's decision, and no batch of its feed."""
+
+_LARGEST_ID = 2**63 - 1
+"""Beyond it no database has one, nor can be asked for it."""
 
 
 def record(
@@ -87,11 +93,45 @@ def event_gate(connection: Connection, data_set: DataSet, source: str, *, now: d
 def latest_passed(
     connection: Connection, data_set: DataSet, feed: str, *, limit: int = 1, is_events: bool = False
 ) -> list[Row[Any]]:
-    """A feed's last batches (or days of events) that were let through, the newest first."""
+    """A feed's last batches (or days of events) that were let through, the newest first; replayed rows do not count."""
     wanted = (
         select(gates)
         .where(gates.c.data_set == data_set.value, gates.c.feed == feed, gates.c.is_events == is_events, _ACCEPTED)
+        .where(gates.c.origin.not_like(f"{REPLAYED}%"))
         .order_by(gates.c.decided_at.desc(), gates.c.id.desc())
         .limit(limit)
     )
     return list(connection.execute(wanted))
+
+
+def of_bytes(connection: Connection, data_set: DataSet, feed: str, batch: str) -> list[Row[Any]]:
+    """The verdicts on exactly these bytes in this feed, the newest first."""
+    wanted = (
+        select(gates)
+        .where(gates.c.data_set == data_set.value, gates.c.feed == feed, gates.c.batch == batch)
+        .order_by(gates.c.id.desc())
+    )
+    return list(connection.execute(wanted))
+
+
+def listed(connection: Connection, *, data_set: DataSet | None = None, feed: str = "", limit: int) -> list[Row[Any]]:
+    """Gates, the newest first."""
+    wanted = select(gates).order_by(gates.c.id.desc()).limit(limit)
+    if data_set is not None:
+        wanted = wanted.where(gates.c.data_set == data_set.value)
+    if feed:
+        wanted = wanted.where(gates.c.feed == feed)
+    return list(connection.execute(wanted))
+
+
+def find(connection: Connection, gate_id: int, *, lock: bool = False) -> Row[Any] | None:
+    """One gate; locked, nobody else decides about it until the transaction ends."""
+    if gate_id > _LARGEST_ID:
+        return None
+    wanted = select(gates).where(gates.c.id == gate_id)
+    return connection.execute(wanted.with_for_update() if lock else wanted).first()
+
+
+def approve(connection: Connection, gate_id: int, *, by: str, reason: str) -> None:
+    """Let exactly these halted bytes through when they come again."""
+    connection.execute(update(gates).where(gates.c.id == gate_id).values(approved_by=by, approved_reason=reason))

@@ -109,6 +109,7 @@ POLICY = Policy(
                 volume_at_least=0.7,
                 volume_at_most=1.5,
                 broken_at_most=0.05,
+                shares_fall_at_most=0.2,
                 newest_within_days=None,
                 stale_after_hours=48,
             ),

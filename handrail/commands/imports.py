@@ -1,11 +1,11 @@
-"""`handrail import`: files of customers and of survey answers."""
+"""`handrail import`: files of customers, entitlements, purchases and survey answers."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,14 +14,21 @@ from handrail.speech import AsJson, console, say, say_json, warn
 if TYPE_CHECKING:
     from services.imports import ImportReport
 
-app = typer.Typer(help="Import files: CSV with a header, or JSON lines.", no_args_is_help=True)
+app = typer.Typer(help="Import files: CSV with a header, JSON lines, Parquet.", no_args_is_help=True)
 
 File = Annotated[Path, typer.Argument(help="A .csv, .jsonl or .ndjson file in UTF-8.")]
+BatchFile = Annotated[Path, typer.Argument(help="A .csv, .jsonl or .ndjson file in UTF-8, or a .parquet file.")]
+Feed = Annotated[
+    str,
+    typer.Option(
+        help="What comes again and again under this name is compared.", show_default="the file's name, without dates"
+    ),
+]
 
 
 @app.callback()
 def imports() -> None:
-    """Import files: CSV with a header, or JSON lines. Bad rows wait in quarantine; the same file twice is once."""
+    """Import files. Bad rows wait in quarantine; the same file twice is once; what a gate halts changes nothing."""
 
 
 @app.command()
@@ -40,14 +47,48 @@ def surveys(file: File, as_json: AsJson = False) -> None:
 
 
 @app.command()
-def customers(file: File, as_json: AsJson = False) -> None:
+def customers(file: BatchFile, feed: Feed = "", as_json: AsJson = False) -> None:
     """Customers: ref and what is known of them; what the file says wins, an empty cell says nothing."""
-    from handrail.opening import the_database
-    from services.imports import import_customers
+    _import_batch("customers", file, feed, as_json=as_json)
 
+
+@app.command()
+def entitlements(file: BatchFile, feed: Feed = "", as_json: AsJson = False) -> None:
+    """What ends: ref, customer_ref, kind, product, ends_on; optional columns say more."""
+    _import_batch("entitlements", file, feed, as_json=as_json)
+
+
+@app.command()
+def purchases(file: BatchFile, feed: Feed = "", as_json: AsJson = False) -> None:
+    """What customers bought: ref, customer_ref, product, bought_on, quantity, amount, currency."""
+    _import_batch("purchases", file, feed, as_json=as_json)
+
+
+def _import_batch(data_set: str, file: Path, feed: str, *, as_json: bool) -> None:
+    from data_contracts.policy import load_policy
+    from domain.gates import DataSet
+    from handrail.opening import the_database
+    from services.importing import Source, import_batch
+    from services.settings import load_settings
+
+    settings, _ = load_settings()
+    policy = load_policy(settings.policy.read_text(encoding="utf-8"), str(settings.policy))
     with the_database() as database, _progress(file, as_json=as_json) as progress:
-        report = import_customers(database, file, clock=_now, progress=progress)
-    _say_report(file, report, as_json=as_json)
+        report = import_batch(
+            database, policy, Source(file, DataSet(data_set), feed.strip()), clock=_now, progress=progress
+        )
+    _say_report(file, report, as_json=as_json, gate=report.gate)
+    said = report.in_words()
+    if not as_json and said:
+        warn(f"gate {report.gate['id']}: {report.gate['verdict']}\n{said}")
+    if report.is_halted:
+        if not as_json:
+            warn(_HALTED.format(id=report.gate["id"]))
+        raise typer.Exit(1)
+
+
+_HALTED = """nothing was changed, and the file is where it was. If it is right as it is, say so, and import it again:
+  handrail gates approve {id} --by NAME --reason …"""
 
 
 def _now() -> datetime:
@@ -67,10 +108,10 @@ def _progress(file: Path, *, as_json: bool) -> Iterator[Callable[[int], None]]:
         yield lambda read: progress.update(task, completed=read)
 
 
-def _say_report(file: Path, report: "ImportReport", *, as_json: bool) -> None:
+def _say_report(file: Path, report: "ImportReport", *, as_json: bool, gate: Mapping[str, Any] | None = None) -> None:
     if as_json:
         counts = {"accepted": report.accepted, "known": report.known, "quarantined": report.quarantined}
-        say_json({"file": str(file), **counts, "bad": report.bad})
+        say_json({"file": str(file), **counts, "bad": report.bad, **({} if gate is None else {"gate": gate})})
         return
     for bad in report.bad:
         problems = "; ".join(": ".join(filter(None, problem.values())) for problem in bad["problems"])

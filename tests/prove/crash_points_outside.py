@@ -13,9 +13,10 @@ from typing import Any
 import httpx
 from crash_points_scenario import AGAIN, ANSWERS, CHANGED, MOVES, NOON, SOURCE, Webhook, plan_everything
 
+from domain.gates import DataSet
 from handrail.signing import signature_headers
 from services.controls import set_stopped
-from services.imports import import_customers
+from services.importing import Source, import_batch
 from services.wiring import Handrail
 
 SECRET = "whsec_" + base64.b64encode(bytes(range(32))).decode()
@@ -87,7 +88,10 @@ class Outside:
         """A file of customers says something new of C-9."""
         file = self.world.diary.with_name("customers.jsonl")
         file.write_text(json.dumps(CHANGED) + "\n")
-        report = await asyncio.to_thread(import_customers, self.handrail.database, file, clock=self.world.now)
+        source = Source(file, DataSet.CUSTOMERS)
+        report = await asyncio.to_thread(
+            import_batch, self.handrail.database, self.handrail.policy, source, clock=self.world.now
+        )
         assert not report.quarantined, report.bad
 
     async def switch(self, *, stopped: bool) -> None:

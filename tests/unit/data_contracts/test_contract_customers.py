@@ -4,7 +4,7 @@ from datetime import time
 
 import pytest
 
-from data_contracts.customers import check_header, customer_row
+from data_contracts.customers import CONTRACT, as_customer, consents_of
 from data_contracts.problems import ContractBroken, Problem
 from domain.actions import Capability
 from domain.customers import Customer, Purpose, Tier
@@ -30,13 +30,13 @@ CELLS = {
 
 def problems(**changes: object) -> list[Problem]:
     with pytest.raises(ContractBroken) as caught:
-        customer_row({**CELLS, **changes})
+        CONTRACT.read({**CELLS, **changes})
     return caught.value.problems
 
 
 def test_full_row() -> None:
-    row = customer_row(CELLS)
-    assert row.as_customer() == Customer(
+    row = CONTRACT.read(CELLS)
+    assert as_customer(row) == Customer(
         "C-1",
         "Anna Żak",
         "anna@example.com",
@@ -48,7 +48,7 @@ def test_full_row() -> None:
         ContactWindow(time(9), time(17, 30)),
         "Ola",
     )
-    assert row.consents == {
+    assert consents_of(row) == {
         (Purpose.ONBOARDING, Capability.MAIL): True,
         (Purpose.REMINDERS, Capability.SMS): False,
     }
@@ -56,13 +56,13 @@ def test_full_row() -> None:
 
 def test_row_with_nothing_but_a_ref() -> None:
     for row in ({"ref": "C-1"}, {**dict.fromkeys(CELLS, ""), "ref": "C-1"}, {**dict.fromkeys(CELLS), "ref": "C-1"}):
-        assert customer_row(row).as_customer() == Customer("C-1")
-        assert customer_row(row).consents == {}
+        assert as_customer(CONTRACT.read(row)) == Customer("C-1")
+        assert consents_of(CONTRACT.read(row)) == {}
 
 
 def test_consent_may_be_a_truth_value_in_jsonl() -> None:
-    row = customer_row({"ref": "C-1", "consent_onboarding_mail": True, "consent_onboarding_sms": False})
-    assert row.consents == {
+    row = CONTRACT.read({"ref": "C-1", "consent_onboarding_mail": True, "consent_onboarding_sms": False})
+    assert consents_of(row) == {
         (Purpose.ONBOARDING, Capability.MAIL): True,
         (Purpose.ONBOARDING, Capability.SMS): False,
     }
@@ -91,7 +91,7 @@ def test_consent_may_be_a_truth_value_in_jsonl() -> None:
 )
 def test_one_mistake_is_named(changes: dict[str, object], path: str, said: str) -> None:
     with pytest.raises(ContractBroken) as caught:
-        customer_row({**CELLS, **changes})
+        CONTRACT.read({**CELLS, **changes})
     [problem] = caught.value.problems
     assert problem.path == path
     assert said in problem.problem
@@ -100,7 +100,7 @@ def test_one_mistake_is_named(changes: dict[str, object], path: str, said: str) 
 
 def test_window_needs_both_ends_even_if_the_column_is_not_there() -> None:
     with pytest.raises(ContractBroken, match="half of a contact window"):
-        customer_row({"ref": "C-1", "window_start": "09:00"})
+        CONTRACT.read({"ref": "C-1", "window_start": "09:00"})
 
 
 def test_all_mistakes_at_once() -> None:
@@ -109,12 +109,13 @@ def test_all_mistakes_at_once() -> None:
 
 
 def test_header() -> None:
-    assert check_header(CELLS) == []
+    assert CONTRACT.columns.check(CELLS) == []
     assert [
-        (problem.path, problem.problem) for problem in check_header(["Ref#", "emial", "consent_onboarding_male"])
+        (problem.path, problem.problem)
+        for problem in CONTRACT.columns.check(["Ref#", "emial", "consent_onboarding_male"])
     ] == [
         ("Ref#", 'no such column (did you mean "ref"?)'),
         ("emial", 'no such column (did you mean "email"?)'),
         ("consent_onboarding_male", 'no such column (did you mean "consent_onboarding_mail"?)'),
     ]
-    assert [problem.path for problem in check_header(["name"])] == ["ref"]
+    assert [problem.path for problem in CONTRACT.columns.check(["name"])] == ["ref"]

@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
+from domain.gates import DataSet
 from services.import_files import LONGEST_ROW, UnreadableFile
-from services.imports import ImportReport, import_customers, import_surveys
+from services.importing import BatchReport, Source, import_batch
+from services.imports import ImportReport, import_surveys
 from services.settings import ROOT
 
 HEADER = "response_id,kind,score,answered_at,customer_ref,customer_email,comment"
@@ -41,9 +43,14 @@ def customers(installation: Any, tmp_path: Path) -> Importing:
     def run(*lines: str) -> ImportReport:
         file = tmp_path / "customers.csv"
         file.write_text("\n".join(lines) + "\n", encoding="utf-8")
-        return import_customers(installation.database, file, clock=installation.clock)
+        return import_file(installation, file, DataSet.CUSTOMERS)
 
     return run
+
+
+def import_file(installation: Any, file: Path, data_set: DataSet) -> BatchReport:
+    """Import a file of a data set through its gate."""
+    return import_batch(installation.database, installation.policy, Source(file, data_set), clock=installation.clock)
 
 
 def counts(report: ImportReport) -> tuple[int, int, int]:
@@ -189,11 +196,7 @@ def test_the_examples_are_good(installation: Any) -> None:
     installation.clock.go(days=300)
     examples = ROOT / "examples"
 
-    assert counts(import_customers(installation.database, examples / "customers.csv", clock=installation.clock)) == (
-        12,
-        0,
-        0,
-    )
+    assert counts(import_file(installation, examples / "customers.csv", DataSet.CUSTOMERS)) == (12, 0, 0)
     surveys = import_surveys(
         installation.database, installation.policy, examples / "surveys.jsonl", clock=installation.clock
     )

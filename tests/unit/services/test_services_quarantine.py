@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
+from domain.gates import DataSet
 from integrations.ports import Announced, Noted
-from services.imports import import_customers, import_surveys
+from services.importing import Source, import_batch
+from services.imports import import_surveys
 from services.quarantine import (
     CannotDecide,
     Who,
@@ -241,7 +243,7 @@ async def test_a_json_line_and_a_customer_are_replayed_too(
     answers = file_of(tmp_path, json.dumps(line) + "\n", "answers.jsonl")
     people = file_of(tmp_path, "ref;tier\nC-2;gold\n", "people.csv")
     import_surveys(handrail.database, handrail.policy, answers, clock=handrail.clock)
-    import_customers(handrail.database, people, clock=handrail.clock)
+    import_batch(handrail.database, handrail.policy, Source(people, DataSet.CUSTOMERS), clock=handrail.clock)
     person, survey = waiting(handrail)
 
     assert repair(handrail, survey, json.dumps({**line, "score": 9}), EWA) == []

@@ -1,0 +1,188 @@
+"""Row contracts: one row by its pydantic model, and a hundred thousand by the same model's readers.
+
+A model is the only place that says what a cell may be. For many rows at once, each distinct value (or combination of
+values, where fields depend on each other) is read once, and refs and other lines of text, of which nearly every one is
+distinct, by a polars expression that means the same. So the two ways cannot drift apart: a row is good for one exactly
+when it is good for the other, and is read to the same values.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import time
+from enum import Enum
+from functools import cached_property
+from typing import Any, get_args
+
+import polars as pl
+from polars.datatypes import DataTypeClass
+from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+
+from data_contracts.explain import problems_of
+from data_contracts.fields import LONGEST_LINE, Line, OptionalLine, written_out
+from data_contracts.problems import ContractBroken, Problem
+from data_contracts.rows import Columns, as_cells, is_formula
+from domain.words import did_you_mean
+
+_BLANKS = "".join(chr(code) for code in range(0x110000) if chr(code).isspace())
+"""What Python's `strip` takes off, which is a little more than polars would by itself."""
+
+_CONTROLS = r"[\p{Cc}\p{Zl}\p{Zp}]"
+
+
+@dataclass(frozen=True)
+class RowContract:
+    """What a row of one data set must be."""
+
+    columns: Columns
+    model: type[BaseModel]
+    types: Mapping[str, DataTypeClass] = field(default_factory=dict)
+    """Of the fields that are not text, once they are read."""
+    together: tuple[tuple[str, ...], ...] = ()
+    """Fields whose check looks at each other, in the model's order."""
+
+    def read(self, cells: Mapping[Any, object]) -> dict[str, Any]:
+        """One row as plain values by field. Raises `ContractBroken` with every problem."""
+        named = as_cells(cells)
+        stray = [
+            Problem(
+                name, f"no such column{did_you_mean(name, self.columns.optional)}", "correct its name, or take it out"
+            )
+            for name in named
+            if self.columns.is_stray(name)
+        ]
+        try:
+            found = self.model.model_validate(named)
+        except ValidationError as error:
+            raise ContractBroken(problems_of(error, self.model) + stray) from None
+        if stray:
+            raise ContractBroken(stray)
+        return {name: _plain(getattr(found, name)) for name in self.model.model_fields}
+
+    def as_texts(self, cells: Mapping[Any, object]) -> dict[str, str | None] | None:
+        """The cells of one row as text, where that says the same; None for a row that must be read by itself."""
+        texts: dict[str, str | None] = {}
+        for name, cell in cells.items():
+            if not isinstance(name, str) or self.columns.is_stray(name):
+                return None
+            if cell is not None and not isinstance(cell, str):
+                kind = self.types.get(name)
+                if isinstance(cell, bool) and kind == pl.Boolean:
+                    cell = "yes" if cell else "no"
+                elif isinstance(cell, int | float) and not isinstance(cell, bool) and kind in _NUMBERS:
+                    cell = written_out(cell)
+                elif name in self.model.model_fields:
+                    return None
+                else:
+                    continue  # of a column that is let be
+            texts[name] = cell
+        return texts
+
+    @property
+    def schema(self) -> dict[str, DataTypeClass]:
+        """The fields once they are read, and their types."""
+        return {name: self.types.get(name, pl.String) for name in self.model.model_fields}
+
+    def read_all(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Many rows of text cells: the fields as `schema` says, and `fits`, false for what breaks the contract.
+
+        A column that is not there counts as empty. What the fields of a row that does not fit hold means nothing.
+        """
+        texts = [name for name in rows.columns if rows.schema[name] == pl.String]
+        present = rows.select(
+            *(name for name in self.model.model_fields if name in texts),
+            _=pl.all_horizontal(pl.lit(True), *(~_is_formula(rows[name]) for name in texts)),
+        )
+        fits = [present["_"]]
+        read: dict[str, pl.Series] = {}
+        for names in self._groups:
+            missing = [name for name in names if name not in present.columns]
+            given = present.with_columns(pl.lit(None, pl.String).alias(name) for name in missing)
+            good, values = self._read_group(names, given.select(names))
+            fits.append(good)
+            read |= values
+        return pl.DataFrame({name: read[name] for name in self.model.model_fields}).with_columns(
+            fits=pl.all_horizontal(fits)
+        )
+
+    @cached_property
+    def _groups(self) -> list[tuple[str, ...]]:
+        grouped = {name for names in self.together for name in names}
+        return [*self.together, *((name,) for name in self.model.model_fields if name not in grouped)]
+
+    def _read_group(self, names: tuple[str, ...], cells: pl.DataFrame) -> tuple[pl.Series, dict[str, pl.Series]]:
+        metadata = self.model.model_fields[names[0]].metadata
+        for lines, is_optional in ((Line, False), (OptionalLine, True)):
+            if metadata == list(get_args(lines)[1:]):
+                read = cells.select(*_line(names[0], is_optional=is_optional))
+                return read["good"], {names[0]: read[names[0]]}
+        return self._read_distinct(names, cells)
+
+    def _read_distinct(self, names: tuple[str, ...], cells: pl.DataFrame) -> tuple[pl.Series, dict[str, pl.Series]]:
+        distinct = cells.unique()
+        part = self._parts[names]
+        good: list[bool] = []
+        values: dict[str, list[Any]] = {name: [] for name in names}
+        for row in distinct.iter_rows():
+            try:
+                # A null is a cell that is not there: JSON may leave a key out.
+                found = part.model_validate({name: cell for name, cell in zip(names, row, strict=True)})
+            except ValidationError:
+                found = None
+            good.append(found is not None)
+            for name in names:
+                values[name].append(None if found is None else _plain(getattr(found, name)))
+        read = distinct.select(pl.col(name).alias(f"cell {name}") for name in names).with_columns(
+            pl.Series("good", good, pl.Boolean),
+            *(pl.Series(name, values[name], self.schema[name]) for name in names),
+        )
+        keys = [f"cell {name}" for name in names]
+        joined = cells.rename(dict(zip(names, keys, strict=True))).join(
+            read, on=keys, how="left", nulls_equal=True, maintain_order="left"
+        )
+        return joined["good"], {name: joined[name] for name in names}
+
+    @cached_property
+    def _parts(self) -> dict[tuple[str, ...], type[BaseModel]]:
+        """The model cut into groups of fields that can be read by themselves."""
+        config = ConfigDict(extra="ignore", validate_default=True)
+        fields = self.model.model_fields
+        return {
+            names: create_model(
+                self.model.__name__,
+                __config__=config,
+                **{name: (fields[name].annotation, fields[name]) for name in names},  # type: ignore[call-overload]
+            )
+            for names in self._groups
+        }
+
+
+_NUMBERS = (pl.Int64, pl.Float64)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Enum):
+        return value.value
+    return f"{value:%H:%M}" if isinstance(value, time) else value
+
+
+def _line(name: str, *, is_optional: bool) -> tuple[pl.Expr, pl.Expr]:
+    """The line and whether it is good: what `fields.read_line` says, of a whole column."""
+    cell = pl.col(name)
+    stripped = cell.str.strip_chars(_BLANKS)
+    is_line = (
+        (cell.str.len_chars() <= LONGEST_LINE) & ~cell.str.contains(_CONTROLS) & ~cell.str.contains("\0", literal=True)
+    ).fill_null(False)
+    is_blank = (stripped == "").fill_null(True)
+    if is_optional:
+        return pl.when(~is_blank).then(stripped).alias(name), (is_blank | is_line).alias("good")
+    return stripped.alias(name), (is_line & ~is_blank).alias("good")
+
+
+def _is_formula(column: pl.Series) -> pl.Series:
+    """What `rows.is_formula` says of a whole column. It is asked only about cells that might be one."""
+    begins = column.str.contains(r"^[\s\x1c-\x1f]*[=@+-]")
+    might = (begins & (column.str.contains("=", literal=True) | column.str.contains(r"[(|]"))).fill_null(False)
+    if not might.any():
+        return might
+    formulas = [cell for cell in column.filter(might).unique() if is_formula(cell)]
+    return column.is_in(formulas).fill_null(False)

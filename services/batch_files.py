@@ -1,0 +1,271 @@
+"""Files of batches: CSV, JSON lines and Parquet as one table of text cells, each row with its line and its bytes.
+
+Where a file is plain (UTF-8, no quotes), as nearly all lines of nearly all exports are, polars takes it apart. What
+is not goes line by line through `services.import_files`, so that a runaway quote, another encoding or a row with a
+cell too many costs its own line only, and is kept byte for byte.
+"""
+
+import hashlib
+import io
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import polars as pl
+from polars.exceptions import PolarsError
+
+from data_contracts.fields import written_out
+from data_contracts.row_contracts import RowContract
+from data_contracts.rows import is_formula
+from domain.words import did_you_mean, one_of
+from services.import_files import (
+    CSV,
+    JSON_LINES,
+    LONGEST_ROW,
+    Layout,
+    Lines,
+    Row,
+    UnreadableFile,
+    csv_row,
+    read_header,
+    read_rows,
+)
+
+PARQUET = (".parquet",)
+
+_BLOCK = 16 * 1024 * 1024
+"""Bytes that are taken apart at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A file's rows. Those in `table` are text cells beside `LINE` and `RAW`; the others are read one by one."""
+
+    origin: str
+    digest: str  # SHA-256 of its bytes
+    table: pl.DataFrame
+    singles: list[Row] = field(default_factory=list)
+    layout: Layout | None = None  # of a CSV
+
+    @property
+    def size(self) -> int:
+        """How many rows there are."""
+        return len(self.table) + len(self.singles)
+
+
+Progress = Callable[[int], None]
+
+
+def read_batch(path: Path, contract: RowContract, progress: Progress = lambda _: None) -> Batch:
+    """The rows of a file, by the ending of its name. `progress` is told the bytes read so far.
+
+    Raises UnreadableFile for an unknown kind of file and for one whose columns will not do, and OSError.
+    """
+    ending = path.suffix.lower()
+    with path.open("rb") as file:
+        hashed = _Hashed(file, progress)
+        if ending in CSV:
+            return _read_csv(path, hashed, contract)
+        if ending in JSON_LINES:
+            return _read_json_lines(path, hashed, contract)
+        if ending in PARQUET:
+            return _read_parquet(path, hashed, contract)
+    endings = [*CSV, *JSON_LINES, *PARQUET]
+    hint = did_you_mean(path.suffix, endings) if path.suffix else ""
+    raise UnreadableFile(f'{path}: the name ends in "{path.suffix}"{hint}: give a file ending in {one_of(endings)}')
+
+
+class _Hashed(io.RawIOBase):
+    """A file whose bytes are hashed as they are read."""
+
+    def __init__(self, file: BinaryIO, progress: Progress) -> None:
+        self._file, self._progress, self._read = file, progress, 0
+        self._hash = hashlib.sha256()
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        data = self._file.read(len(buffer))
+        buffer[: len(data)] = data
+        self._hash.update(data)
+        self._read += len(data)
+        self._progress(self._read)
+        return len(data)
+
+    def buffered(self) -> BinaryIO:
+        """The same, to be read by lines."""
+        return io.BufferedReader(self, _BLOCK)
+
+    @property
+    def digest(self) -> str:
+        return self._hash.hexdigest()
+
+
+def _read_csv(path: Path, hashed: _Hashed, contract: RowContract) -> Batch:
+    file = hashed.buffered()
+    lines = Lines(file)
+    layout = read_header(path, lines, contract.columns.check)
+    tables: list[pl.DataFrame] = []
+    singles: list[Row] = []
+    for number, block in _blocks(lines, file):
+        table, others = _take_apart(block, number, layout)
+        tables.append(table)
+        singles += others
+    table = pl.concat(tables) if tables else _empty(layout.columns)
+    return Batch(path.name, hashed.digest, table, singles, layout)
+
+
+def _blocks(lines: Lines, file: BinaryIO) -> Iterator[tuple[int, bytes]]:
+    """The rest of the file in blocks that end where a row may end, each with the number of its first line."""
+    number = lines.number + 1
+    while block := file.read(_BLOCK):
+        parts = [block, _rest_of_line(file) if not block.endswith(b"\n") else b""]
+        is_open, longest = sum(part.count(b'"') for part in parts) % 2, LONGEST_ROW
+        while is_open and longest > 0 and (more := _rest_of_line(file)):
+            parts.append(more)  # a row that goes on over the end of the block
+            is_open, longest = (is_open + more.count(b'"')) % 2, longest - len(more)
+        block = b"".join(parts)
+        yield number, block
+        number += block.count(b"\n")
+
+
+def _rest_of_line(file: BinaryIO) -> bytes:
+    rest = file.readline(_BLOCK)
+    if rest.endswith(b"\n") or not rest:
+        return rest
+    while (more := file.readline(_BLOCK)) and not more.endswith(b"\n"):
+        pass  # past what is kept
+    return rest + b"\n" if more else rest
+
+
+def _take_apart(block: bytes, number: int, layout: Layout) -> tuple[pl.DataFrame, list[Row]]:
+    """The rows of a block as a table, and those that must be read one by one."""
+    if _is_plain(block):
+        return _table(pl.Series([block.decode()], dtype=pl.String), number, layout)
+    plain: list[tuple[int, str]] = []
+    quoted: list[Row] = []
+    lines = Lines(io.BytesIO(block), number - 1)
+    while (first := lines.next()) is not None:
+        if not first[1].strip():
+            continue
+        if _is_plain(first[1]):
+            plain.append((first[0], first[1].decode()))
+        else:
+            quoted.append(csv_row(first, lines, layout))
+    table, ragged = _split(pl.DataFrame(plain, schema=_KEPT, orient="row"), layout)
+    others, singles = _gather(quoted, layout.columns, lambda cells: None if None in cells else cells)
+    return pl.concat([table, others]).sort(LINE), ragged + singles
+
+
+def _gather(
+    rows: Iterable[Row], columns: Sequence[str], as_texts: Callable[[Mapping[Any, Any]], Mapping[Any, Any] | None]
+) -> tuple[pl.DataFrame, list[Row]]:
+    """Rows that were read one by one as a table, but for those that cannot be."""
+    found: dict[str, list[Any]] = {name: [] for name in (*_KEPT, *columns)}
+    singles: list[Row] = []
+    for row in rows:
+        texts = None if row.cells is None else as_texts(row.cells)
+        if texts is None:
+            singles.append(row)
+            continue
+        found[LINE].append(row.line)
+        found[RAW].append(row.raw.decode())
+        for name in columns:
+            found[name].append(texts.get(name))
+    return pl.DataFrame(found, schema={**_KEPT, **dict.fromkeys(columns, pl.String)}), singles
+
+
+def _is_plain(block: bytes) -> bool:
+    if b'"' in block or block.count(b"\r") != block.count(b"\r\n"):
+        return False
+    try:
+        block.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+LINE, RAW = " line", " raw"
+"""Beside the cells of a row: its number and its bytes as text. No column is called so: their names are stripped."""
+
+_KEPT = {LINE: pl.Int64, RAW: pl.String}
+
+
+def _table(text: pl.Series, number: int, layout: Layout) -> tuple[pl.DataFrame, list[Row]]:
+    lines = text.str.split("\n").explode()
+    numbered = pl.DataFrame({RAW: lines}).with_row_index(LINE, number).cast({LINE: pl.Int64})
+    # What follows the last line's end is no line, unless the file ends without one.
+    ends = pl.when(pl.col(LINE) < number + len(lines) - 1).then(pl.lit("\n")).otherwise(pl.lit(""))
+    whole = numbered.select(LINE, pl.concat_str(RAW, ends).alias(RAW))
+    return _split(whole.filter(pl.col(RAW).str.strip_chars(" \t\r\n\x0b\x0c") != ""), layout)
+
+
+def _split(lines: pl.DataFrame, layout: Layout) -> tuple[pl.DataFrame, list[Row]]:
+    """Lines without quotes into their cells; one with another number of cells, or too long, is read by itself."""
+    width = len(layout.columns)
+    fits = (lines[RAW].str.count_matches(layout.separator, literal=True) == width - 1) & (
+        lines[RAW].str.len_bytes() <= LONGEST_ROW
+    )
+    others = [
+        csv_row((line, raw.encode()), Lines(io.BytesIO()), layout)
+        for line, raw in lines.filter(~fits).iter_rows()
+    ]  # fmt: skip
+    good = lines.filter(fits)
+    cells = good[RAW].str.strip_chars_end("\r\n").str.split_exact(layout.separator, width - 1)
+    table = cells.struct.rename_fields(list(layout.columns)).struct.unnest() if len(good) else _empty(layout.columns)
+    return (good.hstack(table.select(layout.columns)), others)
+
+
+def _empty(columns: Any) -> pl.DataFrame:
+    return pl.DataFrame(schema={**_KEPT, **dict.fromkeys(columns, pl.String)})
+
+
+def _read_json_lines(path: Path, hashed: _Hashed, contract: RowContract) -> Batch:
+    columns = (*contract.columns.required, *contract.columns.optional)
+
+    def as_texts(cells: Mapping[Any, object]) -> Mapping[Any, Any] | None:
+        texts = contract.as_texts(cells)
+        unknown = () if texts is None else [cell for name, cell in texts.items() if name not in columns]
+        return None if any(cell and is_formula(cell) for cell in unknown) else texts
+
+    rows = read_rows(path, hashed.buffered(), contract.columns.check)
+    table, singles = _gather(rows, columns, as_texts)
+    return Batch(path.name, hashed.digest, table, singles)
+
+
+def _read_parquet(path: Path, hashed: _Hashed, contract: RowContract) -> Batch:
+    try:
+        table = pl.read_parquet(io.BytesIO(hashed.buffered().read()))
+    except PolarsError as problem:
+        raise UnreadableFile(f"{path}: cannot be read as Parquet ({str(problem).splitlines()[0]})") from None
+    problems = contract.columns.check(table.columns)
+    if problems:
+        raise UnreadableFile("\n".join(f"{path}: {problem}" for problem in problems))
+    columns = [name for name in contract.model.model_fields if name in table.columns]
+    nested = [name for name in columns if table.schema[name].is_nested()]
+    if nested:
+        raise UnreadableFile(f"{path}: {', '.join(nested)}: lists and objects cannot be read: write one value a cell")
+    texts = table.select(_as_text(table[name]) for name in columns)
+    raw = [json.dumps(row, ensure_ascii=False) for row in texts.iter_rows(named=True)]
+    kept = pl.DataFrame({LINE: range(1, len(raw) + 1), RAW: raw}, schema=_KEPT)
+    return Batch(path.name, hashed.digest, kept.hstack(texts))
+
+
+def _as_text(column: pl.Series) -> pl.Series:
+    """A typed column as the text a CSV would have."""
+    kind = column.dtype
+    if kind == pl.Boolean:
+        return column.replace_strict({True: "yes", False: "no"}, return_dtype=pl.String)
+    if kind.is_float():
+        distinct = column.drop_nulls().unique()
+        written = {value: written_out(value) for value in distinct}
+        return column.replace_strict(written, default=None, return_dtype=pl.String)
+    return column.cast(pl.String)
+
+
+def cells_of(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The cells of one row of a batch's table."""
+    return {name: cell for name, cell in row.items() if name not in _KEPT}
