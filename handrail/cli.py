@@ -10,6 +10,7 @@ import typer
 
 from handrail.commands import (
     actions,
+    backtest,
     cases,
     controls,
     database,
@@ -47,6 +48,7 @@ app.add_typer(cases.app, name="cases")
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(imports.app, name="import")
 app.add_typer(gates.app, name="gates")
+app.add_typer(backtest.app, name="backtest")
 app.add_typer(database.app, name="db")
 app.add_typer(operators.app, name="operators")
 app.add_typer(prefect.app, name="prefect")
