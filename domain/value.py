@@ -1,7 +1,9 @@
 """Value: what a customer and an ending are worth, in one currency, and the tier that follows."""
 
+from calendar import monthrange
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 
 from domain.currencies import decimals_of
 from domain.customers import Tier
@@ -33,15 +35,14 @@ class ValuePolicy:
             raise ValueError("tiers must fall from vip over core to basic")
 
 
+PARTS = 10_000_000
+"""Amounts are converted in whole numbers: rates as so many parts of 1, and one rounding at the end, halves up. So
+Python and both databases come to the same minor unit, whoever counts."""
+
+
 def in_policy_currency(value: Money, policy: ValuePolicy) -> int:
     """An amount in minor units of the policy's currency. Raises KeyError for a currency without a rate."""
-    return round(value.minor * per_minor_unit(value.currency, policy))
-
-
-def per_minor_unit(currency: str, policy: ValuePolicy) -> float:
-    """What one minor unit of a currency is worth, in minor units of the policy's. Raises KeyError without a rate."""
-    shift = decimals_of(policy.currency) - decimals_of(currency)
-    return policy.rates[currency] * 10.0**shift
+    return whole(value.minor * parts_per_minor_unit(value.currency, policy))
 
 
 def at_risk(kind: EntitlementKind, value: Money | None, policy: ValuePolicy) -> int:
@@ -51,4 +52,24 @@ def at_risk(kind: EntitlementKind, value: Money | None, policy: ValuePolicy) -> 
     """
     if value is None:
         return 0
-    return round(value.minor * per_minor_unit(value.currency, policy) * policy.at_risk[kind])
+    return whole(value.minor * parts_per_minor_unit(value.currency, policy, share=policy.at_risk[kind]))
+
+
+def parts_per_minor_unit(currency: str, policy: ValuePolicy, *, share: float = 1.0) -> int:
+    """What a share of one minor unit of a currency is worth, in parts of a minor unit of the policy's, for `whole`.
+
+    Raises KeyError for a currency without a rate.
+    """
+    shift = decimals_of(policy.currency) - decimals_of(currency)
+    return round(policy.rates[currency] * 10.0**shift * share * PARTS)
+
+
+def whole(parts: int) -> int:
+    """Parts of minor units as minor units, halves up."""
+    return (parts + PARTS // 2) // PARTS
+
+
+def counts_from(today: date, policy: ValuePolicy) -> date:
+    """The first day whose purchases and terms count for a lifetime value."""
+    year, month = divmod(today.year * 12 + today.month - 1 - policy.months, 12)
+    return date(year, month + 1, min(today.day, monthrange(year, month + 1)[1]))

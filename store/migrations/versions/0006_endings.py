@@ -107,6 +107,8 @@ def upgrade() -> None:
     op.add_column("customers", sa.Column("ltv_minor", sa.BigInteger(), nullable=True))
     for column in ("is_ltv_stated", "is_tier_stated"):
         op.add_column("customers", sa.Column(column, sa.Boolean(), nullable=False, server_default=sa.text("false")))
+    # Tiers were only ever imported until now: none that somebody stated is counted away.
+    op.execute("UPDATE customers SET is_tier_stated = true WHERE tier <> 'basic'")
     _reference("customers", "gate_id", "gates")
     _reference("actions", "entitlement_id", "entitlements")
     _reference("actions", "gate_id", "gates")

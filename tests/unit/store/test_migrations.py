@@ -8,19 +8,21 @@ from threading import Barrier
 
 import psycopg
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from ledger_world import NOON, World, a_plan, check_audit
-from sqlalchemy import insert, select, update
+from sqlalchemy import column, insert, select, table, update
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 
 from domain.actions import EDGES, State
 from store.database import Database, sqlite_url
-from store.ledger.rows import actions, audit, controls
+from store.ledger.rows import actions, audit, controls, customers
 from store.migrate import upgrade
 from store.migrations.audit_triggers import MOVES
-from store.schema import current, newest
+from store.schema import MIGRATIONS, current, newest
 from store.tables import metadata
 
 
@@ -72,6 +74,24 @@ def test_two_starts_at_once_migrate_once(empty_url: str) -> None:
         assert set(pool.map(start, range(4))) == {newest()}
     database = Database(empty_url)
     assert current(database) == newest()
+    database.close()
+
+
+def test_a_tier_from_before_lifetime_values_were_counted_counts_as_stated(empty_url: str) -> None:
+    database = Database(empty_url)
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    with database.write() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0005")
+        old = table("customers", *map(column, ("ref", "tier", "version", "touched", "created_at", "updated_at")))
+        stamps = dict.fromkeys(("created_at", "updated_at"), 0 if database.is_sqlite else NOON)
+        for ref, tier in (("1", "vip"), ("2", "basic")):
+            connection.execute(old.insert().values(ref=ref, tier=tier, version=1, touched=0, **stamps))
+    upgrade(database)
+    with database.read() as connection:
+        stated = connection.execute(select(customers.c.ref, customers.c.is_tier_stated).order_by(customers.c.ref))
+        assert [tuple(row) for row in stated] == [("1", True), ("2", False)]
     database.close()
 
 
