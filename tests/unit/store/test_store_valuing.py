@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from ledger_world import NOON, POLICY, World
+from shop import TODAY, Shop
 from sqlalchemy import event, update
 
 from domain.customers import Tier
@@ -15,41 +16,10 @@ from domain.value import at_risk, counts_from, in_policy_currency, parts_per_min
 from services.valuing import Revalued, revalue
 from store.ledger.rows import customers
 
-TODAY = NOON.date()
 SINCE = date(2024, 3, 4)
 RATES = {"EUR": 1.0, "PLN": 0.2347, "CZK": 0.0409, "JPY": 0.0061, "KWD": 3.01}
 VALUE = replace(POLICY.value, rates=RATES)
 WORLD_POLICY = replace(POLICY, value=VALUE)
-
-
-def gate(world: World) -> int:
-    """A gate that everything here came through."""
-    facts = {"feed": "shop", "batch": "b", "origin": "f.csv", "verdict": "pass", "rows": 1, "broken": 0}
-    return world.add("gates", data_set="purchases", **facts, findings=[], measures={}, decided_at=NOON, run="t")
-
-
-class Shop:
-    """Purchases and entitlements in a world."""
-
-    def __init__(self, world: World) -> None:
-        self.world = world
-        self.gate = gate(world)
-        self.count = 0
-
-    def buys(self, customer: int, minor: int, currency: str = "EUR", on: date = TODAY, **facts: Any) -> None:
-        self.count += 1
-        told = {"product": "coffee", "quantity": 1, "is_supply": True, **facts}
-        self.world.add("purchases", ref=f"p{self.count}", customer_id=customer, bought_on=on, amount_minor=minor,
-                       currency=currency, gate_id=self.gate, **told)  # fmt: skip
-
-    def has(self, customer: int, minor: int | None, currency: str | None = "EUR", **facts: Any) -> int:
-        self.count += 1
-        told = {"kind": "policy", "product": "home", "state": "active", "ends_on": TODAY, **facts}
-        stamps = {"changed_at": NOON, "created_at": NOON, "updated_at": NOON}
-        return self.world.add(
-            "entitlements", ref=f"e{self.count}", key_part=f"e{self.count}", customer_id=customer, value_minor=minor,
-            currency=currency if minor is not None else None, time_zone="Europe/Warsaw", occurrence="o",
-            gate_id=self.gate, **told, **stamps)  # fmt: skip
 
 
 @pytest.fixture
