@@ -7,7 +7,6 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError, ValidationInfo
 
-from data_contracts import strict_json
 from data_contracts.explain import problems_of
 from data_contracts.fields import (
     Instant,
@@ -103,19 +102,13 @@ class StandardBody(BaseModel):
     data: SurveyAnswered = Field(description="an object with response_id, kind, score, answered_at and customer")
 
 
-def read_standard(body: bytes, now: datetime | None = None) -> SurveyAnswered:
-    """The answer in a webhook body of the source `standard`.
+def answered_by(body: Mapping[str, Any], now: datetime | None = None) -> SurveyAnswered:
+    """The answer in a webhook body of the source `standard`. Raises `ContractBroken` with every problem.
 
-    Raises `NotStrictJson`, or `ContractBroken` with every problem. An answer from the future is refused; what the
-    present is, `now` says, or else the body's own timestamp.
+    An answer from the future is refused; what the present is, `now` says, or else the body's own timestamp.
     """
-    value = strict_json.parse(body)
-    if not isinstance(value, dict):
-        raise ContractBroken(
-            [Problem("", f"the body is {in_words(value)}, not an object", "send type, timestamp, data")]
-        )
     try:
-        event = StandardBody.model_validate(value)
+        event = StandardBody.model_validate(body)
     except ValidationError as error:
         raise ContractBroken(problems_of(error, StandardBody)) from None
     return _not_ahead(event.data, now or event.timestamp, "data.answered_at")

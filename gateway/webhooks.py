@@ -1,4 +1,4 @@
-"""`POST /webhooks/{source}`: the one door for what survey tools send."""
+"""`POST /webhooks/{source}`: the one door for what survey tools, shops and telephone vendors send."""
 
 import logging
 from collections.abc import Callable, Coroutine
@@ -10,6 +10,7 @@ from fastapi.routing import APIRoute
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.requests import ClientDisconnect
 
+from data_contracts.events import schema as generic_format
 from domain.words import did_you_mean
 from gateway.bodies import BODY_CAP, TooLarge, capped_body
 from integrations.errors import SignatureRefused
@@ -69,8 +70,11 @@ def _says(description: str, schema: dict[str, Any] = _REFUSAL) -> dict[str, Any]
         "parameters": [_SOURCE],
         "requestBody": {
             "required": True,
-            "description": "For the source `standard`: a Standard Webhooks delivery, signed over these raw bytes.",
-            "content": {"application/json": {"schema": {"type": "object"}}},
+            "description": (
+                "Signed over these raw bytes. The schema is that of the generic format (vendor `standard`, Standard "
+                "Webhooks); other vendors send their own."
+            ),
+            "content": {"application/json": {"schema": {"anyOf": [generic_format(), {"type": "object"}]}}},
         },
     },
     responses={

@@ -10,12 +10,14 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from data_contracts.events import CallEnded, EntitlementEvent
 from data_contracts.problems import ContractBroken, NotStrictJson, Problem
 from data_contracts.surveys import SurveyAnswered
 from domain.actions import Capability
 from domain.policy import Policy
 from domain.surveys import SurveyAnswer
 from integrations.ports import Announced, Headers, Noted, SurveyIntake
+from services import events
 from services.rounds import in_rounds
 from services.surveys import Accepted, Fate, Given, Judged, UnknownCustomer, accept_answers, judge_answer
 from services.wiring import Handrail
@@ -32,6 +34,9 @@ NO_CUSTOMER = Problem(
     "nobody has this ref, and there is neither a mail address nor a phone number to answer to",
     "import the customer first, or send email or phone with the answer",
 )
+_Otherwise = EntitlementEvent | CallEnded | Announced | Noted
+"""What an event may be that is no answer."""
+
 REUSED_ID = Problem("webhook-id", "this id was used before for another body", "send each event under an id of its own")
 
 
@@ -57,7 +62,7 @@ async def receive_webhook(handrail: Handrail, source: str, headers: Headers, bod
         raise UnknownSource(source)
     now = handrail.clock()
     verified = intakes[source].verify(headers, body, now)
-    event: SurveyAnswered | Announced | Noted | None = None
+    event: SurveyAnswered | _Otherwise | None = None
     given: Given | None = None
     problems: Sequence[Problem] = ()
     http_status = 202
@@ -71,7 +76,7 @@ async def receive_webhook(handrail: Handrail, source: str, headers: Headers, bod
         problems = broken.problems
 
     arrival = inbox.Arrival(source, verified.webhook_id, hashlib.sha256(body).hexdigest(), now)
-    called_for = event if isinstance(event, Announced | Noted) else None
+    called_for = None if isinstance(event, SurveyAnswered) else event
     delivered = _Delivered(arrival, body, given, problems, http_status, handrail.policy, called_for)
     answer = await asyncio.wrap_future(handrail.writer.submit_to(_store, delivered))
     reached("intake.durable")
@@ -93,6 +98,9 @@ async def _judged(answer: SurveyAnswer, policy: Policy) -> Judged:
     return await asyncio.to_thread(judge_answer, answer, policy)
 
 
+_WRITTEN_DOWN = "nothing to do; it is written down"
+
+
 @dataclass(frozen=True, slots=True)
 class _Delivered:
     """One verified delivery: read, judged and hashed before the transaction."""
@@ -103,8 +111,11 @@ class _Delivered:
     problems: Sequence[Problem]
     http_status: int
     policy: Policy
-    called_for: Announced | Noted | None = None
+    called_for: _Otherwise | None = None
     """What it comes to, where it is no answer."""
+
+
+_Fates = dict[frozenset[Hashable], Fate | events.Fate]
 
 
 def _store(connection: Connection, delivered: Sequence[_Delivered]) -> list[Answer]:
@@ -125,14 +136,31 @@ def _store_together(connection: Connection, delivered: Sequence[_Delivered]) -> 
         for it, delivery in zip(delivered, deliveries, strict=True)
         if delivery.is_new and it.given is not None
     ]
-    fates = _accepted(connection, told)
+    fates = _accepted(connection, told) | _taken(
+        connection,
+        [
+            (it, it.called_for)
+            for it, delivery in zip(delivered, deliveries, strict=True)
+            if isinstance(it.called_for, EntitlementEvent | CallEnded) and delivery.is_new
+        ],
+    )
     return [
         _answered(connection, it, delivery, fates.get(_door(it)))
         for it, delivery in zip(delivered, deliveries, strict=True)
     ]
 
 
-def _accepted(connection: Connection, told: Sequence[tuple[_Delivered, Given]]) -> dict[frozenset[Hashable], Fate]:
+def _taken(connection: Connection, told: Sequence[tuple[_Delivered, events.Event]]) -> _Fates:
+    if not told:
+        return {}
+    latest = told[-1][0]
+    now = latest.arrival.received_at
+    its = [(it.arrival.source, event) for it, event in told]
+    fates = events.take_events(connection, its, latest.policy, run="gateway", now=now)
+    return {_door(it): fate for (it, _), fate in zip(told, fates, strict=True)}
+
+
+def _accepted(connection: Connection, told: Sequence[tuple[_Delivered, Given]]) -> _Fates:
     if not told:
         return {}
     latest = told[-1][0]
@@ -141,7 +169,9 @@ def _accepted(connection: Connection, told: Sequence[tuple[_Delivered, Given]]) 
     return {_door(it): fate for (it, _), fate in zip(told, fates, strict=True)}
 
 
-def _answered(connection: Connection, it: _Delivered, delivery: inbox.Delivery, fate: Fate | None) -> Answer:
+def _answered(
+    connection: Connection, it: _Delivered, delivery: inbox.Delivery, fate: Fate | events.Fate | None
+) -> Answer:
     if not delivery.is_new:
         return repeated(connection, delivery, it.arrival, it.body)
     problems = it.problems
@@ -153,6 +183,8 @@ def _answered(connection: Connection, it: _Delivered, delivery: inbox.Delivery, 
         return refused(connection, delivery, it.arrival, it.body, problems, http_status=it.http_status)
     if isinstance(it.called_for, Noted):
         delivery = inbox.note(connection, delivery, [_nothing_to_do(it.called_for).as_json()])
+    elif isinstance(fate, events.Done) and not fate.is_news:
+        delivery = inbox.note(connection, delivery, [Problem("data", fate.outcome, _WRITTEN_DOWN).as_json()])
     elif isinstance(it.called_for, Announced):
         at = it.arrival
         fetches.announce(
@@ -164,7 +196,7 @@ def _answered(connection: Connection, it: _Delivered, delivery: inbox.Delivery, 
 
 
 def _nothing_to_do(noted: Noted) -> Problem:
-    return Problem("event_type", f"{noted.event}: {noted.why}", "nothing to do; it is written down")
+    return Problem("event_type", f"{noted.event}: {noted.why}", _WRITTEN_DOWN)
 
 
 def refused(

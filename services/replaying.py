@@ -8,9 +8,11 @@ from typing import Any
 
 from sqlalchemy import Connection, Row
 
+from data_contracts.events import CallEnded, EntitlementEvent
 from data_contracts.problems import ContractBroken, NotStrictJson, Problem
 from domain.actions import Capability
 from integrations.ports import Announced, Noted, SurveyIntake
+from services import events
 from services.import_files import read_row
 from services.imports import SURVEYS, Fate, Taken, from_layout, take_survey
 from services.intake import NO_CUSTOMER
@@ -92,6 +94,8 @@ def _webhook(handrail: Handrail, row: Row[Any], body: bytes, now: datetime, run:
         raise ContractBroken([Problem("event_type", f"{event.event}: {event.why}", "nothing to do: discard this")])
     if isinstance(event, Announced):
         return _announcing(row, event.response, body, now)
+    if isinstance(event, EntitlementEvent | CallEnded):
+        return _happened(handrail, source, event, now, run)
     answer = event.as_answer(source, now)
     # Late as an import may be: who is thanked for an answer given long ago only learns that nobody had looked.
     given = Given(judge_answer(answer, handrail.policy), event.customer.as_customer(), is_import=True)
@@ -100,6 +104,18 @@ def _webhook(handrail: Handrail, row: Row[Any], body: bytes, now: datetime, run:
         accepted = accept_answer(connection, given, handrail.policy, run=run, now=now)
         fate = Fate.ACCEPTED if accepted.is_new else Fate.KNOWN
         return Taken(fate, f"survey/{source}/{answer.response_id}", accepted.outcome, accepted.urgent)
+
+    return take
+
+
+def _happened(handrail: Handrail, source: str, event: events.Event, now: datetime, run: str) -> Taking:
+    """An event goes through the gate of its source's events today: its contract was its check, and is so again."""
+
+    def take(connection: Connection) -> Taken:
+        [fate] = events.take_events(connection, [(source, event)], handrail.policy, run=run, now=now)
+        if isinstance(fate, ContractBroken):
+            raise fate
+        return Taken(Fate.ACCEPTED if fate.is_news else Fate.KNOWN, fate.subject, fate.outcome)
 
     return take
 

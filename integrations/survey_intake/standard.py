@@ -1,4 +1,4 @@
-"""The generic survey source: webhooks signed as Standard Webhooks (symmetric, v1) with our own payload."""
+"""The generic source: webhooks signed as Standard Webhooks (symmetric, v1) with our own payloads."""
 
 import base64
 import binascii
@@ -11,7 +11,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, SecretStr
 
-from data_contracts.surveys import SurveyAnswered, read_standard
+from data_contracts.events import CallEnded, EntitlementEvent, read_standard
+from data_contracts.surveys import SurveyAnswered
 from domain.actions import Capability
 from integrations.declaration import Integration, VendorConfig, integration_name
 from integrations.errors import Forged, Stale, Unsigned
@@ -94,7 +95,7 @@ class StandardIntake:
             )
         return Verified(webhook_id, datetime.fromtimestamp(int(timestamp), UTC))
 
-    def read(self, body: bytes) -> SurveyAnswered:
+    def read(self, body: bytes) -> SurveyAnswered | EntitlementEvent | CallEnded:
         """Raises NotStrictJson or ContractBroken."""
         return read_standard(body)
 

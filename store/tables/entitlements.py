@@ -66,6 +66,7 @@ class EntitlementRow(SQLModel, table=True):
     gate_id: int = Field(foreign_key="gates.id", sa_type=Identity)  # the one its present content came through
     version: int = 1  # raised when a column that actions bind changes (evidence)
     changed_at: datetime = Field(sa_type=Instant)  # when detection must look at it again
+    told_at: datetime | None = Field(default=None, sa_type=Instant)  # when, by its source, it became so (events)
     created_at: datetime = Field(sa_type=Instant)
     updated_at: datetime = Field(sa_type=Instant)
 
@@ -100,6 +101,7 @@ class CallOutcome(SQLModel, table=True):
     source: str
     ended_at: datetime = Field(sa_type=Instant)
     received_at: datetime = Field(sa_type=Instant)
+    said: str | None = Field(default=None, sa_type=Text)  # the customer's words, as the vendor wrote them down
     followed_by: str | None = None  # what was planned because of it, in words
 
 

@@ -5,8 +5,9 @@ from datetime import UTC, datetime
 
 import pytest
 
+from data_contracts.events import read_standard
 from data_contracts.problems import ContractBroken, Problem
-from data_contracts.surveys import check_header, read_standard, survey_row
+from data_contracts.surveys import check_header, survey_row
 from domain.customers import Customer
 from domain.surveys import SurveyKind
 

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from data_contracts.events import read_standard
 from data_contracts.problems import ContractBroken, NotStrictJson, Problem
-from data_contracts.surveys import StandardBody, read_standard
+from data_contracts.surveys import StandardBody
 from domain.customers import Customer
 from domain.surveys import SurveyAnswer, SurveyKind
 

@@ -1,0 +1,70 @@
+"""Events about entitlements: what the last one of each told, and what waits to be done on what it told."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Row, bindparam, select, update
+
+from domain.actions import UNSENT, State
+from domain.entitlements import Entitlement, EntitlementKind, Money, Standing
+from domain.events import Told
+from store.ledger.rows import actions, customers, entitlements, evidence
+from store.types import Instant, among
+
+_STANDING = (
+    select(entitlements, customers.c.ref.label("customer_ref"))
+    .join(customers, customers.c.id == entitlements.c.customer_id)
+    .where(among(entitlements.c.ref, "refs"))
+    .order_by(entitlements.c.id)
+    .with_for_update(of=entitlements)
+)
+_NOTE = (
+    update(entitlements).where(entitlements.c.ref == bindparam("of_ref")).values(told_at=bindparam("at", type_=Instant))
+)
+_RESTING = (
+    select(actions.c.key)
+    .join(evidence, evidence.c.action_id == actions.c.id)
+    .join(entitlements, entitlements.c.id == actions.c.entitlement_id)
+    .where(
+        among(entitlements.c.ref, "refs"),
+        evidence.c.fact == "entitlement",
+        evidence.c.subject_id == entitlements.c.id,
+        evidence.c.version != entitlements.c.version,
+        actions.c.state.in_(sorted(UNSENT - {State.PLANNED})),
+    )
+    .order_by(actions.c.id)
+)
+
+
+def standing(connection: Connection, refs: Sequence[str]) -> dict[str, Told | None]:
+    """What the last event told of each, held until the transaction ends; None: known, but from imports alone."""
+    return {row.ref: _told(row) for row in connection.execute(_STANDING, {"refs": list(refs)})}
+
+
+def note(connection: Connection, told: Sequence[Told]) -> None:
+    """Write down since when it is so, for the events that come after."""
+    connection.execute(_NOTE, [{"of_ref": one.entitlement.ref, "at": one.changed_at} for one in told])
+
+
+def resting_on(connection: Connection, refs: Sequence[str]) -> list[str]:
+    """The keys of unsent actions that were planned on these entitlements as they are no more."""
+    return list(connection.execute(_RESTING, {"refs": list(refs)}).scalars())
+
+
+def _told(row: Row[Any]) -> Told | None:
+    if row.told_at is None:
+        return None
+    value = None if row.value_minor is None else Money(row.value_minor, row.currency)
+    it = Entitlement(
+        ref=row.ref,
+        customer_ref=row.customer_ref,
+        kind=EntitlementKind(row.kind),
+        product=row.product,
+        ends_on=row.ends_on,
+        time_zone=row.time_zone,
+        occurrence=row.occurrence,
+        standing=Standing(row.state),
+        auto_renews=row.auto_renews,
+        value=value,
+    )
+    return Told(it, row.told_at)
