@@ -160,14 +160,39 @@ class HttpIntegration:
         return asyncio.get_running_loop().time() + self._config.timeout_seconds
 
     async def look(
-        self, path: str, query: Mapping[str, str], *, understand: Callable[[Answer], T], deadline: float
+        self,
+        path: str,
+        query: Mapping[str, str],
+        *,
+        understand: Callable[[Answer], T],
+        deadline: float,
+        body: Mapping[str, Any] | None = None,
+        refusal: Callable[[Answer], T | None] = refused,
     ) -> T:
-        """A read that a write begins with: whatever keeps its answer from us, nothing was written (`NotSent`)."""
-        return await self._ask(_LOOK, "GET", path, understand, query=query, deadline=deadline)
+        """What a write begins with and may be asked again: whatever keeps its answer from us, nothing was written.
 
-    async def read(self, path: str, query: Mapping[str, str], *, understand: Callable[[Answer], T]) -> T:
-        """GETs; what `understand` makes of the 2xx answer. An answer of another shape is a ContractViolation."""
-        return await self._ask(_READ, "GET", path, understand, query=query)
+        So it raises `NotSent` where a write would be lost. With a `body` it is a POST, as vendors' searches are.
+        """
+        method = "GET" if body is None else "POST"
+        return await self._ask(
+            _LOOK, method, path, understand, query=query, sent=body, refusal=refusal, deadline=deadline
+        )
+
+    async def read(
+        self,
+        path: str,
+        query: Mapping[str, str],
+        *,
+        understand: Callable[[Answer], T],
+        body: Mapping[str, Any] | None = None,
+        refusal: Callable[[Answer], T | None] = refused,
+    ) -> T:
+        """GETs, or POSTs a `body` as vendors' searches want it; what `understand` makes of the 2xx answer.
+
+        An answer of another shape is a ContractViolation.
+        """
+        method = "GET" if body is None else "POST"
+        return await self._ask(_READ, method, path, understand, query=query, sent=body, refusal=refusal)
 
     async def check(
         self,

@@ -86,7 +86,11 @@ class TicketState:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """Work for a colleague in the CRM; `due_at` None means no date."""
+    """Work for a colleague in the CRM; `due_at` None means no date.
+
+    `customer_name` is how colleagues call the customer: all that a CRM is told of who they are, and only where it does
+    not know them yet. Empty: their ref.
+    """
 
     customer_ref: str
     title: str
@@ -94,6 +98,7 @@ class Task:
     assignee: str
     priority: str
     due_at: datetime | None
+    customer_name: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,8 @@ Reply = Callable[[web.Request], Awaitable[web.StreamResponse]]
 class Outside:
     """A vendor on a port of its own: keeps every request, answers as told (the last reply again and again).
 
-    GETs of a path in `reads` are what a write begins with: they are answered with that, and not kept.
+    What `reads` names, a path ("/x", to GET) or one to POST to ("POST /x"), is what a write begins with: it is answered
+    with that, and not kept.
     """
 
     url: str = ""
@@ -41,8 +42,9 @@ class Outside:
         return f"{request.path_qs}\n{dict(request.headers)}\n{body.decode()}"
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        if request.method == "GET" and request.path in self.reads:
-            return web.json_response(self.reads[request.path])
+        asked = request.path if request.method == "GET" else f"{request.method} {request.path}"
+        if asked in self.reads:
+            return web.json_response(self.reads[asked])
         self.requests.append(request)
         self.peers.add(request.transport.get_extra_info("peername"))
         self.bodies.append(await request.read())

@@ -19,6 +19,7 @@ from vendor_specimens import (
     named,
     recorded,
     serving,
+    writing,
 )
 
 from domain.actions import WriteClass
@@ -148,7 +149,7 @@ async def test_a_lost_or_unreadable_answer_leaves_all_open_and_is_not_repeated(
     integration: Integration[Any], operation: str, reply: Any, outside: Outside
 ) -> None:
     outside.replies(reply)
-    port = serving(integration, outside.url).port
+    port = writing(integration, operation, outside).port
     with pytest.raises(OutcomeUnknown):
         await port.write_batch(operation, await items(operation, KEYS))
     await port.aclose()
@@ -159,7 +160,7 @@ async def test_a_lost_or_unreadable_answer_leaves_all_open_and_is_not_repeated(
 async def test_a_refusal_of_the_whole_call_is_named(
     integration: Integration[Any], operation: str, outside: Outside, nobody: str
 ) -> None:
-    port = serving(integration, outside.url).port
+    port = writing(integration, operation, outside).port
     busy = recorded(integration).get("conflicts", {}).get("busy")
     for said, kind in ((busy, Busy), ({"error": "conflict"}, OutcomeUnknown)):
         if said is not None:

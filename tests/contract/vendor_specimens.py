@@ -43,7 +43,8 @@ SENT: Mapping[str, Callable[[Any], Awaitable[Receipt]]] = {
     ),
     "add_note": lambda port: port.add_note(TicketNote("case/C-1042/1/ticket", "C-1042", WORDS, "high"), key=KEY),
     "upsert_task": lambda port: port.upsert_task(
-        Task("C-1042", f"Call {PERSON}", WORDS, "agent-7", "high", datetime(2026, 3, 1, 9, 30, tzinfo=UTC)), key=KEY
+        Task("C-1042", f"Call {PERSON}", WORDS, "agent-7", "high", datetime(2026, 3, 1, 9, 30, tzinfo=UTC), PERSON),
+        key=KEY,
     ),
     "add_task_note": lambda port: port.add_task_note(TaskNote(TASK_KEY, "C-1042", WORDS, "high"), key=KEY),
     "close_task": lambda port: port.close_task(TaskClosing(TASK_KEY, "renewed"), key=KEY),
