@@ -6,7 +6,7 @@ the place is seen, not documented). Results come in any order, so they are known
 is ours. Of an input that is in neither list nothing is known.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from integrations.answers import Answer
@@ -44,6 +44,15 @@ def settled(http: HttpIntegration, answer: Answer, sent: Mapping[str, Input], pr
     if all(end is None for end in ends.values()):
         raise ValueError("an answer that settles nothing we sent")
     return ends
+
+
+def those_there(answer: Answer) -> Sequence[Mapping[str, Any]]:
+    """The records of a batch that was read. Raises ValueError when it does not say of each whether it is there."""
+    said = answer.json
+    if any(error["category"] != _NOT_THERE for error in said.get("errors") or ()):
+        raise ValueError("of some it does not say whether they are there")
+    records: Sequence[Mapping[str, Any]] = said["results"]
+    return records
 
 
 def record_id(record: Mapping[str, Any]) -> str:
@@ -100,16 +109,13 @@ class HubSpotContacts:
                 "properties": [self._property],
                 "propertiesWithHistory": [],
             },
-            understand=self._those_there,
+            understand=self._by_ref,
             refusal=self._refusal,
             deadline=deadline,
         )
 
-    def _those_there(self, answer: Answer) -> Mapping[str, str]:
-        said = answer.json
-        if any(error["category"] != _NOT_THERE for error in said.get("errors") or ()):
-            raise ValueError("it does not say of each whether it is there")
-        return {str(one["properties"][self._property]): record_id(one) for one in said["results"]}
+    def _by_ref(self, answer: Answer) -> Mapping[str, str]:
+        return {str(one["properties"][self._property]): record_id(one) for one in those_there(answer)}
 
     def _input(self, ref: str, name: str) -> Input:
         """HubSpot asks for a name or a mail address in every new contact; a name is enough to know whom to call."""

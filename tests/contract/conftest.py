@@ -9,6 +9,7 @@ from outside_vendor import Outside
 from tenacity import wait_none
 
 import integrations.http
+import integrations.hubspot_changes
 
 
 @pytest.fixture
@@ -37,3 +38,4 @@ def nobody() -> str:
 @pytest.fixture(autouse=True)
 def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(integrations.http, "PAUSE", wait_none())
+    monkeypatch.setattr(integrations.hubspot_changes, "SPACING", 0.0)

@@ -1,6 +1,8 @@
 """HubSpot: our words in its words, a note written once, a priority never lowered, waits by what its limits mean."""
 
+import asyncio
 import json
+import time
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
@@ -11,11 +13,13 @@ from published_specs import hold
 from vendor_specimens import KEY, SECRET, TASK_KEY, recorded, serving
 
 from domain.actions import WriteClass
+from integrations import hubspot_changes
 from integrations.crm.hubspot import INTEGRATION
 from integrations.errors import Busy, NotSent, OutcomeUnknown, RateLimited, Unsupported
 from integrations.hubspot_words import WAITS
-from integrations.ports import WRITES, Pages, Task, TaskClosing, TaskNote
+from integrations.ports import WRITES, Pages, Receipt, Task, TaskClosing, TaskNote
 
+UPDATE = f"{TASKS}/batch/update"
 NOTE_KEY, CLOSE_KEY = f"{TASK_KEY}/3", f"{TASK_KEY}/close"
 DUE = datetime(2026, 3, 1, 10, 30, tzinfo=timezone(timedelta(hours=1)))
 TASK = Task("C-1042", "Ends on 1 March", "Třetí rok s námi.\n<b>Sleva</b> & klid?", "agent-7", "critical", DUE, "Jana")
@@ -130,24 +134,51 @@ async def test_a_task_without_a_body_gets_one(outside: Outside) -> None:
 
 async def test_a_note_whose_answer_was_lost_is_found_when_it_is_repeated(outside: Outside) -> None:
     portal = with_task()
-    portal.loses = {f"{TASKS}/7"}
-
-    async def losing_updates_alone(request: Any) -> Any:
-        portal.loses = {request.path} if request.method == "PATCH" else set()
-        return await portal.serve(request)
-
-    port = serving(INTEGRATION, outside.url).port
-    outside.replies(losing_updates_alone)
+    portal.loses = {UPDATE}
     with pytest.raises(OutcomeUnknown):
-        await port.add_task_note(note(), key=NOTE_KEY)
-    before = dict(portal.tasks["7"])
-    portal.tasks["7"]["hs_task_body"] = (
-        f"<div><p>{before['hs_task_body'].replace('/', '&#x2F;')}</p></div>"  # an editor's
-    )
-    receipt = await port.add_task_note(note(), key=NOTE_KEY)
-    await port.aclose()
+        await asked(portal, outside, noted())
+    portal.loses = set()
+    told = portal.tasks["7"]
+    told["hs_task_body"] = f"<div><p>{told['hs_task_body'].replace('/', '&#x2F;')}</p></div>"  # as an editor leaves it
+    told["hs_task_priority"] = "LOW"  # a colleague's, since
+    receipt = await asked(portal, outside, noted())
     assert (receipt.external_id, receipt.detail) == ("7", {"created": False})
-    assert [path for path in portal.paths if path.startswith("PATCH")] == [f"PATCH {TASKS}/7"]
+    assert portal.paths.count(f"POST {UPDATE}") == 1
+    assert portal.tasks["7"]["hs_task_priority"] == "LOW"
+
+
+async def test_notes_and_closings_go_together_each_with_its_end(outside: Outside) -> None:
+    portal = with_task()
+    keys = [f"expiry/p-{number}/2026-03-01/task" for number in range(2, 13)]
+    portal.tasks |= {str(number): {"handrail_key": key} for number, key in enumerate(keys, start=20)}
+    outside.replies(portal.serve)
+    port = serving(INTEGRATION, outside.url).port
+    notes = [(f"{key}/3", TaskNote(key, "C-1", f"{key}: 3 days.", "high")) for key in (*keys, "expiry/gone/x/task")]
+    twice = [(f"{TASK_KEY}/{days}", note(text=f"{days} days.")) for days in (14, 3)]
+    ends = await port.write_batch("add_task_note", [*notes, *twice])
+    assert [getattr(end, "external_id", "") for end in ends] == [*map(str, range(20, 31)), "", "7", "7"]
+    assert type(ends[11]) is Busy
+    assert portal.tasks["7"]["hs_task_body"].count("days.") == 2
+    assert all(portal.tasks[str(number)]["hs_task_priority"] == "HIGH" for number in range(20, 31))
+    assert portal.paths == [*[f"POST {TASKS}/search"] * 3, f"POST {TASKS}/batch/read", f"POST {UPDATE}"]
+    portal.deleted, portal.forgets = {"20"}, {"21"}
+    closings = [(f"{key}/close", TaskClosing(key, "renewed")) for key in keys[:4]]
+    ends = await port.write_batch("close_task", closings)
+    assert [type(end) for end in ends] == [OutcomeUnknown, OutcomeUnknown, Receipt, Receipt]
+    ends = await port.write_batch("close_task", closings[1:2])
+    await port.aclose()
+    assert (ends[0].external_id, ends[0].detail) == ("21", {"created": False})  # it was done
+
+
+async def test_searches_keep_their_distance(outside: Outside, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hubspot_changes, "SPACING", 0.1)
+    portal = with_task()
+    outside.replies(portal.serve)
+    port = serving(INTEGRATION, outside.url).port
+    began = time.monotonic()
+    await asyncio.gather(*(port.add_task_note(note(), key=f"{TASK_KEY}/{number}") for number in range(4)))
+    await port.aclose()
+    assert time.monotonic() - began >= 0.3
 
 
 async def test_a_key_that_begins_like_another_is_another(outside: Outside) -> None:
@@ -166,7 +197,7 @@ async def test_a_note_or_closing_of_a_task_the_search_does_not_show_comes_again_
     portal.tasks["7"]["handrail_key"] = TASK_KEY.upper()  # a search that ignores case finds it, and it is not ours
     with pytest.raises(Busy):
         await asked(portal, outside, noted())
-    assert not [path for path in portal.paths if path.startswith("PATCH")]
+    assert f"POST {UPDATE}" not in portal.paths
 
 
 async def test_a_task_is_closed_once_with_the_reason_and_so_is_its_twin(outside: Outside) -> None:
@@ -177,7 +208,7 @@ async def test_a_task_is_closed_once_with_the_reason_and_so_is_its_twin(outside:
     for task in ("7", "8"):
         assert portal.tasks[task]["hs_task_status"] == "COMPLETED"
         assert portal.tasks[task]["hs_task_body"] == f"Ends.<br><br>Closed: renewed<br>[{CLOSE_KEY}]"
-    assert len([path for path in portal.paths if path.startswith("PATCH")]) == 2
+    assert portal.paths.count(f"POST {UPDATE}") == 1
 
 
 async def test_a_task_that_was_opened_again_is_closed_again_and_says_so_once(outside: Outside) -> None:
@@ -244,7 +275,8 @@ async def test_a_locked_record_comes_again_and_an_account_that_moves_is_waited_f
 
 async def test_another_task_than_was_asked_for_is_not_written_to(outside: Outside) -> None:
     outside.reads = dict(recorded(INTEGRATION)["writes"]["add_task_note"]["reads"])
-    outside.reads[f"{TASKS}/18512"] = outside.reads[f"{TASKS}/18512"] | {"id": "1"}
+    read = outside.reads[f"POST {TASKS}/batch/read"]
+    outside.reads[f"POST {TASKS}/batch/read"] = read | {"results": [read["results"][0] | {"id": "1"}]}
     port = serving(INTEGRATION, outside.url).port
     with pytest.raises(NotSent):
         await port.add_task_note(note(), key=NOTE_KEY)
@@ -259,8 +291,6 @@ async def test_notes_and_closings_look_for_themselves(outside: Outside) -> None:
     for operation in ("add_task_note", "close_task"):
         with pytest.raises(Unsupported):
             await port.find(operation, KEY)
-        with pytest.raises(Unsupported):
-            await port.write_batch(operation, [])
     await port.aclose()
 
 
@@ -296,14 +326,16 @@ async def test_it_is_as_hubspot_publishes_it(outside: Outside) -> None:
         f"{CONTACTS}/batch/upsert",
         f"{TASKS}/batch/create",
         f"{TASKS}/search",
-        f"{TASKS}/18512",
+        f"{TASKS}/batch/read",
+        UPDATE,
     }
     for spec, path, place in (
         (CONTACTS_SPEC, f"{CONTACTS}/batch/read", "BatchReadInputSimplePublicObjectId"),
         (CONTACTS_SPEC, f"{CONTACTS}/batch/upsert", "BatchInputSimplePublicObjectBatchInputUpsert"),
         (TASKS_SPEC, f"{TASKS}/batch/create", "BatchInputSimplePublicObjectBatchInputForCreate"),
         (TASKS_SPEC, f"{TASKS}/search", "PublicObjectSearchRequest"),
-        (TASKS_SPEC, f"{TASKS}/18512", "SimplePublicObjectInput"),
+        (TASKS_SPEC, f"{TASKS}/batch/read", "BatchReadInputSimplePublicObjectId"),
+        (TASKS_SPEC, UPDATE, "BatchInputSimplePublicObjectBatchInput"),
     ):
         hold(spec, f"components schemas {place}", said[path])
 
@@ -318,5 +350,6 @@ def test_what_was_recorded_is_as_hubspot_publishes_it() -> None:
     reads = writes["upsert_task"]["reads"][f"POST {CONTACTS}/batch/read"]
     hold(CONTACTS_SPEC, "components schemas BatchResponseSimplePublicObject", reads)
     for operation in ("add_task_note", "close_task"):
-        hold(TASKS_SPEC, "components schemas SimplePublicObject", writes[operation]["body"])
-        hold(TASKS_SPEC, "components schemas SimplePublicObject", writes[operation]["reads"][f"{TASKS}/18512"])
+        read = writes[operation]["reads"][f"POST {TASKS}/batch/read"]
+        for said in (read, writes[operation]["body"]):
+            hold(TASKS_SPEC, "components schemas BatchResponseSimplePublicObject", said)

@@ -1,7 +1,7 @@
 """As much of a HubSpot account as tasks meet: contacts, tasks, a search that lags, and batches that fail in part."""
 
 import json
-import re
+from collections.abc import Callable, Collection
 from typing import Any
 
 from aiohttp import web
@@ -24,6 +24,8 @@ class Portal:
         """Inputs that are written, and that the answer is silent about."""
         self.loses: set[str] = set()
         """Paths whose answers are lost, after all was done."""
+        self.deleted: set[str] = set()
+        """Tasks that are gone, while searches and reads still show them."""
         self.is_blind = False
         """The search does not know yet of anything."""
         self.names_traces = True
@@ -44,27 +46,37 @@ class Portal:
         if request.path == f"{TASKS}/batch/create":
             return self._batch(said, self.tasks, "handrail_key")
         if request.path == f"{TASKS}/search":
-            wanted = said["filterGroups"][0]["filters"][0]["value"].casefold()
+            assert 1 <= len(said["filterGroups"]) <= 5
+            wanted = {group["filters"][0]["value"].casefold() for group in said["filterGroups"]}
             found = {} if self.is_blind else self.tasks
-            same = [one for one in found if found[one]["handrail_key"].casefold() == wanted]
+            same = [one for one in found if found[one]["handrail_key"].casefold() in wanted]
             return {"total": len(same), "results": [shown(one, self.tasks[one]) for one in reversed(same)]}, 200
-        task = request.path.removeprefix(f"{TASKS}/")
-        assert re.fullmatch("[0-9]+", task), request.path
-        if request.method == "PATCH":
-            self.tasks[task] |= said["properties"]
-            return shown(task, said["properties"]), 200
-        return shown(task, self.tasks[task]), 200
+        if request.path == f"{TASKS}/batch/read":
+            return self._partly([one["id"] for one in said["inputs"]], self.tasks, lambda one: self.tasks[one])
+        assert request.path == f"{TASKS}/batch/update", request.path
+        updates = {one["id"]: one["properties"] for one in said["inputs"]}
+        assert len(updates) == len(said["inputs"]), "one task twice in a batch"
+        for task in updates.keys() & self.tasks.keys() - self.deleted:
+            self.tasks[task] |= updates[task]
+        there = self.tasks.keys() - self.deleted - self.forgets
+        return self._partly(list(updates), there, lambda one: updates[one])
+
+    def _partly(
+        self, ids: list[str], there: Collection[str], told: Callable[[str], dict[str, str]]
+    ) -> tuple[dict[str, Any], int]:
+        """What is told of those that are there, and one error about all that are not."""
+        body = answered([shown(one, told(one)) for one in reversed(ids) if one in there])
+        absent = [one for one in ids if one not in there]
+        error = {"status": "error", "category": "OBJECT_NOT_FOUND", "message": "Could not get some objects"}
+        return (
+            (body | {"numErrors": 1, "errors": [error | {"context": {"ids": absent}}]}, 207) if absent else (body, 200)
+        )
 
     def _read(self, said: dict[str, Any]) -> tuple[dict[str, Any], int]:
         assert (said["idProperty"], said["properties"]) == ("handrail_ref", ["handrail_ref"])
         by_ref = {contact["handrail_ref"]: number for number, contact in self.contacts.items()}
         wanted = [one["id"] for one in said["inputs"]]
-        found = [shown(by_ref[ref], self.contacts[by_ref[ref]]) for ref in wanted if ref in by_ref]
-        absent = [ref for ref in wanted if ref not in by_ref]
-        if not absent:
-            return answered(found), 200
-        error = {"status": "error", "category": "OBJECT_NOT_FOUND", "message": "Could not get some CONTACT objects"}
-        return answered(found) | {"numErrors": 1, "errors": [error | {"context": {"ids": absent}}]}, 207
+        return self._partly([by_ref.get(ref, ref) for ref in wanted], self.contacts, lambda one: self.contacts[one])
 
     def _batch(self, said: dict[str, Any], kept: dict[str, dict[str, str]], prop: str) -> tuple[dict[str, Any], int]:
         results, errors = [], []
