@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, UniqueConstraint, text
+from sqlalchemy import BigInteger, Index, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
 from store.types import Identity, Instant
@@ -12,6 +12,10 @@ class Customer(SQLModel, table=True):
     """A person we serve, known by `ref` alone: phones and addresses may be shared (design §4)."""
 
     __tablename__ = "customers"
+    __table_args__ = (
+        Index("ix_customers_erased", "erased_at", sqlite_where=text("erased_at IS NOT NULL"),
+              postgresql_where=text("erased_at IS NOT NULL")),
+    )  # fmt: skip
 
     id: int | None = Field(default=None, primary_key=True, sa_type=Identity)
     ref: str = Field(unique=True)

@@ -74,12 +74,18 @@ def upgrade() -> None:
     op.create_index(
         "ix_entitlements_ending",
         "entitlements",
-        ["kind", "ends_on", "id"],
+        ["kind", "state", "auto_renews", "ends_on", "time_zone", "id", "at_risk_minor", "latest_on"],
         unique=False,
-        sqlite_where=sa.text("state = 'active'"),
-        postgresql_where=sa.text("state = 'active'"),
     )
-    op.create_index("ix_entitlements_changed", "entitlements", ["changed_at"], unique=False)
+    op.create_index(
+        "ix_entitlements_renewed",
+        "entitlements",
+        ["kind", "renewed_from", "time_zone"],
+        unique=False,
+        sqlite_where=sa.text("renewed_from IS NOT NULL"),
+        postgresql_where=sa.text("renewed_from IS NOT NULL"),
+    )
+    op.create_index("ix_entitlements_changed", "entitlements", ["changed_at", "id"], unique=False)
     op.create_table(
         "purchases",
         sa.Column("id", Identity, nullable=False),
@@ -104,6 +110,14 @@ def upgrade() -> None:
         sa.Column("looked_at", Instant(), nullable=False),
         sa.Column("whole_at", Instant(), nullable=False),
         sa.PrimaryKeyConstraint("kind"),
+    )
+    op.create_index(
+        "ix_customers_erased",
+        "customers",
+        ["erased_at"],
+        unique=False,
+        sqlite_where=sa.text("erased_at IS NOT NULL"),
+        postgresql_where=sa.text("erased_at IS NOT NULL"),
     )
     op.add_column("customers", sa.Column("ltv_minor", sa.BigInteger(), nullable=True))
     for column in ("is_ltv_stated", "is_tier_stated"):
@@ -138,6 +152,7 @@ def _reference(table: str, column: str, to: str) -> None:
 
 def downgrade() -> None:
     op.drop_table("call_outcomes")
+    op.drop_index("ix_customers_erased", "customers")
     op.drop_index(op.f("ix_actions_entitlement_id"), "actions")
     for table, column in (("actions", "gate_id"), ("actions", "entitlement_id"), ("customers", "gate_id")):
         op.drop_column(table, column)

@@ -1,0 +1,150 @@
+"""What is planned about each ending: policy is asked once for those that are alike, and answers with a thin action."""
+
+from bisect import bisect_right
+from collections.abc import Callable
+from datetime import date, datetime, time
+from typing import Any
+
+from domain.actions import Basis, Capability, Kind
+from domain.channels import Channel
+from domain.contact import ContactWindow, hours_hold
+from domain.customers import Tier
+from domain.endings import Calendars, horizon_reached, last_day
+from domain.entitlements import EntitlementKind
+from domain.expiry import Route, Situation, priority_of, route, value_thresholds
+from domain.planning import Payload
+from domain.policy import Policy
+from store.detection import Ending
+from store.ledger.endings import Chosen, Thin
+
+
+class EndingPlans:
+    """The plans of one run, for endings of one kind. What it was asked before it answers from memory."""
+
+    def __init__(self, kind: EntitlementKind, policy: Policy, calendars: Calendars) -> None:
+        self.kind = kind
+        self._policy = policy
+        self._calendars = calendars
+        self._thresholds = value_thresholds(policy)
+        self._rules = policy.expiry.kinds[kind]
+        self._horizons: dict[tuple[date, str], int | None] = {}
+        self._routes: dict[tuple[object, ...], Route] = {}
+        self._plans: dict[tuple[object, ...], Thin] = {}
+        self._times: dict[tuple[object, ...], tuple[datetime, datetime] | None] = {}
+
+    def horizon(self, ending: Ending) -> int | None:
+        """The horizon it has reached on its own calendar."""
+        cell = ending.ends_on, ending.time_zone
+        if cell not in self._horizons:
+            today = self._calendars.today(ending.time_zone)
+            self._horizons[cell] = horizon_reached(self.kind, ending.ends_on, today, self._policy)
+        return self._horizons[cell]
+
+    def is_news(self, ending: Ending) -> bool:
+        """True for an ending in a horizon that nothing was planned for yet."""
+        horizon = self.horizon(ending)
+        return horizon is not None and (ending.task_horizon is None or horizon < ending.task_horizon)
+
+    def may_be_called(self, ending: Ending) -> bool:
+        """True when policy has the voicebot call such customers; then it matters whether the number is suppressed."""
+        return ending.phone is not None and ending.tier in self._rules.call
+
+    def choose(self, ending: Ending, *, has_phone: bool) -> tuple[Thin, Chosen]:
+        """What is planned about one ending that is news."""
+        at_risk = self._thresholds[bisect_right(self._thresholds, ending.at_risk_minor) - 1]
+        horizon = self.horizon(ending)
+        if horizon is None:
+            raise ValueError(f"entitlement {ending.id} has reached no horizon")
+        chosen = Chosen(ending.id, ending.version, ending.task_id)
+        if ending.task_id is not None:
+            return self._remember(("note", horizon, at_risk), lambda: self._note(horizon, at_risk)), chosen
+        may_call = ending.consent is True or self._policy.expiry.calls.basis is not Basis.PROACTIVE
+        who = (ending.tier, ending.has_agent, has_phone, may_call, ending.is_locked, ending.is_erased)
+        decided = self._routes.get((at_risk, *who))
+        if decided is None:
+            decided = self._routes[at_risk, *who] = route(
+                Situation(self.kind, Tier(ending.tier), at_risk, *who[1:]), self._policy
+            )
+        if decided.channel is Channel.VOICE:
+            times, why = self._call_times(ending), decided.why
+            if times is not None:
+                call = self._remember(
+                    ("call", horizon, at_risk, decided.why, times),
+                    lambda: self._call(horizon, at_risk, why, *times),
+                )
+                return call, chosen
+            decided = Route(Channel.PERSON, "no hour is left in which they may be called before it ends")
+        task = self._remember(("task", horizon, at_risk, decided), lambda: self._task(horizon, at_risk, decided))
+        return task, chosen
+
+    def _remember(self, decides: tuple[object, ...], make: Callable[[], Thin]) -> Thin:
+        if decides not in self._plans:
+            self._plans[decides] = make()
+        return self._plans[decides]
+
+    def _task(self, horizon: int, at_risk: int, decided: Route) -> Thin:
+        is_skipped = decided.channel is None
+        return Thin(
+            what="task",
+            kind=Kind.TASK,
+            basis=Basis.INTERNAL,
+            capability=Capability.CRM,
+            payload=Payload("expiry-task/1", self._params(horizon, at_risk) | {"why": decided.why}),
+            due_at=self._calendars.now,
+            reason=decided.why if is_skipped else None,
+            is_skipped=is_skipped,
+        )
+
+    def _note(self, horizon: int, at_risk: int) -> Thin:
+        return Thin(
+            what=f"task/{horizon}",
+            kind=Kind.TASK_NOTE,
+            basis=Basis.INTERNAL,
+            capability=Capability.CRM,
+            payload=Payload("expiry-note/1", self._params(horizon, at_risk)),
+            due_at=self._calendars.now,
+        )
+
+    def _call(self, horizon: int, at_risk: int, why: str, due_at: datetime, not_after: datetime) -> Thin:
+        calls = self._policy.expiry.calls
+        return Thin(
+            what="call/1",
+            kind=Kind.CALL,
+            basis=calls.basis,
+            capability=Capability.VOICE,
+            payload=Payload("expiry-call/1", self._params(horizon, at_risk) | {"why": why}),
+            due_at=due_at,
+            not_after=not_after,
+            purpose=calls.purpose,
+        )
+
+    def _params(self, horizon: int, at_risk: int) -> dict[str, Any]:
+        """The same for all endings that are alike: whatever is about one of them is gathered when it is sent."""
+        return {
+            "horizon": horizon,
+            "priority": priority_of(at_risk, horizon, self.kind, self._policy).value,
+            "confidentiality": self._rules.confidentiality.value,
+        }
+
+    def _call_times(self, ending: Ending) -> tuple[datetime, datetime] | None:
+        """From when and until when to call: inside the hours they stated, else their tier's; None: it ends before."""
+        day = last_day(self.kind, ending.ends_on, ending.latest_on, self._policy)
+        asked = (day, ending.time_zone, ending.lives_in, ending.window_start, ending.window_end, ending.tier)
+        if asked not in self._times:
+            now, not_after = self._calendars.now, self._calendars.end_of(day, ending.time_zone)
+            hold = hours_hold(
+                self._policy.expiry.calls.basis,
+                Capability.VOICE,
+                self._window(ending),
+                self._policy.contact.quiet,
+                self._calendars.place(ending.lives_in).key,
+                now,
+            )
+            due_at = hold.until if hold else now
+            self._times[asked] = (due_at, not_after) if due_at < not_after else None
+        return self._times[asked]
+
+    def _window(self, ending: Ending) -> ContactWindow:
+        if ending.window_start and ending.window_end:
+            return ContactWindow(time.fromisoformat(ending.window_start), time.fromisoformat(ending.window_end))
+        return self._policy.expiry.calls.windows[Tier(ending.tier)]

@@ -1,0 +1,356 @@
+"""Expiry detection: what is about to end, told from what is not, and planned as thin actions. It contacts nobody."""
+
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection
+
+from domain.actions import Basis
+from domain.endings import Calendars, ends_due, horizon_reached, quiet_before
+from domain.entitlements import EntitlementKind, Standing
+from domain.gates import DataSet, GateVerdict
+from domain.policy import Policy
+from services.ending_plans import EndingPlans
+from store import detection as store
+from store.canonical import address_hash
+from store.database import Database
+from store.detection import Cell, Ending
+from store.ledger.endings import Chosen, Thin, plan
+
+CHART_DAYS = 30
+
+OVER, QUIET = "over already", "quiet for too long: the customer has probably stopped"
+RENEWS, CANCELLED, RENEWED = "renews by itself", "cancelled", "renewed"
+
+OVERLAP = timedelta(hours=1)
+"""How far behind its mark a look goes back, for what changed earlier in a transaction that was committed later."""
+
+_SQLITE_HOLD_SECONDS, _HOLD_SECONDS = 0.025, 0.1
+"""How long one transaction of planning may last. SQLite's keeps every other writer waiting, urgent ones among them."""
+
+_FIRST_PAGE, _SMALLEST_PAGE, _LARGEST_PAGE = 250, 50, 5_000
+"""Endings a transaction; the page grows and shrinks with the time the last one took."""
+
+
+@dataclass
+class GateReport:
+    """Which gates' data may be acted on."""
+
+    usable: frozenset[int]
+    problems: list[str] = field(default_factory=list)
+    """Feeds that nothing is done about, and why, in words."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """What of one kind a run looks at: the whole window, or what changed or came near since an instant."""
+
+    kind: EntitlementKind
+    since: datetime | None
+    why: str
+    moves_mark: bool = True
+
+
+@dataclass
+class Detection:
+    """What stands in the window at one instant."""
+
+    at: datetime
+    looks: list[Look]
+    found: dict[str, dict[int, int]] = field(default_factory=dict)
+    """How many endings have reached each horizon, by kind."""
+    at_risk_minor: dict[str, int] = field(default_factory=dict)
+    """What they put at risk, in minor units of the policy's currency, by kind."""
+    left_out: dict[str, dict[str, int]] = field(default_factory=dict)
+    """How many are not to be planned, by kind and reason."""
+    per_day: dict[date, Counter[str]] = field(default_factory=dict)
+    """Endings of the next days, by kind."""
+    cells: dict[EntitlementKind, dict[date, dict[str, int]]] = field(default_factory=dict)
+    """Days and zones with endings to look at, and the horizon each has reached."""
+
+
+@dataclass
+class Planning:
+    """What a run planned."""
+
+    planned: Counter[str] = field(default_factory=Counter)
+    """How many actions, by what they are: `task`, `call`, `note`."""
+    skipped: Counter[str] = field(default_factory=Counter)
+    """How many endings nothing is done about, by reason."""
+    held: Counter[str] = field(default_factory=Counter)
+    """How many wait because of their gate, by kind."""
+    at_risk_minor: int = 0
+    """What the endings put at risk about which something was planned."""
+    pages: int = 0
+    longest_hold_seconds: float = 0.0
+
+
+def look_at_gates(database: Database, policy: Policy, *, now: datetime) -> GateReport:
+    """Which gates let data through whose feed is not stale; a feed that is gone stale, or never passed, is named."""
+    let_through: dict[int, tuple[str, str]] = {}
+    latest: dict[tuple[str, str], tuple[datetime, bool]] = {}
+    with database.read() as connection:
+        for row in store.gates_of_endings(connection):
+            if GateVerdict(row.verdict).lets_through or row.approved_by is not None:
+                let_through[row.id] = row.data_set, row.feed
+                latest[row.data_set, row.feed] = row.decided_at, row.is_events
+    stale = {
+        feed: at
+        for feed, (at, is_events) in latest.items()
+        if now - at > policy.gates.stale_after(DataSet(feed[0]), is_events=is_events)
+    }
+    problems = [
+        f"{data_set} of {feed}: nothing was accepted since {at:%Y-%m-%d %H:%M} UTC; nothing is planned on it"
+        for (data_set, feed), at in sorted(stale.items())
+        if data_set != DataSet.CUSTOMERS
+    ]
+    usable = frozenset(gate for gate, feed in let_through.items() if feed not in stale)
+    if not let_through:
+        problems.append("no batch of entitlements has passed a gate yet: nothing is planned")
+    return GateReport(usable, problems)
+
+
+def detect(database: Database, policy: Policy, *, now: datetime) -> Detection:
+    """Count what is about to end and what is left out, and say what has to be looked at."""
+    calendars = Calendars(now, policy.default_time_zone)
+    with database.read() as connection:
+        marks = store.read_marks(connection)
+        looks = [_look(kind, marks.get(kind), policy, now) for kind in EntitlementKind]
+        detection = Detection(now, looks)
+        for look in looks:
+            _count(connection, look, detection, policy, calendars)
+        detection.looks = [_wider(connection, look, detection, now) for look in looks]
+    return detection
+
+
+def _look(kind: EntitlementKind, mark: Any, policy: Policy, now: datetime) -> Look:
+    if mark is None:
+        return Look(kind, None, "nobody has looked yet")
+    if now < mark.looked_at:
+        return Look(kind, None, "an earlier time than the last look's", moves_mark=False)
+    place = Calendars(now, policy.default_time_zone).place(None)
+    if now.astimezone(place).date() > mark.whole_at.astimezone(place).date():
+        return Look(kind, None, "the day's look over the whole window")
+    return Look(kind, mark.looked_at, "what is new since the last look")
+
+
+def _wider(connection: Connection, look: Look, detection: Detection, now: datetime) -> Look:
+    """Where more has changed than the window holds, looking over the window is less work."""
+    if look.since is None:
+        return look
+    window = sum(detection.found[look.kind].values())
+    changed = store.changed_count(connection, look.since - OVERLAP, most=window + _LARGEST_PAGE)
+    if changed < window + _LARGEST_PAGE:
+        return look
+    return Look(look.kind, None, "more has changed than the window holds", look.moves_mark)
+
+
+def _count(connection: Connection, look: Look, detection: Detection, policy: Policy, calendars: Calendars) -> None:
+    kind, horizons = look.kind, policy.expiry.kinds[look.kind].horizons
+    first, last = ends_due(kind, policy, calendars.now)
+    quiet = quiet_before(kind, policy, calendars.now)
+
+    def counted(state: Standing, first: date, last: date, *, auto_renews: bool) -> list[Cell]:
+        return store.census(
+            connection, kind, state, auto_renews=auto_renews, first=first, last=last, quiet_before=quiet
+        )
+
+    found, left_out = Counter(dict.fromkeys(horizons, 0)), Counter[str]()
+    cells = detection.cells.setdefault(kind, {})
+    charted = max(last, calendars.now.date() + timedelta(days=CHART_DAYS + 1))
+    for cell in counted(Standing.ACTIVE, first - timedelta(days=horizons[0]), charted, auto_renews=False):
+        today = calendars.today(cell.time_zone)
+        horizon = horizon_reached(kind, cell.ends_on, today, policy)
+        if 0 <= (cell.ends_on - today).days < CHART_DAYS:
+            detection.per_day.setdefault(cell.ends_on, Counter())[kind] += cell.endings
+        if cell.is_quiet:
+            left_out[QUIET] += cell.endings
+        elif horizon is not None:
+            found[horizon] += cell.endings
+            cells.setdefault(cell.ends_on, {})[cell.time_zone] = horizon
+            detection.at_risk_minor[kind] = detection.at_risk_minor.get(kind, 0) + cell.at_risk_minor
+        elif cell.ends_on < today:
+            left_out[OVER] += cell.endings
+
+    def is_near(day: date, time_zone: str) -> bool:
+        return 0 <= (day - calendars.today(time_zone)).days <= horizons[0]
+
+    for reason, state, auto_renews in (
+        (RENEWS, Standing.ACTIVE, True),
+        (CANCELLED, Standing.CANCELLED, False),
+        (CANCELLED, Standing.CANCELLED, True),
+    ):
+        those = counted(state, first, last, auto_renews=auto_renews)
+        left_out[reason] += sum(cell.endings for cell in those if is_near(cell.ends_on, cell.time_zone))
+    left_out[RENEWED] = sum(
+        count for day, place, count in store.renewed(connection, kind, first=first, last=last) if is_near(day, place)
+    )
+    detection.found[kind] = dict(found)
+    detection.left_out[kind] = {reason: count for reason, count in left_out.items() if count}
+
+
+def plan_endings(
+    database: Database,
+    policy: Policy,
+    detection: Detection,
+    gates: GateReport,
+    *,
+    run: str,
+    dry_run: bool = False,
+) -> Planning:
+    """Plan what is new, page by page; `dry_run` decides the same and writes nothing.
+
+    Run again, or beside itself, or after dying anywhere, it plans nothing twice: keys are facts of the endings.
+    """
+    planning = Planning()
+    for look in detection.looks if gates.usable else ():
+        _Run(database, policy, detection, gates, planning, look, run=run, dry_run=dry_run).plan()
+    return planning
+
+
+class _Run:
+    """The planning of one kind."""
+
+    def __init__(
+        self,
+        database: Database,
+        policy: Policy,
+        detection: Detection,
+        gates: GateReport,
+        planning: Planning,
+        look: Look,
+        *,
+        run: str,
+        dry_run: bool,
+    ) -> None:
+        self._database, self._policy, self._look = database, policy, look
+        self._detection, self._gates, self._planning = detection, gates, planning
+        self._run, self._dry_run = run, dry_run
+        self._plans = EndingPlans(look.kind, policy, Calendars(detection.at, policy.default_time_zone))
+        self._size = _FIRST_PAGE
+        self._hold = _SQLITE_HOLD_SECONDS if database.is_sqlite else _HOLD_SECONDS
+
+    def plan(self) -> None:
+        """Page after page; then the mark, unless some wait for their gate: they must be seen again."""
+        held_before = self._planning.held[self._look.kind]
+        for page in self._pages():
+            self._write(self._choose(page))
+        if self._dry_run or not self._look.moves_mark or self._planning.held[self._look.kind] > held_before:
+            return
+        now, is_whole = self._detection.at, self._look.since is None
+        with self._database.write("mark-endings") as connection:
+            store.set_mark(connection, self._look.kind, looked_at=now, whole_at=now if is_whole else None)
+
+    def _pages(self) -> Iterator[list[Ending]]:
+        """What is read, in pages that one transaction can write."""
+        page: list[Ending] = []
+        for read in self._read():
+            page += read
+            if len(page) >= self._size:
+                yield page
+                page = []
+        if page:
+            yield page
+
+    def _read(self) -> Iterator[list[Ending]]:
+        kind, at = self._look.kind, self._detection.at
+        calls = self._policy.expiry.calls
+        asked = store.Asked(
+            kind,
+            quiet_before(kind, self._policy, at),
+            calls.purpose,
+            asks_consent=calls.basis is Basis.PROACTIVE and bool(self._policy.expiry.kinds[kind].call),
+        )
+        for day, nearest in self._days():
+            after = ("", 0)
+            while True:
+                with self._database.read() as connection:
+                    most = max(self._size, _SMALLEST_PAGE)
+                    rows = store.unplanned_on(connection, asked, day, nearest=nearest, after=after, limit=most)
+                yield rows
+                if len(rows) < most:
+                    break
+                after = rows[-1].time_zone, rows[-1].id
+        if self._look.since is None:
+            return
+        first, last = ends_due(kind, self._policy, at)
+        nearest = self._policy.expiry.kinds[kind].horizons[-1]
+        since = (self._look.since - OVERLAP, 0)
+        while True:
+            with self._database.read() as connection:
+                most = max(self._size, _SMALLEST_PAGE)
+                rows = store.unplanned_since(connection, asked, first, last, nearest=nearest, after=since, limit=most)
+            yield rows
+            if len(rows) < most:
+                break
+            since = rows[-1].changed_at, rows[-1].id
+
+    def _days(self) -> Iterator[tuple[date, int]]:
+        """The days to look at, with the horizon each has reached: all of the window, or those that came nearer."""
+        kind, since = self._look.kind, self._look.since
+        then = None if since is None else Calendars(since, self._policy.default_time_zone)
+        for day, zones in sorted(self._detection.cells[kind].items()):
+            if then is None or any(
+                horizon_reached(kind, day, then.today(place), self._policy) != horizon
+                for place, horizon in zones.items()
+            ):
+                yield day, min(zones.values())
+
+    def _choose(self, page: Sequence[Ending]) -> dict[Thin, list[Chosen]]:
+        """What is planned about each of a page, those alike together."""
+        news = [ending for ending in page if self._plans.is_news(ending)]
+        free = self._may_ring(news)
+        chosen: dict[Thin, list[Chosen]] = {}
+        for ending in news:
+            if ending.gate_id not in self._gates.usable:
+                self._planning.held[self._look.kind] += 1
+                continue
+            thin, row = self._plans.choose(ending, has_phone=ending.id in free)
+            chosen.setdefault(thin, []).append(row)
+            if not thin.is_skipped:
+                self._planning.at_risk_minor += ending.at_risk_minor
+        return chosen
+
+    def _may_ring(self, endings: Sequence[Ending]) -> set[int]:
+        """Those whose customers might be called, and whose number is not suppressed; by the entitlement's id."""
+        numbers = {
+            ending.id: address_hash(ending.phone)
+            for ending in endings
+            if ending.phone is not None and self._plans.may_be_called(ending)
+        }
+        if not numbers:
+            return set()
+        with self._database.read() as connection:
+            suppressed = store.suppressed_numbers(connection, sorted(set(numbers.values())))
+        return {ending_id for ending_id, hashed in numbers.items() if hashed not in suppressed}
+
+    def _write(self, chosen: Mapping[Thin, Sequence[Chosen]]) -> None:
+        if self._dry_run:
+            for thin, rows in chosen.items():
+                self._tell(thin, len(rows))
+            return
+        left = list(chosen.items())
+        while left:
+            written = 0
+            with self._database.write("plan-endings") as connection:
+                begun = time.monotonic()
+                while left and time.monotonic() - begun < self._hold:
+                    thin, rows = left.pop()
+                    written += len(rows)
+                    self._tell(thin, plan(connection, thin, rows, run=self._run, now=self._detection.at))
+            held = time.monotonic() - begun
+            self._planning.pages += 1
+            self._planning.longest_hold_seconds = max(self._planning.longest_hold_seconds, held)
+            self._size = max(_SMALLEST_PAGE, min(_LARGEST_PAGE, round(written * self._hold / held)))
+            if left and self._database.is_sqlite:
+                time.sleep(self._hold)
+
+    def _tell(self, thin: Thin, count: int) -> None:
+        if thin.is_skipped:
+            self._planning.skipped[thin.reason or ""] += count
+        else:
+            self._planning.planned[thin.kind] += count
