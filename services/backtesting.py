@@ -1,25 +1,20 @@
 """Backtests: a file of purchases as it is imported, and how good estimates of depletion would have been on it."""
 
-import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import Any
 
-from pydantic_core import PydanticCustomError
+import polars as pl
 
-from data_contracts.fields import is_blank, read_line
-from data_contracts.rows import Columns
+from data_contracts.problems import ContractBroken
+from data_contracts.purchases import CONTRACT
 from domain.backtesting import Backtest, Supply, backtest
 from domain.depletion import Bought, DepletionPolicy
-from services.import_files import read_rows
-
-_COLUMNS = Columns(
-    required=("customer_ref", "product", "bought_on"),
-    optional=("ref", "is_supply", "quantity", "amount", "currency"),
-)
-"""Of a file of purchases; the amounts are not needed here, and need not be right."""
+from services.batch_files import read_batch
+from services.import_files import Row
 
 
 class CannotBacktest(Exception):
@@ -30,8 +25,9 @@ class CannotBacktest(Exception):
 class Read:
     """What was in a file."""
 
-    purchases: int
-    broken: int  # rows that break the contract of purchases, or buy nothing that runs out; they are left out
+    purchases: int  # of what runs out
+    no_supply: int  # of what does not
+    broken: int  # rows that break the contract of purchases; they are left out
     histories: Mapping[Supply, Sequence[Bought]]
 
 
@@ -42,9 +38,10 @@ def backtest_depletion(path: Path, policy: DepletionPolicy, *, split: date) -> t
     """
     read = read_purchases(path)
     if not read.histories:
-        raise CannotBacktest(f"{path}: no purchase in it can be read ({read.broken} rows are broken)")
-    days = [bought.on for history in read.histories.values() for bought in history]
-    first, last = min(days), max(days)
+        left_out = f"{read.no_supply} rows are of what does not run out, {read.broken} are broken"
+        raise CannotBacktest(f"{path}: there is no purchase to learn from in it: {left_out}")
+    first = min(history[0].on for history in read.histories.values())
+    last = max(history[-1].on for history in read.histories.values())
     if not first <= split < last:
         raise CannotBacktest(
             f"{path}: its purchases are from {first} to {last}: split on a day from {first} to before {last}, so that "
@@ -55,32 +52,20 @@ def backtest_depletion(path: Path, policy: DepletionPolicy, *, split: date) -> t
 
 def read_purchases(path: Path) -> Read:
     """A file's purchases by customer and product. Raises UnreadableFile and OSError."""
-    days: defaultdict[Supply, defaultdict[date, float]] = defaultdict(lambda: defaultdict(float))
-    taken = broken = 0
-    with path.open("rb") as stream:
-        for row in read_rows(path, stream, _COLUMNS.check):
-            found = None if row.cells is None else _purchase(row.cells)
-            if found is None:
-                broken += 1
-                continue
-            supply, on, quantity = found
-            taken += 1
-            days[supply][on] += quantity
-    return Read(taken, broken, {supply: in_order(bought.items()) for supply, bought in days.items()})
+    batch = read_batch(path, CONTRACT)
+    read = CONTRACT.read_all(batch.table)
+    singles = [found for row in batch.singles if (found := _read_alone(row)) is not None]
+    good = pl.concat([read.filter("fits").drop("fits"), pl.DataFrame(singles, schema=CONTRACT.schema, orient="row")])
+    bought = good.filter("is_supply")
+    days = bought.group_by("customer_ref", "product", "bought_on").agg(pl.col("quantity").sum())
+    histories: defaultdict[Supply, list[Bought]] = defaultdict(list)
+    for customer, product, on, quantity in days.sort("customer_ref", "product", "bought_on").iter_rows():
+        histories[customer, product].append(Bought(on, quantity))
+    return Read(len(bought), len(good) - len(bought), batch.size - len(good), histories)
 
 
-def _purchase(cells: Mapping[str | None, object]) -> tuple[Supply, date, float] | None:
-    """Whose purchase of what it is, when, how much; None for one that breaks the contract, or does not run out."""
+def _read_alone(row: Row) -> dict[str, Any] | None:
     try:
-        supply = (read_line(str(cells.get("customer_ref", ""))), read_line(str(cells.get("product", ""))))
-        on = date.fromisoformat(str(cells.get("bought_on")))
-        quantity = 1.0 if is_blank(cells.get("quantity")) else float(str(cells["quantity"]))
-    except (PydanticCustomError, ValueError):
+        return None if row.cells is None else CONTRACT.read(row.cells)
+    except ContractBroken:
         return None
-    runs_out = str(cells.get("is_supply", "yes")).strip().lower() not in {"no", "false", "0"}
-    return (supply, on, quantity) if runs_out and math.isfinite(quantity) and quantity > 0 else None
-
-
-def in_order(days: Iterable[tuple[date, float]]) -> list[Bought]:
-    """Quantities by day as a history."""
-    return [Bought(on, quantity) for on, quantity in sorted(days)]

@@ -22,7 +22,7 @@ def backtests() -> None:
 
 @app.command()
 def depletion(
-    file: Annotated[Path, typer.Argument(help="Purchases as they are imported: .csv, .jsonl or .ndjson in UTF-8.")],
+    file: Annotated[Path, typer.Argument(help="Purchases as they are imported: .csv, .jsonl or .parquet.")],
     split: Annotated[
         str, typer.Option(metavar="DATE", help="The last day that estimates see, as 2026-09-30. Later ones judge them.")
     ],
@@ -54,6 +54,7 @@ def _told(file: Path, read: "Read", result: "Backtest", wanted: float) -> dict[s
     return {
         "file": str(file),
         "purchases": read.purchases,
+        "no_supply": read.no_supply,
         "broken": read.broken,
         "split": result.split,
         "until": result.until,
@@ -81,8 +82,8 @@ def _score(score: "Score") -> dict[str, float | None]:
 
 def _say(file: Path, read: "Read", result: "Backtest", wanted: float) -> None:
     if read.broken:
-        warn(f"{file}: {read.broken} rows are left out: they cannot be read, or buy nothing that runs out")
-    say(f"{read.purchases} purchases; estimated on {result.split}, judged until {result.until}")
+        warn(f"{file}: {read.broken} rows break the contract of purchases and are left out")
+    say(f"{read.purchases} purchases of what runs out; estimated on {result.split}, judged until {result.until}")
     say(
         f"{result.estimated} of {result.supplies} supplies ({result.coverage:.0%}) have an estimate, of "
         f"{result.customers_estimated} of {result.customers} customers"

@@ -67,10 +67,14 @@ def test_a_date_that_is_none_is_wrong_use(handrail: CommandLine) -> None:
 def test_broken_rows_and_what_does_not_run_out_are_left_out_and_counted(handrail: CommandLine, tmp_path: Path) -> None:
     rows = [f"c{one},coffee,2025-{month:02}-01,1,yes" for one in range(20) for month in range(1, 13)]
     rows += ["c1,coffee,soon,1,yes", "c1,,2025-01-01,1,yes", "c1,coffee,2025-01-01,-1,yes", "c1,mug,2025-01-01,1,no"]
+    rows += ['c1,"coffee",soon,1,yes', 'c99,"coffee, ground",2025-01-01,1,yes', "c1,coffee,2025-01-01"]
     file = tmp_path / "bought.csv"
-    file.write_text("customer_ref,product,bought_on,quantity,is_supply\n" + "\n".join(rows), encoding="utf-8")
+    header = "ref,amount,currency,customer_ref,product,bought_on,quantity,is_supply"
+    lines = [header, *(f"p{number},9.90,EUR,{row}" for number, row in enumerate(rows))]
+    file.write_text("\n".join(lines), encoding="utf-8")
     told = handrail("backtest", "depletion", str(file), "--split", "2025-06-30", "--json").document
-    assert (told["purchases"], told["broken"]) == (240, 4)
+    assert (told["purchases"], told["no_supply"], told["broken"]) == (241, 1, 5)
+    assert told["customers"]["all"] == 21
     assert told["estimate"]["median_absolute_error_days"] <= 1
 
 
