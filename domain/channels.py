@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from domain.actions import Capability
+
 
 class Confidentiality(StrEnum):
     """How much a message tells, and how much a channel may carry; the least first."""
@@ -41,6 +43,16 @@ class ChannelRules:
 
 
 ChannelTable = Mapping[Channel, ChannelRules]
+
+CHANNEL_OF: Mapping[Capability, Channel] = {
+    Capability.MAIL: Channel.MAIL,
+    Capability.SMS: Channel.SMS,
+    Capability.PUSH: Channel.PUSH,
+    Capability.VOICE: Channel.VOICE,
+    Capability.CRM: Channel.PERSON,
+    Capability.TICKETING: Channel.PERSON,
+}
+"""The line of the channel table that what goes by a capability is judged by."""
 
 
 def may_carry(rules: ChannelRules, message: Confidentiality) -> bool:

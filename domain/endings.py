@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from domain.entitlements import EntitlementKind
+from domain.entitlements import Entitlement, EntitlementKind, Standing
 from domain.expiry import horizon_of
 from domain.hours import UnknownZone, instant_of, zone
 from domain.policy import Policy
@@ -75,3 +75,27 @@ def ends_due(kind: EntitlementKind, policy: Policy, now: datetime) -> tuple[date
     if kind is EntitlementKind.SUPPLY:
         first -= timedelta(days=policy.depletion.quiet_after_days + VAGUE_DAYS)
     return first, utc + timedelta(days=1 + policy.expiry.kinds[kind].horizons[0])
+
+
+def not_needed(entitlement: Entitlement, occurrence: str, today: date, policy: Policy) -> str | None:
+    """Why nobody needs to be contacted about an occurrence any more; None: it is still to come.
+
+    `today` is on the calendar of the entitlement's zone.
+    """
+    if entitlement.standing is Standing.CANCELLED:
+        return "cancelled: nobody needs to be contacted"
+    if entitlement.occurrence != occurrence:
+        return _another_occurrence(entitlement, occurrence)
+    if entitlement.auto_renews:
+        return "renews by itself: nobody needs to be contacted"
+    if last_day(entitlement.kind, entitlement.ends_on, entitlement.latest_on, policy) < today:
+        return f"it ended on {entitlement.ends_on}: too late for this"
+    return None
+
+
+def _another_occurrence(entitlement: Entitlement, occurrence: str) -> str:
+    if entitlement.kind is EntitlementKind.SUPPLY:
+        return f"bought again: enough until about {entitlement.ends_on}, nobody needs to be contacted"
+    if entitlement.occurrence > occurrence:  # both are ISO dates
+        return f"renewed until {entitlement.ends_on}: nobody needs to be contacted"
+    return f"ends on {entitlement.ends_on} already: that ending is looked at by itself"

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
+from urllib.parse import unquote
 
 from domain.actions import key
 
@@ -28,11 +29,6 @@ class Money:
 
     minor: int
     currency: str
-
-    def __str__(self) -> str:
-        """As colleagues read it: "1,250.00 EUR"."""
-        whole, rest = divmod(abs(self.minor), 100)
-        return f"{'-' if self.minor < 0 else ''}{whole:,}.{rest:02} {self.currency}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,3 +66,15 @@ def occurrence_after(bought_on: date) -> str:
 def expiry_key(entitlement_ref: str, occurrence: str, *what: str | int) -> str:
     """The key of what is done about one ending: `expiry/<entitlement ref>/<occurrence>/task`."""
     return key("expiry", entitlement_ref, occurrence, *what)
+
+
+def named_by(expiry: str) -> tuple[str, str]:
+    """The entitlement's ref and the occurrence that a key of `expiry_key` names. Raises ValueError for another key.
+
+    >>> named_by("expiry/E-1/2026-03-18/task/14")
+    ('E-1', '2026-03-18')
+    """
+    family, *parts = [unquote(part) for part in expiry.split("/")]
+    if family != "expiry" or len(parts) < 2:
+        raise ValueError(f"{expiry!r} is no key of an ending")
+    return parts[0], parts[1]

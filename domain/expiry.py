@@ -4,8 +4,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from domain.channels import Channel, may_carry
+from domain.currencies import written
 from domain.customers import Tier
-from domain.entitlements import EntitlementKind, Money
+from domain.entitlements import EntitlementKind
 from domain.policy import Policy, Priority
 
 
@@ -124,7 +125,7 @@ def _cost(channel: Channel, situation: Situation, policy: Policy) -> str | None:
         return None
     if channel is Channel.PERSON and situation.is_locked:  # somebody in distress is looked after whatever it costs
         return None
-    price = Money(cost, policy.value.currency)
+    price = written(cost, policy.value.currency)
     if channel is Channel.PERSON:
         return f"worth less than the cheapest way left to reach them: a colleague costs {price}"
     return f"worth less than {_NAMES[channel]} costs: {price}"
@@ -136,7 +137,7 @@ def _high_value(channel: Channel, situation: Situation, policy: Policy) -> str |
         return None
     if any(policy.channels[other].cost_minor < policy.channels[channel].cost_minor for other in WAYS):
         return None
-    least = Money(policy.expiry.high_value_at_least, policy.value.currency)
+    least = written(policy.expiry.high_value_at_least, policy.value.currency)
     return f"at least {least} is at risk: never only {_NAMES[channel]}, the cheapest way"
 
 

@@ -78,7 +78,12 @@ class Gate:
     data_set: DataSet
     verdict: GateVerdict
     is_events: bool
-    last_passed_at: datetime | None
+    last_passed_at: datetime | None  # of its feed; None: nothing of it ever passed
+
+    @property
+    def feed(self) -> str:
+        """What comes through it, in words."""
+        return f"{self.data_set} told by events" if self.is_events else f"imported {self.data_set}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from domain.actions import Basis, Capability
+from domain.channels import CHANNEL_OF, Confidentiality, may_carry
 from domain.contact import cap_holds, consent_holds, hours_hold, lock_holds, suppression_holds
 from domain.customers import Customer
+from domain.gates import Gate
+from domain.hours import ContactWindow
 from domain.policy import Policy
 
 
@@ -24,6 +27,10 @@ class Facts:
     consent: bool | None  # None: never asked
     contacts: tuple[datetime, ...]  # proactive contacts counted within the cap's window
     may_be_out: bool = False  # an earlier try's answer was lost: it may have arrived
+    is_ending: bool = False  # about an entitlement's ending: it rests on data that must have passed its gate
+    gate: Gate | None = None  # that gate; None: there is none
+    tells: Confidentiality | None = None  # how confidential what it says is; None: it does not say
+    has_no_task: bool = False  # it adds to a task, or closes one, that was never made
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +74,9 @@ class ToPerson:
     reason: str
 
 
+LOOK_AGAIN = timedelta(hours=1)
+"""After so long it is looked at again whether stale data has come anew."""
+
 Verdict = Go | Skip | Expire | Defer | Replan | ToPerson
 GO = Go()
 
@@ -79,20 +89,49 @@ def recheck(facts: Facts, policy: Policy, *, now: datetime) -> Verdict:
     ended = _ended(facts, now)
     if ended is not None and facts.may_be_out:
         return ToPerson(f"it may have gone out already, and now: {ended.reason}")
-    return ended or _outdated(facts, now) or _held(facts, policy, now) or GO
+    return (
+        ended
+        or _refused(facts, policy)
+        or _outdated(facts, now)
+        or _stale(facts, policy, now)
+        or _held(facts, policy, now)
+        or GO
+    )
 
 
-def _ended(facts: Facts, now: datetime) -> Skip | Expire | None:
+def _ended(facts: Facts, now: datetime) -> Skip | Expire | Replan | None:
     customer = facts.customer
     if customer is not None and customer.erased:
         return Skip("the customer was erased")
+    if facts.has_no_task:
+        return Skip("the task it belongs to was never made")
     if facts.not_after is not None and now >= facts.not_after:
         return Expire(f"pointless after {facts.not_after:%Y-%m-%d %H:%M} UTC")
     if suppression_holds(facts.basis) and facts.suppressed:
-        return Skip("the address is suppressed (bounce or complaint)")
+        return _another_way(facts, "the address is suppressed (bounce or complaint)")
     if consent_holds(facts.basis, facts.consent):
-        return Skip("no consent for this purpose on this channel")
+        return _another_way(facts, "no consent for this purpose on this channel")
     return None
+
+
+def _another_way(facts: Facts, reason: str) -> Skip | Replan:
+    """Nothing else need come of a message; of an ending a colleague may tell."""
+    return Replan(reason) if facts.is_ending else Skip(reason)
+
+
+def _refused(facts: Facts, policy: Policy) -> Verdict | None:
+    """What no other rule can allow: data that passed no gate, words too confidential for their channel."""
+    if facts.is_ending and facts.gate is None:
+        return ToPerson("the data it rests on came through no gate")
+    if facts.gate is not None and not facts.gate.verdict.lets_through:
+        return ToPerson(f"the data it rests on was halted at its gate (gate {facts.gate.id})")
+    if facts.tells is None:
+        return None
+    channel = CHANNEL_OF.get(facts.capability)
+    if channel is not None and may_carry(policy.channels[channel], facts.tells):
+        return None
+    reason = f"it is {facts.tells}: too confidential for {facts.capability}"
+    return Replan(reason) if facts.is_ending and not facts.may_be_out else ToPerson(reason)
 
 
 def _outdated(facts: Facts, now: datetime) -> Verdict | None:
@@ -105,16 +144,30 @@ def _outdated(facts: Facts, now: datetime) -> Verdict | None:
     return None
 
 
+def _stale(facts: Facts, policy: Policy, now: datetime) -> Defer | None:
+    """Data that nobody has brought anew for too long is not acted on, until it comes again."""
+    gate = facts.gate
+    if gate is None or gate.last_passed_at is None:
+        return None
+    allowed = policy.gates.stale_after(gate.data_set, is_events=gate.is_events)
+    if now - gate.last_passed_at <= allowed:
+        return None
+    hours = allowed // timedelta(hours=1)
+    since = f"{gate.last_passed_at:%Y-%m-%d %H:%M} UTC"
+    return Defer(now + LOOK_AGAIN, f"stale: {gate.feed} last passed their gate {since}, more than {hours} hours ago")
+
+
 def _held(facts: Facts, policy: Policy, now: datetime) -> Verdict | None:
     customer = facts.customer
     if customer is None:
         return None
     if lock_holds(facts.basis) and customer.tact_lock is not None:
-        return ToPerson(f"tact lock: {customer.tact_lock}")
+        reason = f"tact lock: {customer.tact_lock}"
+        return Replan(reason) if facts.is_ending and not facts.may_be_out else ToPerson(reason)
     hold = hours_hold(
         facts.basis,
         facts.capability,
-        window=customer.window,
+        window=customer.window or _segment_window(facts, policy),
         quiet=policy.contact.quiet,
         time_zone=customer.time_zone or policy.default_time_zone,
         now=now,
@@ -126,3 +179,10 @@ def _held(facts: Facts, policy: Policy, now: datetime) -> Verdict | None:
         freed = sorted(facts.contacts)[-cap.contacts] + timedelta(days=cap.days)
         return Defer(freed, f"frequency cap: {cap.contacts} proactive contacts in {cap.days} days")
     return None
+
+
+def _segment_window(facts: Facts, policy: Policy) -> ContactWindow | None:
+    """When a customer is called about an ending who stated no hours."""
+    if not facts.is_ending or facts.customer is None:
+        return None
+    return policy.expiry.calls.windows[facts.customer.tier]

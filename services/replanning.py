@@ -3,14 +3,16 @@
 import logging
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import and_, or_, select
 
 from domain.actions import Kind, State
 from domain.policy import Policy
 from services.case_plans import page_anew, recovery_survey_anew
+from services.endings_anew import ENDING_KINDS, Anew, ending_anew
 from services.escalating import acknowledgement_anew
 from store.database import Database
-from store.ledger.enqueue import replan
+from store.ledger.enqueue import enqueue, replan
+from store.ledger.facts import may_be_out
 from store.ledger.rows import actions
 
 _log = logging.getLogger("services.replanning")
@@ -20,7 +22,11 @@ _ANEW = {
     Kind.PAGE: page_anew,
     Kind.MESSAGE: recovery_survey_anew,
 }
-"""How each kind that rests on facts is planned from today's."""
+"""How each kind that rests on facts is planned from today's; those about an ending in a way of their own."""
+_PLANNABLE = or_(
+    actions.c.kind.in_(sorted(_ANEW)),
+    and_(actions.c.kind.in_(sorted(ENDING_KINDS)), actions.c.entitlement_id.is_not(None)),
+)
 
 
 def replan_changed(database: Database, policy: Policy, *, run: str, now: datetime) -> list[str]:
@@ -28,7 +34,7 @@ def replan_changed(database: Database, policy: Policy, *, run: str, now: datetim
     with database.read() as connection:
         waiting = connection.execute(
             select(actions.c.id, actions.c.key, actions.c.kind)
-            .where(actions.c.state == State.PLANNED, actions.c.kind.in_(sorted(_ANEW)))
+            .where(actions.c.state == State.PLANNED, _PLANNABLE)
             .order_by(actions.c.id)
             .limit(_CHUNK)
         ).all()
@@ -40,8 +46,14 @@ def _replanned(
 ) -> bool:
     try:
         with database.write("replan") as connection:
-            planned, about = _ANEW[kind](connection, action_id, policy, now=now)
-            return replan(connection, action_id, planned, about, run=run, now=now)
+            if kind in _ANEW:
+                anew = Anew(*_ANEW[kind](connection, action_id, policy, now=now))
+            else:
+                anew = ending_anew(connection, action_id, policy, now=now)
+            is_moved = replan(connection, action_id, anew.planned, anew.about, run=run, now=now)
+            if is_moved and anew.instead is not None and not may_be_out(connection, [action_id]):
+                enqueue(connection, [anew.instead], anew.about, run=run, now=now)
+            return is_moved
     except Exception:  # one plan must not keep the others, and the rest of recovery, waiting
         _log.exception("%s: could not be planned anew", key)
         return False

@@ -1,15 +1,18 @@
 """From an armed action to the one call at its integration: words rendered, context gathered, nothing sent yet."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
 from domain.actions import Basis, Capability, Kind
 from domain.customers import Customer
+from domain.policy import Policy
 from integrations import ports
 from integrations.ports import Receipt
+from services import ending_tasks
+from store import endings
 from store.context import bundles
 from store.database import Database
 from store.ledger.rows import Armed
@@ -18,8 +21,17 @@ from templates.library import Template, TemplateProblem
 from templates.renderer import Rendered, render
 
 Context = dict[str, Any]
-"""What a colleague should know now (`store.context`)."""
-Value = ports.Ticket | ports.TicketNote | ports.Task | ports.Mail | ports.Sms | ports.Alert
+"""What a colleague should know now (`store.context`); of an ending how it stands, as `ending` (`store.endings`)."""
+Value = (
+    ports.Ticket
+    | ports.TicketNote
+    | ports.Task
+    | ports.TaskNote
+    | ports.TaskClosing
+    | ports.Mail
+    | ports.Sms
+    | ports.Alert
+)
 
 
 class CannotSay(Exception):
@@ -66,6 +78,7 @@ _HEADLINES = {
 }
 """How a note begins, by the word its plan has for it; else it is one more answer."""
 _TOLD_COLLEAGUES = frozenset({Kind.TICKET, Kind.TICKET_NOTE})
+_TELLS_OF_ENDING = frozenset({Kind.TASK, Kind.TASK_NOTE})
 _AUTOMATIC = {Basis.REPLY: "auto-replied", Basis.SERVICE: "auto-generated", Basis.PROACTIVE: "auto-generated"}
 """RFC 3834's word for a mail: with it no holiday robot answers."""
 _MESSAGES = {Capability.MAIL: "send_mail", Capability.SMS: "send_sms", Capability.PUSH: "send_push"}
@@ -79,21 +92,35 @@ def operation_of(kind: Kind, capability: Capability) -> str:
 class Sender:
     """Prepares calls. Wordings are immutable by hash, so each is read from the database once."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, policy: Policy, clock: Callable[[], datetime]) -> None:
         self._database = database
+        self._policy = policy
+        self._clock = clock
         self._wordings: dict[str, Template] = {}
 
     def gather(self, armed: Sequence[Armed]) -> dict[int, Context]:
-        """The context bundle of each action that is told to colleagues, by its id. Blocks: it is for a thread."""
+        """What each action that is told to colleagues should tell, by its id. Blocks: it is for a thread."""
         wanted = {
             one.id: (one.customer_id, one.case_id)
             for one in armed
             if one.kind in _TOLD_COLLEAGUES and one.customer_id is not None
         }
-        if not wanted:
+        about = {
+            one.id: one.entitlement_id
+            for one in armed
+            if one.kind in _TELLS_OF_ENDING and one.entitlement_id is not None
+        }
+        if not wanted and not about:
             return {}
+        found: dict[int, Context] = {}
         with self._database.read() as connection:
-            return dict(zip(wanted, bundles(connection, list(wanted.values())), strict=True))
+            if wanted:
+                told = bundles(connection, list(wanted.values()), today=self._clock().date())
+                found |= zip(wanted, told, strict=True)
+            if about:
+                known = endings.these(connection, sorted(set(about.values())))
+                found |= {action_id: {"ending": known[its]} for action_id, its in about.items()}
+        return found
 
     async def prepare(self, action: Armed, target: Target, context: Context | None = None) -> Call:
         """The call, ready to be made; `context` as gathered, or it is gathered here. Raises CannotSay."""
@@ -107,8 +134,16 @@ class Sender:
             return _ticket(action, customer, context or await self._context(action))
         if action.kind is Kind.TICKET_NOTE:
             return _note(action, customer, context or await self._context(action))
+        if action.kind is Kind.TASK and action.payload["schema"] == ending_tasks.TASK_SCHEMA:
+            ending = (context or await self._context(action))["ending"]
+            return ending_tasks.task(action, customer, ending, self._policy, self._clock())
         if action.kind is Kind.TASK:
             return _task(action, customer)
+        if action.kind is Kind.TASK_NOTE:
+            ending = (context or await self._context(action))["ending"]
+            return ending_tasks.note(action, customer, ending, self._policy, self._clock())
+        if action.kind is Kind.TASK_CLOSE:
+            return ending_tasks.closing(action)
         if action.kind is Kind.PAGE:
             return _page(action)
         if action.kind in _WORDED and action.capability in {Capability.MAIL, Capability.SMS}:

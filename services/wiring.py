@@ -51,7 +51,7 @@ class Handrail:
             self.writer,
             roster,
             policy,
-            Sender(database),
+            Sender(database, policy, clock),
             worker=worker,
             timing=Timing(settings.lease_seconds),
             clock=clock,

@@ -2,11 +2,14 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
 from typing import Any
 
 from sqlalchemy import BindParameter, Connection, Row, Select, Table, UnaryExpression, bindparam, func, select
 
 from domain.actions import FINAL, key
+from domain.currencies import written
+from store import endings
 from store.ledger.rows import actions, cases, customers
 from store.messages import messages as written_messages
 from store.surveys import StoredAnswer, as_stored, survey_responses
@@ -36,8 +39,8 @@ _WRITTEN = _newest(
 _MESSAGES = _newest(actions, actions.c.id.desc(), only=actions.c.basis != "internal")
 
 
-def bundles(connection: Connection, wanted: Sequence[tuple[int, int | None]]) -> list[dict[str, Any]]:
-    """For each (customer, case): who they are, what they said, what we did and still mean to do. In order.
+def bundles(connection: Connection, wanted: Sequence[tuple[int, int | None]], *, today: date) -> list[dict[str, Any]]:
+    """For each (customer, case): who they are, what they said, what ends, what we did and mean to do. In order.
 
     Gathered when sent, not when planned. Raises LookupError for a customer who is not there.
     """
@@ -46,6 +49,9 @@ def bundles(connection: Connection, wanted: Sequence[tuple[int, int | None]]) ->
     answers = {who: [as_stored(row) for row in rows] for who, rows in _by_customer(connection, _ANSWERS, asked)}
     opened = {who: [_case(row) for row in rows] for who, rows in _by_customer(connection, _CASES, asked)}
     written = dict(_by_customer(connection, _WRITTEN, asked))
+    ending: dict[int, list[dict[str, Any]]] = defaultdict(list)
+    for one in endings.of_customers(connection, asked["customer_ids"], today=today):
+        ending[one.customer_id].append(_ending(one))
     messages = {who: [_message(row) for row in rows] for who, rows in _by_customer(connection, _MESSAGES, asked)}
     return [
         {
@@ -56,6 +62,7 @@ def bundles(connection: Connection, wanted: Sequence[tuple[int, int | None]]) ->
                 _said(one) for one in answers.get(who, ()) if case_id is None or one.case_id != case_id
             ],
             "cases": opened.get(who, []),
+            "entitlements_ending": ending.get(who, []),
             "messages": messages.get(who, []),
         }
         for who, case_id in wanted
@@ -117,6 +124,18 @@ def _case(row: Row[Any]) -> dict[str, Any]:
         "reason": row.reason,
         "opened_at": _iso(row.opened_at),
         "answer_promised_by": _iso(row.answer_by),
+    }
+
+
+def _ending(one: endings.Ending) -> dict[str, Any]:
+    it = one.entitlement
+    return {
+        "entitlement": it.ref,
+        "kind": it.kind.value,
+        "product": it.product,
+        "ends_on": it.ends_on.isoformat(),
+        "renews_by_itself": it.auto_renews,
+        "worth": None if it.value is None else written(it.value.minor, it.value.currency),
     }
 
 

@@ -173,6 +173,16 @@ def set_consent(
     )
 
 
+def consent(connection: Connection, customer_id: int, purpose: str, channel: str) -> bool | None:
+    """What the customer said last about a purpose on a channel; None: never asked."""
+    said = connection.execute(
+        select(consents.c.granted).where(
+            consents.c.customer_id == customer_id, consents.c.purpose == purpose, consents.c.channel == channel
+        )
+    ).scalar()
+    return None if said is None else bool(said)
+
+
 def suppress(connection: Connection, channel: str, address: str, reason: str, *, now: datetime) -> None:
     """Never write to this address again, however it is spelled; who has it is touched first, in id order."""
     if channel in {"sms", "voice"}:

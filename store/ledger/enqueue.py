@@ -102,6 +102,8 @@ def replan(
             capability=actions.c.capability if is_out else planned.capability,
             due_at=planned.due_at,
             stale_after=planned.stale_after,
+            customer_id=actions.c.customer_id if about.customer_id is None else about.customer_id,
+            gate_id=actions.c.gate_id if about.gate_id is None else about.gate_id,
             planned_by=run,
             updated_at=now,
             updated_by=run,

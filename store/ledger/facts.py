@@ -4,11 +4,13 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, and_, bindparam, func, literal, select
+from sqlalchemy import Connection, and_, bindparam, func, literal, or_, select
 
 from domain import recheck
-from domain.actions import Basis, Capability, State
+from domain.actions import FINAL, Basis, Capability, Kind, State
+from domain.channels import Confidentiality
 from domain.customers import Customer
+from domain.gates import DataSet, Gate, GateVerdict
 from store.canonical import address_hash
 from store.ledger.rows import (
     Claimed,
@@ -20,6 +22,7 @@ from store.ledger.rows import (
     customers,
     entitlements,
     evidence,
+    gates,
     reviews,
     suppressions,
 )
@@ -44,6 +47,28 @@ _LOST = (
     .where(among(audit.c.action_id, "ids"), audit.c.after == literal(State.UNCERTAIN))
     .distinct()
 )
+_LATER = gates.alias("later")
+_PASSED = (
+    select(_LATER.c.decided_at)
+    .where(
+        _LATER.c.data_set == gates.c.data_set,
+        _LATER.c.feed == gates.c.feed,
+        or_(_LATER.c.verdict != literal(GateVerdict.HALT), _LATER.c.approved_by.is_not(None)),
+    )
+    .order_by(_LATER.c.decided_at.desc())
+    .limit(1)
+    .scalar_subquery()
+)
+_GATES = select(
+    gates.c.id, gates.c.data_set, gates.c.verdict, gates.c.approved_by, gates.c.is_events, _PASSED.label("last")
+).where(among(gates.c.id, "ids"))
+_BEFORE = actions.alias("before")
+_WITHOUT_TASK = (
+    select(actions.c.id)
+    .join(_BEFORE, _BEFORE.c.id == actions.c.after_id)
+    .where(among(actions.c.id, "ids"), _BEFORE.c.state.in_(sorted(FINAL - {State.DONE})))
+)
+_ON_TASKS = frozenset({Kind.TASK_NOTE, Kind.TASK_CLOSE})
 _CONSENTS = select(consents.c.customer_id, consents.c.purpose, consents.c.granted).where(
     consents.c.channel == bindparam("on_channel"), among(consents.c.customer_id, "ids")
 )
@@ -74,6 +99,8 @@ def read_facts(
     proactive = [row for row in rows if row.basis == Basis.PROACTIVE]
     granted = _consents(connection, proactive, channel)
     contacts = _contacts(connection, proactive, contacts_since)
+    gates_of = _gates(connection, {row.gate_id for row in rows if row.gate_id is not None})
+    without_task = _without_task(connection, [row.id for row in rows if row.kind in _ON_TASKS])
     suppressed = set() if address_of is None else _suppressed(connection, people, channel, address_of)
     return {
         row.id: recheck.Facts(
@@ -88,6 +115,10 @@ def read_facts(
             consent=granted.get((row.customer_id, row.purpose)),
             contacts=tuple(contacts.get(row.customer_id, ())),
             may_be_out=row.id in out,
+            is_ending=row.entitlement_id is not None,
+            gate=gates_of.get(row.gate_id),
+            tells=_tells(row),
+            has_no_task=row.id in without_task,
         )
         for row in rows
     }
@@ -108,6 +139,34 @@ def _changed(connection: Connection, ids: Sequence[int]) -> dict[int, tuple[str,
 
 def _approved(connection: Connection, ids: Sequence[int]) -> set[int]:
     return set(connection.execute(_APPROVED, {"ids": ids}).scalars()) if ids else set()
+
+
+def _gates(connection: Connection, ids: set[int]) -> dict[int | None, Gate]:
+    """The gates of a window; it has few different ones, or none."""
+    if not ids:
+        return {}
+    return {
+        row.id: Gate(
+            id=row.id,
+            data_set=DataSet(row.data_set),
+            # A halted batch that a person let through is as good as one with warnings.
+            verdict=GateVerdict.WARNINGS if row.approved_by else GateVerdict(row.verdict),
+            is_events=row.is_events,
+            last_passed_at=row.last,
+        )
+        for row in connection.execute(_GATES, {"ids": sorted(ids)})
+    }
+
+
+def _without_task(connection: Connection, ids: Sequence[int]) -> set[int]:
+    """What waited for a task that was skipped, cancelled or expired."""
+    return set(connection.execute(_WITHOUT_TASK, {"ids": ids}).scalars()) if ids else set()
+
+
+def _tells(row: Claimed) -> Confidentiality | None:
+    """How confidential the payload says it is. Raises ValueError for a word we do not know."""
+    told = row.payload.get("params", {}).get("confidentiality")
+    return None if told is None else Confidentiality(told)
 
 
 def _consents(

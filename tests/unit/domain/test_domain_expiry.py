@@ -8,7 +8,7 @@ import pytest
 
 from domain.channels import Channel, ChannelRules, Confidentiality
 from domain.customers import Tier
-from domain.entitlements import EntitlementKind, Money
+from domain.entitlements import EntitlementKind
 from domain.expiry import Situation, horizon_of, objections, priority_of, route, value_thresholds
 from domain.policy import Policy, Priority
 from tests.ledger_world import POLICY
@@ -195,8 +195,3 @@ def test_high_value_below_what_a_person_costs_is_refused() -> None:
     """Such an ending would be too dear for a person and too valuable for a call alone."""
     with pytest.raises(ValueError, match="high_value_at_least is 899, but one contact by a person costs 900"):
         a_policy(high=899)
-
-
-@pytest.mark.parametrize(("minor", "words"), [(5, "0.05 EUR"), (125_000, "1,250.00 EUR"), (-150, "-1.50 EUR")])
-def test_money_is_read_as_colleagues_read_it(minor: int, words: str) -> None:
-    assert str(Money(minor, "EUR")) == words

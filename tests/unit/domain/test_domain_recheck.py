@@ -1,7 +1,7 @@
 """The last look before a socket opens: which verdict, and which comes first when several hold."""
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 
 import pytest
 from hypothesis import given, settings
@@ -9,8 +9,11 @@ from hypothesis import strategies as st
 from ledger_world import MORNING, NIGHT, NOON, POLICY, later
 
 from domain.actions import Basis, Capability
+from domain.channels import Channel, Confidentiality
 from domain.customers import Customer
-from domain.recheck import GO, Defer, Expire, Facts, Go, Replan, Skip, ToPerson, Verdict, recheck
+from domain.gates import DataSet, Gate, GateVerdict
+from domain.hours import ContactWindow
+from domain.recheck import GO, LOOK_AGAIN, Defer, Expire, Facts, Go, Replan, Skip, ToPerson, Verdict, recheck
 
 ANNA = Customer("C-1", email="anna@example.com", phone="+48600000001", time_zone="Europe/Warsaw")
 FREE = Facts(
@@ -25,15 +28,23 @@ FREE = Facts(
     consent=True,
     contacts=(),
 )
+GATE = Gate(1, DataSet.ENTITLEMENTS, GateVerdict.PASS, is_events=False, last_passed_at=NOON)
+CALL = replace(FREE, capability=Capability.VOICE, is_ending=True, gate=GATE)
+AFTERNOON = later(hours=4)
+"""16:00 in Warsaw: when those are called who stated no hours."""
 
 LADDER: list[tuple[str, dict[str, object], type[Verdict]]] = [
     ("erased", {"customer": replace(ANNA, erased=True)}, Skip),
+    ("no task", {"has_no_task": True}, Skip),
     ("pointless", {"not_after": NIGHT}, Expire),
     ("suppressed", {"suppressed": True}, Skip),
     ("no consent", {"consent": False}, Skip),
+    ("halted", {"gate": replace(GATE, verdict=GateVerdict.HALT)}, ToPerson),
+    ("confidential", {"tells": Confidentiality.CONFIDENTIAL}, ToPerson),
     ("changed", {"changed": ("customer",)}, Replan),
     ("overdue", {"stale_after": NIGHT}, Replan),
     ("unapproved", {"approved": False}, Replan),
+    ("stale", {"gate": replace(GATE, last_passed_at=NOON - timedelta(days=9))}, Defer),
     ("locked", {"customer": replace(ANNA, tact_lock="case")}, ToPerson),
     ("night", {}, Defer),
 ]
@@ -106,6 +117,71 @@ def test_the_cap_opens_when_enough_contacts_are_old(ages: tuple[int, ...], until
         assert verdict is GO
     else:
         assert verdict == Defer(later(days=until), "frequency cap: 2 proactive contacts in 7 days")
+
+
+@pytest.mark.parametrize(
+    ("facts", "reason"),
+    [
+        ({"customer": replace(ANNA, tact_lock="bereavement")}, "tact lock: bereavement"),
+        ({"consent": False}, "no consent for this purpose on this channel"),
+        ({"consent": None}, "no consent for this purpose on this channel"),
+        ({"suppressed": True}, "the address is suppressed (bounce or complaint)"),
+        ({"tells": Confidentiality.CONFIDENTIAL}, "it is confidential: too confidential for voice"),
+    ],
+)
+def test_an_ending_that_must_not_be_called_about_is_planned_another_way(facts: dict[str, object], reason: str) -> None:
+    """And never twice: what may have gone out already is for a person."""
+    refused = replace(CALL, **facts)  # type: ignore[arg-type]
+    assert recheck(refused, POLICY, now=AFTERNOON) == Replan(reason)
+    assert isinstance(recheck(replace(refused, may_be_out=True), POLICY, now=AFTERNOON), ToPerson)
+
+
+def test_nothing_about_an_ending_goes_without_a_gate_that_let_its_data_through() -> None:
+    """P20; what is about no ending needs none."""
+    assert recheck(CALL, POLICY, now=AFTERNOON) is GO
+    without = recheck(replace(CALL, gate=None), POLICY, now=AFTERNOON)
+    assert without == ToPerson("the data it rests on came through no gate")
+    halted = replace(GATE, verdict=GateVerdict.HALT)
+    assert isinstance(recheck(replace(CALL, gate=halted), POLICY, now=AFTERNOON), ToPerson)
+    warned = replace(GATE, verdict=GateVerdict.WARNINGS)
+    assert recheck(replace(CALL, gate=warned), POLICY, now=AFTERNOON) is GO
+    assert recheck(replace(CALL, is_ending=False, gate=None), POLICY, now=AFTERNOON) is GO
+
+
+@pytest.mark.parametrize(("is_events", "hours", "feed"), [(False, 48, "imported"), (True, 720, "told by events")])
+def test_stale_data_is_looked_at_again_later(is_events: bool, hours: int, feed: str) -> None:
+    passed = AFTERNOON - timedelta(hours=hours)
+    fresh = replace(CALL, gate=replace(GATE, is_events=is_events, last_passed_at=passed))
+    assert recheck(fresh, POLICY, now=AFTERNOON) is GO
+    stale = replace(fresh, gate=replace(GATE, is_events=is_events, last_passed_at=passed - timedelta(seconds=1)))
+    held = recheck(stale, POLICY, now=AFTERNOON)
+    assert isinstance(held, Defer)
+    assert held.until == AFTERNOON + LOOK_AGAIN
+    assert held.reason.startswith("stale: ")
+    assert feed in held.reason
+
+
+@pytest.mark.parametrize("tells", Confidentiality)
+@pytest.mark.parametrize("capability", [Capability.MAIL, Capability.SMS, Capability.VOICE, Capability.PUSH])
+def test_words_go_by_channels_of_their_class_alone(capability: Capability, tells: Confidentiality) -> None:
+    """Whatever else says yes."""
+    verdict = recheck(replace(FREE, capability=capability, tells=tells), POLICY, now=NOON)
+    goes = tells.rank <= POLICY.channels[Channel(capability.value)].carries.rank
+    assert verdict == (GO if goes else ToPerson(f"it is {tells}: too confidential for {capability}"))
+
+
+def test_colleagues_are_told_what_is_confidential_but_a_pager_is_not() -> None:
+    told = replace(FREE, basis=Basis.INTERNAL, tells=Confidentiality.CONFIDENTIAL)
+    assert recheck(replace(told, capability=Capability.CRM), POLICY, now=NOON) is GO
+    assert recheck(replace(told, capability=Capability.TICKETING), POLICY, now=NOON) is GO
+    assert isinstance(recheck(replace(told, capability=Capability.ALERT), POLICY, now=NOON), ToPerson)
+
+
+def test_a_call_about_an_ending_keeps_the_tiers_hours_unless_the_customer_stated_their_own() -> None:
+    assert recheck(CALL, POLICY, now=NOON) == Defer(AFTERNOON, "outside the contact window until 16:00 (Europe/Warsaw)")
+    assert recheck(replace(CALL, is_ending=False), POLICY, now=NOON) is GO
+    stated = replace(ANNA, window=ContactWindow(time(11), time(13)))
+    assert recheck(replace(CALL, customer=stated), POLICY, now=NOON) is GO
 
 
 def test_what_is_for_nobody_is_not_held_by_anybodys_hours() -> None:

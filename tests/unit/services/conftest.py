@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
+from endings_stage import Endings
 
 from domain.customers import Customer
 from domain.surveys import SurveyAnswer, SurveyKind
@@ -31,6 +32,12 @@ def answered(installation: Any) -> Callable[..., tuple[str, str]]:
         return ticket, acknowledgement
 
     return accept
+
+
+@pytest.fixture
+def endings(installation: Any) -> Endings:
+    """Endings on the books; ask for it before a process, which then knows the CRM."""
+    return Endings(installation)
 
 
 @pytest.fixture

@@ -33,6 +33,7 @@ ARMED = Armed(
     customer_id=None,
     case_id=None,
     response_id=None,
+    entitlement_id=None,
     attempts=1,
     urgent=False,
 )

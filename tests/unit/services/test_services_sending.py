@@ -36,6 +36,7 @@ def armed(kind: Kind, capability: Capability, payload: dict[str, Any], basis: Ba
         customer_id=1,
         case_id=None,
         response_id=None,
+        entitlement_id=None,
         attempts=1,
         urgent=False,
     )
@@ -43,7 +44,7 @@ def armed(kind: Kind, capability: Capability, payload: dict[str, Any], basis: Ba
 
 @pytest.fixture
 def sender(on_sqlite: Any) -> Sender:
-    return Sender(on_sqlite.database)
+    return Sender(on_sqlite.database, on_sqlite.policy, on_sqlite.clock)
 
 
 @pytest.fixture
