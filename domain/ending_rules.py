@@ -32,11 +32,12 @@ class CallRules:
     basis: Basis  # proactive (consent to `purpose`, frequency cap) or service
     purpose: Purpose
     attempts: int  # windows in which a call is tried; then a colleague has it
+    outcome_within_hours: int  # after which a call whose end nobody told of is a colleague's
     windows: Mapping[Tier, ContactWindow]  # when customers are called who stated no hours
 
     def __post_init__(self) -> None:
-        if self.attempts < 1:
-            raise ValueError("attempts must be 1 or more")
+        if self.attempts < 1 or self.outcome_within_hours < 1:
+            raise ValueError("attempts and outcome_within_hours must be 1 or more")
         missing = [word for word in Tier if word not in self.windows]
         if missing:
             raise ValueError(f"windows says nothing for {', '.join(missing)}")

@@ -1,7 +1,6 @@
-"""What events about entitlements do to our books, each in the transaction that stores its delivery."""
+"""What events about entitlements and calls do to our books, each in the transaction that stores its delivery."""
 
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection
@@ -13,6 +12,8 @@ from domain.entitlements import Standing
 from domain.events import Told, is_news
 from domain.gates import DataSet
 from domain.policy import Policy
+from services.calls import take_ended
+from services.fates import Done, EventFate
 from services.rounds import in_rounds
 from store import customers, entitlement_events
 from store.entitlements import Owned, save
@@ -24,18 +25,6 @@ NO_CUSTOMER = Problem(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
-    """What came of an event, in words. `is_news` False: it changed nothing."""
-
-    subject: str
-    outcome: str
-    is_news: bool = True
-
-
-Fate = Done | ContractBroken
-"""What became of an event; the error for one that was refused before anything was written."""
-
 Event = EntitlementEvent | CallEnded
 
 _OnFile = Mapping[str, tuple[int, Customer]]
@@ -43,19 +32,19 @@ _OnFile = Mapping[str, tuple[int, Customer]]
 
 def take_events(
     connection: Connection, events: Sequence[tuple[str, Event]], policy: Policy, *, run: str, now: datetime
-) -> list[Fate]:
+) -> list[EventFate]:
     """Take in events by (source, event); their fates, in order."""
-    fates: dict[int, Fate] = {}
-    about = [(place, source, event) for place, (source, event) in enumerate(events)]
-    entitled = [(place, source, event) for place, source, event in about if isinstance(event, EntitlementEvent)]
-    its = take_entitlements(connection, [(source, event) for _, source, event in entitled], policy, run=run, now=now)
-    fates |= {place: fate for (place, _, _), fate in zip(entitled, its, strict=True)}
+    entitled = {place: (source, it) for place, (source, it) in enumerate(events) if isinstance(it, EntitlementEvent)}
+    ended = {place: (source, it) for place, (source, it) in enumerate(events) if isinstance(it, CallEnded)}
+    fates = dict(zip(ended, take_ended(connection, list(ended.values()), policy, run=run, now=now), strict=True))
+    its = take_entitlements(connection, list(entitled.values()), policy, run=run, now=now)
+    fates |= dict(zip(entitled, its, strict=True))
     return [fates[place] for place in range(len(events))]
 
 
 def take_entitlements(
     connection: Connection, events: Sequence[tuple[str, EntitlementEvent]], policy: Policy, *, run: str, now: datetime
-) -> list[Fate]:
+) -> list[EventFate]:
     """Take in events by (source, event), those of one entitlement one after the other; their fates, in order.
 
     An event that is older than what is known of its entitlement changes nothing, so that late, doubled and disordered
@@ -70,19 +59,14 @@ def _subject(one: tuple[str, EntitlementEvent]) -> frozenset[Hashable]:
 
 def _take(
     connection: Connection, events: Sequence[tuple[str, EntitlementEvent]], policy: Policy, *, run: str, now: datetime
-) -> list[Fate]:
-    """Fates of events about different entitlements.
-
-    The entitlements are taken before their customers, as everybody does who takes both; arming takes the customers, so
-    what it reads of an entitlement is from before or after this, never from between.
+) -> list[EventFate]:
+    """Fates of events about different entitlements. Customers are taken first, as arming does: what it reads of an
+    entitlement is from before or after this, never from between.
     """
-    refs = [event.data.ref for _, event in events]
-    known = entitlement_events.standing(connection, refs)
     on_file = customers.all_locked(connection, [event.data.customer_ref for _, event in events])
-    if made := [ref for ref in refs if ref not in known]:  # by somebody else, while we waited for their customers
-        known |= entitlement_events.standing(connection, made)
+    known = entitlement_events.standing(connection, [event.data.ref for _, event in events])
     news: dict[str, list[tuple[int, Told]]] = {}
-    fates: list[Fate] = []
+    fates: list[EventFate] = []
     for source, event in events:
         if problems := _problems(event, on_file, policy, now):
             fates.append(ContractBroken(problems))

@@ -18,6 +18,7 @@ from domain.policy import Policy
 from domain.surveys import SurveyAnswer
 from integrations.ports import Announced, Headers, Noted, SurveyIntake
 from services import events
+from services.fates import Done, EventFate
 from services.rounds import in_rounds
 from services.surveys import Accepted, Fate, Given, Judged, UnknownCustomer, accept_answers, judge_answer
 from services.wiring import Handrail
@@ -115,7 +116,7 @@ class _Delivered:
     """What it comes to, where it is no answer."""
 
 
-_Fates = dict[frozenset[Hashable], Fate | events.Fate]
+_Fates = dict[frozenset[Hashable], Fate | EventFate]
 
 
 def _store(connection: Connection, delivered: Sequence[_Delivered]) -> list[Answer]:
@@ -170,7 +171,7 @@ def _accepted(connection: Connection, told: Sequence[tuple[_Delivered, Given]]) 
 
 
 def _answered(
-    connection: Connection, it: _Delivered, delivery: inbox.Delivery, fate: Fate | events.Fate | None
+    connection: Connection, it: _Delivered, delivery: inbox.Delivery, fate: Fate | EventFate | None
 ) -> Answer:
     if not delivery.is_new:
         return repeated(connection, delivery, it.arrival, it.body)
@@ -183,7 +184,7 @@ def _answered(
         return refused(connection, delivery, it.arrival, it.body, problems, http_status=it.http_status)
     if isinstance(it.called_for, Noted):
         delivery = inbox.note(connection, delivery, [_nothing_to_do(it.called_for).as_json()])
-    elif isinstance(fate, events.Done) and not fate.is_news:
+    elif isinstance(fate, Done) and not fate.is_news:
         delivery = inbox.note(connection, delivery, [Problem("data", fate.outcome, _WRITTEN_DOWN).as_json()])
     elif isinstance(it.called_for, Announced):
         at = it.arrival

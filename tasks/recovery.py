@@ -2,6 +2,7 @@
 
 from prefect import task
 
+from services.calls import follow_calls
 from services.recovery import SweepReport, sweep
 from services.wiring import Handrail
 from tasks.retrying import DELAYS_SECONDS, RETRIES, if_retryable
@@ -16,8 +17,10 @@ from tasks.run_names import run_id, say_how_it_went
     retry_condition_fn=if_retryable,
 )
 async def sweep_leftovers() -> SweepReport:
-    """Take over what dead workers held, settle lost answers by what each vendor allows, plan anew what changed."""
+    """Take over from the dead, settle lost answers, plan anew what changed, end calls that nobody told the end of."""
     async with Handrail.from_environment() as handrail:
         report = await sweep(handrail, run=run_id())
+        for key in await follow_calls(handrail, run=run_id()):
+            report.add(key, "nobody told how the call ended: a colleague has it")
     say_how_it_went(f"swept: {len(report.lines) or 'nothing'}")
     return report

@@ -145,6 +145,7 @@ POLICY = Policy(
             basis=Basis.PROACTIVE,
             purpose=Purpose.REMINDERS,
             attempts=3,
+            outcome_within_hours=4,
             windows=dict.fromkeys(Tier, ContactWindow(time(16), time(19))),
         ),
     ),

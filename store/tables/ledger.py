@@ -107,6 +107,7 @@ class Action(SQLModel, table=True):
         _partial("ix_actions_uncertain", "next_check_at", where="state = 'uncertain'"),
         _partial("ix_actions_planned", "id", where="state = 'planned'"),
         _partial("ix_actions_people", "id", where="state IN ('needs_human', 'failed')"),
+        _partial("ix_actions_calls", "updated_at", "id", where="kind = 'call' AND state = 'done'"),
     )
 
     id: int | None = Field(default=None, primary_key=True, sa_type=Identity)

@@ -128,6 +128,14 @@ def upgrade() -> None:
     _reference("actions", "entitlement_id", "entitlements")
     _reference("actions", "gate_id", "gates")
     op.create_index(op.f("ix_actions_entitlement_id"), "actions", ["entitlement_id"], unique=False)
+    op.create_index(
+        "ix_actions_calls",
+        "actions",
+        ["updated_at", "id"],
+        unique=False,
+        sqlite_where=sa.text("kind = 'call' AND state = 'done'"),
+        postgresql_where=sa.text("kind = 'call' AND state = 'done'"),
+    )
     op.create_table(
         "call_outcomes",
         sa.Column("id", Identity, nullable=False),
@@ -153,6 +161,7 @@ def _reference(table: str, column: str, to: str) -> None:
 def downgrade() -> None:
     op.drop_table("call_outcomes")
     op.drop_index("ix_customers_erased", "customers")
+    op.drop_index("ix_actions_calls", "actions")
     op.drop_index(op.f("ix_actions_entitlement_id"), "actions")
     for table, column in (("actions", "gate_id"), ("actions", "entitlement_id"), ("customers", "gate_id")):
         op.drop_column(table, column)

@@ -1,0 +1,292 @@
+"""Calls about endings followed to their end: another window, a colleague, or nothing; none is left without an end."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Connection, Row
+
+from data_contracts.events import CallEnded, ahead_of
+from data_contracts.problems import ContractBroken, Problem
+from domain.actions import Basis, Capability, Kind, State
+from domain.calls import (
+    WORDS,
+    CallAgain,
+    CallOutcome,
+    Step,
+    Stop,
+    ToColleague,
+    after_call_key,
+    call_key,
+    follow,
+    next_window,
+)
+from domain.customers import Customer
+from domain.entitlements import Standing, expiry_key
+from domain.gates import DataSet
+from domain.hours import UnknownZone, instant_of, zone
+from domain.planning import Payload, PlannedAction
+from domain.policy import Policy, Priority, higher
+from services.fates import Done, EventFate
+from services.wiring import Handrail
+from store import calls, customers
+from store.crash_points import reached
+from store.gates import event_gate
+from store.ledger.enqueue import About, enqueue
+from store.ledger.sweep import Uncertain, adopt
+
+NO_CALL = Problem("data.call", "no call of ours has this key", "send the key that the call was ordered with")
+NOT_PLACED = Problem("data.call", "this call was not placed", "send the key that the call was ordered with")
+
+TASK_SCHEMA, CALL_NOTE_SCHEMA = "expiry-task/1", "expiry-call-note/1"
+
+_PLACED = frozenset({State.SENDING, State.UNCERTAIN, State.NEEDS_HUMAN, State.DONE})
+"""Where a call stands that may have rung: its vendor may be quicker than our books."""
+
+_LOOK_BACK = timedelta(days=30)
+"""How long after it was placed a call's silence is still looked at."""
+
+_AT_ONCE = 50
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What was told of a call's end, or not in time (`source` is then `calls.NOBODY`)."""
+
+    call: str
+    outcome: CallOutcome
+    source: str
+    ended_at: datetime
+    said: str | None = None
+
+
+class _Placed(NamedTuple):
+    """A placed call under its locks, and whom it rang."""
+
+    row: Row[Any]
+    customer: Customer
+    number: int
+    occurrence: str
+
+
+def take_ended(
+    connection: Connection, ended: Sequence[tuple[str, CallEnded]], policy: Policy, *, run: str, now: datetime
+) -> list[EventFate]:
+    """Take in what vendors tell of ended calls, by (source, event), and plan what follows; their fates, in order.
+
+    The first word on a call counts. Whatever comes later changes nothing, unless nobody knew until then.
+    """
+    return [_take(connection, source, event, policy, run=run, now=now) for source, event in ended]
+
+
+def _take(
+    connection: Connection, source: str, event: CallEnded, policy: Policy, *, run: str, now: datetime
+) -> EventFate:
+    it = event.data
+    if problems := ahead_of(it.ended_at, now, "data.ended_at"):
+        return ContractBroken(problems)
+    placed = _held(connection, it.call)
+    if placed is None:
+        return ContractBroken([NO_CALL])
+    if State(placed.row.state) not in _PLACED:
+        return ContractBroken([NOT_PLACED])
+    return _end(connection, placed, _Told(it.call, it.outcome, source, it.ended_at, it.said), policy, run=run, now=now)
+
+
+def _held(connection: Connection, key: str) -> _Placed | None:
+    """The call with this key, its customer taken first, as arming does; None: there is no such call."""
+    ref = calls.customer_of(connection, key)
+    if ref is None:
+        return None
+    _, customer = customers.all_locked(connection, [ref])[ref]
+    *_, occurrence, _, number = key.split("/")
+    return _Placed(calls.held(connection, key), customer, int(number), occurrence)
+
+
+def _end(connection: Connection, placed: _Placed, told: _Told, policy: Policy, *, run: str, now: datetime) -> Done:
+    """Keep how a call ended, and plan what follows."""
+    row, words = placed.row, WORDS[told.outcome]
+    outcome_id = calls.keep(
+        connection, row.id, told.outcome, source=told.source, ended_at=told.ended_at, said=told.said, now=now
+    )
+    reached("calls.kept")
+    if outcome_id is None:
+        return _too_late(connection, placed, told, now)
+    if row.state == State.UNCERTAIN:
+        adopt(connection, _uncertain(row), external_id="", run=run, now=now)
+    step = follow(
+        told.outcome,
+        placed.number,
+        over=_over(row, placed.occurrence),
+        attempts=policy.expiry.calls.attempts,
+        next_window=_next_window(placed, policy, now),
+    )
+    followed_by = _plan(connection, placed, told, step, policy, run=run, now=now)
+    calls.conclude(connection, outcome_id, followed_by)
+    return Done(row.key, f"{words}: {followed_by}")
+
+
+def _too_late(connection: Connection, placed: _Placed, told: _Told, now: datetime) -> Done:
+    """Somebody told of it before, or nobody did in time: a colleague has it then, and only a refusal still counts."""
+    known = calls.known(connection, placed.row.id)
+    if known.source != calls.NOBODY or told.source == calls.NOBODY:
+        return Done(placed.row.key, f"known already: {WORDS[CallOutcome(known.outcome)]}", is_news=False)
+    calls.correct(connection, known.id, told.outcome, source=told.source, ended_at=told.ended_at, said=told.said)
+    if told.outcome is CallOutcome.ANSWERED_DECLINED:
+        _refuse(connection, placed.row, now)
+    return Done(placed.row.key, f"told late, a colleague has it by now: {WORDS[told.outcome]}")
+
+
+def _plan(
+    connection: Connection, placed: _Placed, told: _Told, step: Step, policy: Policy, *, run: str, now: datetime
+) -> str:
+    """Plan a step in the transaction of the outcome that calls for it; in words."""
+    match step:
+        case CallAgain(number, at):
+            about = _about(placed.row, placed.row.its_gate_id)
+            enqueue(connection, [_again(placed, number, at)], about, run=run, now=now)
+            return f"call {number} from {at:%Y-%m-%d %H:%M} UTC on"
+        case ToColleague(why, is_asked_for):
+            # What the customer asks for rests on what they say, not on whether the books are fresh.
+            gate_id = placed.row.its_gate_id
+            if is_asked_for:
+                gate_id = event_gate(connection, DataSet.ENTITLEMENTS, told.source, now=now, run=run)
+            task, note = _task(placed, why, is_asked_for, now), _note(placed, why, now)
+            about = _about(placed.row, gate_id)
+            if not enqueue(connection, [task], about, run=run, now=now):
+                enqueue(connection, [note], about, run=run, now=now)
+            return f"a colleague's task: {why}"
+        case Stop(why, is_refusal):
+            if is_refusal:
+                _refuse(connection, placed.row, now)
+            return f"nothing: {why}"
+
+
+def _about(row: Row[Any], gate_id: int) -> About:
+    return About(customer_id=row.customer_id, entitlement_id=row.entitlement_id, gate_id=gate_id)
+
+
+def _again(placed: _Placed, number: int, at: datetime) -> PlannedAction:
+    """The same call once more: what it says was approved with the first."""
+    row, payload = placed.row, placed.row.payload
+    return PlannedAction(
+        key=call_key(row.its_ref, placed.occurrence, number),
+        kind=Kind.CALL,
+        basis=Basis(row.basis),
+        capability=Capability.VOICE,
+        payload=Payload(payload["schema"], payload["params"], payload["template"], payload["template_hash"]),
+        due_at=at,
+        purpose=row.purpose,
+        not_after=row.not_after,
+        facts=frozenset({"entitlement"}),
+        reason="nobody was reached: the next window",
+    )
+
+
+def _task(placed: _Placed, why: str, is_asked_for: bool, now: datetime) -> PlannedAction:
+    params = dict(placed.row.payload["params"])
+    params.pop("wordings", None)
+    return PlannedAction(
+        key=expiry_key(placed.row.its_ref, placed.occurrence, "task"),
+        kind=Kind.TASK,
+        basis=Basis.INTERNAL,
+        capability=Capability.CRM,
+        payload=Payload(TASK_SCHEMA, {**params, "priority": _priority(placed), "why": f"call {placed.number}: {why}"}),
+        due_at=now,
+        facts=frozenset() if is_asked_for else frozenset({"entitlement"}),
+    )
+
+
+def _note(placed: _Placed, why: str, now: datetime) -> PlannedAction:
+    """What the call adds where the ending has a task already."""
+    task = expiry_key(placed.row.its_ref, placed.occurrence, "task")
+    return PlannedAction(
+        key=after_call_key(placed.row.its_ref, placed.occurrence, placed.number),
+        kind=Kind.TASK_NOTE,
+        basis=Basis.INTERNAL,
+        capability=Capability.CRM,
+        payload=Payload(CALL_NOTE_SCHEMA, {"priority": _priority(placed), "why": f"call {placed.number}: {why}"}),
+        due_at=now,
+        after=task,
+    )
+
+
+def _priority(placed: _Placed) -> str:
+    """A colleague is expected, or the machine has failed to reach them: never the last in the list."""
+    told = placed.row.payload["params"].get("priority", Priority.NORMAL)
+    return higher(Priority(told), Priority.HIGH).value
+
+
+def _refuse(connection: Connection, row: Row[Any], now: datetime) -> None:
+    if row.purpose is not None:
+        customers.set_consent(connection, row.customer_id, row.purpose, Capability.VOICE, granted=False, now=now)
+
+
+def _over(row: Row[Any], occurrence: str) -> str | None:
+    """Why the ending needs nothing any more, if so."""
+    if row.its_state == Standing.CANCELLED:
+        return "it was cancelled"
+    if row.its_occurrence != occurrence:
+        return "it was renewed"
+    return "it renews by itself" if row.its_auto_renews else None
+
+
+def _next_window(placed: _Placed, policy: Policy, now: datetime) -> datetime | None:
+    row = placed.row
+    last = instant_of(row.its_ends_on + timedelta(days=1), time(0), _place(row.its_time_zone, policy))
+    ends = last if row.not_after is None else row.not_after
+    place = _place(placed.customer.time_zone, policy)
+    return next_window(placed.customer, policy.expiry.calls, policy.contact.quiet, place, after=now, ends=ends)
+
+
+def _place(name: str | None, policy: Policy) -> ZoneInfo:
+    try:
+        return zone(name or policy.default_time_zone)
+    except UnknownZone:
+        return zone(policy.default_time_zone)
+
+
+def _uncertain(row: Row[Any]) -> Uncertain:
+    return Uncertain(
+        id=row.id,
+        key=row.key,
+        kind=Kind(row.kind),
+        basis=Basis(row.basis),
+        capability=row.capability,
+        integration=row.integration,
+        fence=row.fence,
+        attempts=row.attempts,
+        resends=row.resends,
+        lookups=row.lookups,
+        deaths_alone=row.deaths_alone,
+        urgent=row.urgent,
+    )
+
+
+async def follow_calls(handrail: Handrail, *, run: str) -> list[str]:
+    """Give every call whose end nobody told of in time to a colleague; the keys. Twice, or side by side, is once."""
+    return await asyncio.to_thread(_follow, handrail, run)
+
+
+def _follow(handrail: Handrail, run: str) -> list[str]:
+    now, policy = handrail.clock(), handrail.policy
+    before = now - timedelta(hours=policy.expiry.calls.outcome_within_hours)
+    found: list[str] = []
+    while keys := _silent(handrail, before, now):
+        for key in keys:
+            with handrail.database.write("follow-call") as connection:
+                placed = _held(connection, key)
+                if placed is not None:
+                    told = _Told(key, CallOutcome.UNKNOWN, calls.NOBODY, now)
+                    _end(connection, placed, told, policy, run=run, now=now)
+            reached("calls.followed")
+        found += keys
+    return found
+
+
+def _silent(handrail: Handrail, before: datetime, now: datetime) -> list[str]:
+    with handrail.database.read() as connection:
+        return calls.silent(connection, since=now - _LOOK_BACK, before=before, limit=_AT_ONCE)

@@ -1,0 +1,129 @@
+"""Calls about endings that were placed, how they ended, and which of them nobody has told the end of."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, Table, bindparam, select, text, update
+
+from domain.calls import CallOutcome
+from store.ledger.rows import actions, customers, entitlements
+from store.once import insert_once
+from store.tables import metadata
+from store.types import Instant, among
+
+call_outcomes: Table = metadata.tables["call_outcomes"]
+
+NOBODY = "nobody"
+"""The source of an outcome that nobody told of in time."""
+
+_KEEP = insert_once(call_outcomes, "action_id").returning(call_outcomes.c.id)
+_SILENT = (
+    select(actions.c.key)
+    .outerjoin(call_outcomes, call_outcomes.c.action_id == actions.c.id)
+    .where(
+        text("actions.kind = 'call' AND actions.state = 'done'"),  # literal: bound, they would miss the partial index
+        actions.c.updated_at < bindparam("before", type_=Instant),
+        actions.c.updated_at > bindparam("since", type_=Instant),
+        actions.c.entitlement_id.is_not(None),
+        call_outcomes.c.id.is_(None),
+    )
+    .order_by(actions.c.updated_at, actions.c.id)
+    .limit(bindparam("most"))
+)
+_OF_ENDINGS = (
+    select(call_outcomes, actions.c.key, actions.c.entitlement_id)
+    .join(actions, actions.c.id == call_outcomes.c.action_id)
+    .where(among(actions.c.entitlement_id, "ids"))
+    .order_by(call_outcomes.c.id)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class CallStory:
+    """How one call about an ending ended."""
+
+    key: str
+    outcome: CallOutcome
+    ended_at: datetime
+    said: str | None
+
+
+def customer_of(connection: Connection, key: str) -> str | None:
+    """The ref of whoever a call was meant for; None: there is no such call about an ending."""
+    wanted = (
+        select(customers.c.ref)
+        .join(actions, actions.c.customer_id == customers.c.id)
+        .where(actions.c.key == key, actions.c.kind == "call", actions.c.entitlement_id.is_not(None))
+    )
+    return connection.execute(wanted).scalar()
+
+
+def held(connection: Connection, key: str) -> Row[Any]:
+    """The call, held until the transaction ends, with its entitlement as it stands."""
+    wanted = (
+        select(actions, *(column.label(f"its_{column.name}") for column in entitlements.c))
+        .join(entitlements, entitlements.c.id == actions.c.entitlement_id)
+        .where(actions.c.key == key)
+        .with_for_update(of=actions)
+    )
+    return connection.execute(wanted).one()
+
+
+def keep(
+    connection: Connection,
+    action_id: int,
+    outcome: CallOutcome,
+    *,
+    source: str,
+    ended_at: datetime,
+    said: str | None,
+    now: datetime,
+) -> int | None:
+    """Write down how a call ended; its id, or None when that is known already."""
+    row = {
+        "action_id": action_id,
+        "outcome": outcome.value,
+        "source": source,
+        "ended_at": ended_at,
+        "received_at": now,
+        "said": said,
+        "followed_by": None,
+    }
+    return connection.execute(_KEEP, [row]).scalar()
+
+
+def known(connection: Connection, action_id: int) -> Row[Any]:
+    """How a call ended, as it was written down."""
+    return connection.execute(select(call_outcomes).where(call_outcomes.c.action_id == action_id)).one()
+
+
+def correct(
+    connection: Connection, outcome_id: int, outcome: CallOutcome, *, source: str, ended_at: datetime, said: str | None
+) -> None:
+    """What was told too late, in place of what nobody knew."""
+    connection.execute(
+        update(call_outcomes)
+        .where(call_outcomes.c.id == outcome_id)
+        .values(outcome=outcome.value, source=source, ended_at=ended_at, said=said)
+    )
+
+
+def conclude(connection: Connection, outcome_id: int, followed_by: str) -> None:
+    """What followed, in words."""
+    connection.execute(update(call_outcomes).where(call_outcomes.c.id == outcome_id).values(followed_by=followed_by))
+
+
+def silent(connection: Connection, *, since: datetime, before: datetime, limit: int) -> list[str]:
+    """The keys of calls placed between two instants that nobody has told the end of, the oldest first."""
+    return list(connection.execute(_SILENT, {"since": since, "before": before, "most": limit}).scalars())
+
+
+def of_endings(connection: Connection, entitlement_ids: Sequence[int]) -> dict[int, list[CallStory]]:
+    """How the calls about these entitlements ended, by our ids of them, in order."""
+    found: dict[int, list[CallStory]] = {}
+    for row in connection.execute(_OF_ENDINGS, {"ids": list(entitlement_ids)}) if entitlement_ids else ():
+        story = CallStory(row.key, CallOutcome(row.outcome), row.ended_at, row.said)
+        found.setdefault(row.entitlement_id, []).append(story)
+    return found
