@@ -10,7 +10,7 @@ from jinja2 import meta, nodes
 from data_contracts.problems import Problem
 from domain.actions import Capability
 from domain.words import did_you_mean, one_of
-from templates.library import CHANNEL_PARTS, LAYOUT, PARTS, Template, TemplateProblem
+from templates.library import CHANNEL_PARTS, LAYOUT, Template, TemplateProblem
 from templates.names import dial
 from templates.renderer import environment, render
 
@@ -24,10 +24,18 @@ SAMPLE: Mapping[str, Any] = {
     "company": "Handrail",
     "reference": "C-1042-1",
     "link": "https://survey.example.com/C-1042-1",
+    "kind": "subscription",
+    "product": "Energy and gas for one year",
+    "ends_on": "2026-11-24",
+    "is_past": False,
 }
 """The parameters a message knows, with values as long as they get in ordinary life."""
 
-_EXITS: Mapping[Capability, Sequence[str]] = {Capability.MAIL: ("phone", "mail"), Capability.SMS: ("phone",)}
+_EXITS: Mapping[Capability, Sequence[str]] = {
+    Capability.MAIL: ("phone", "mail"),
+    Capability.SMS: ("phone",),
+    Capability.VOICE: ("phone",),
+}
 """The ways to a person every message of a channel must show (promise P28)."""
 
 _FORBIDDEN = (nodes.Include, nodes.Import, nodes.FromImport, nodes.ScopedEvalContextModifier, nodes.EvalContextModifier)
@@ -38,7 +46,7 @@ def check(template: Template) -> list[Problem]:
     """Everything wrong with a template; empty when it may be sent.
 
     Every part is there and compiles, uses known parameters only, extends nothing but the layout, renders for every
-    survey with and without a name, and then visibly shows how to reach a person.
+    survey and ending with and without a name, and then shows, or says, how to reach a person.
     """
     problems = list(_missing(template))
     for part in template.parts:
@@ -47,10 +55,10 @@ def check(template: Template) -> list[Problem]:
 
 
 def samples() -> Iterator[Mapping[str, Any]]:
-    """Parameters for every branch a message has: each survey, with and without a name."""
-    for survey in ("nps", "csat", "ces"):
+    """Parameters for every branch a message has: each survey, each kind of ending, with and without a name."""
+    for survey, kind in zip(("nps", "csat", "ces"), ("subscription", "policy", "supply"), strict=True):
         for name in (SAMPLE["name"], None):
-            yield {**SAMPLE, "survey": survey, "name": name}
+            yield {**SAMPLE, "survey": survey, "kind": kind, "is_past": name is None, "name": name}
 
 
 def visible(html: str) -> str:
@@ -62,7 +70,7 @@ def visible(html: str) -> str:
 
 
 def _missing(template: Template) -> Iterator[Problem]:
-    for part in [*PARTS, LAYOUT]:
+    for part in template.wanted:
         if part not in template.parts:
             yield Problem(template.where(part), "this part is missing", "add it")
 
@@ -121,7 +129,7 @@ def _of_words(template: Template) -> Iterator[Problem]:
 
 
 def _without_exit(template: Template, params: Mapping[str, Any]) -> Iterator[Problem]:
-    for channel in CHANNEL_PARTS:
+    for channel in template.channels:
         rendered = render(template, channel, params)
         shown = {
             f"{channel.value}.txt": " ".join(rendered.text.split()),

@@ -6,7 +6,8 @@ stand here as small tables; the tests compare the months with pendulum's.
 """
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date as calendar_date
+from datetime import datetime, time
 from functools import lru_cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -104,6 +105,21 @@ def day(instant: str, time_zone: str, language: str) -> str:
 def short_day(instant: str, time_zone: str, language: str) -> str:
     """The same for a text message: "24.11", "24.11.", "24 Nov"."""
     return _short_day(_local(instant, time_zone, language), language)
+
+
+@_remembered
+def on_day(date: str, language: str) -> str:
+    """A day of the calendar with its weekday, as one says it: "we wtorek 24 listopada", "on Tuesday 24 November".
+
+    Raises ValueError for what is no ISO 8601 date, or an unknown language.
+    """
+    if language not in LANGUAGES:
+        raise ValueError(f"no dates in {language!r}, only in {', '.join(LANGUAGES)}")
+    try:
+        midnight = datetime.combine(calendar_date.fromisoformat(date), time())
+    except (TypeError, ValueError) as malformed:
+        raise ValueError("a day is not ISO 8601 such as 2026-11-24") from malformed
+    return _unbroken(f"{_ON_WEEKDAY[language][midnight.weekday()]} {_day(midnight, language)}")
 
 
 @_remembered

@@ -21,9 +21,15 @@ LAYOUT = "layout.html"
 CHANNEL_PARTS: Mapping[Capability, Sequence[str]] = {
     Capability.MAIL: ("mail.subject.txt", "mail.txt", "mail.html"),
     Capability.SMS: ("sms.txt",),
+    Capability.VOICE: ("voice.txt",),
 }
-PARTS: Sequence[str] = tuple(part for parts in CHANNEL_PARTS.values() for part in parts)
-"""What each language of a message must have, besides the layout."""
+WRITTEN, SPOKEN = (Capability.MAIL, Capability.SMS), (Capability.VOICE,)
+"""A message is written, and may then go by any of these channels, or spoken."""
+
+PARTS, SPOKEN_PARTS = (
+    tuple(part for channel in channels for part in CHANNEL_PARTS[channel]) for channels in (WRITTEN, SPOKEN)
+)
+"""What each language of a written message must have, besides the layout; and of one that is spoken."""
 
 
 class TemplateProblem(ValueError):
@@ -86,6 +92,16 @@ class Template:
         except rfc8785.CanonicalizationError as unreadable:  # a lone surrogate
             raise TemplateProblem([_NOT_STORED]) from unreadable
 
+    @property
+    def channels(self) -> Sequence[Capability]:
+        """The channels it has words for."""
+        return SPOKEN if self.parts.keys() & set(SPOKEN_PARTS) else WRITTEN
+
+    @property
+    def wanted(self) -> Sequence[str]:
+        """The parts it must have."""
+        return SPOKEN_PARTS if self.channels == SPOKEN else (*PARTS, LAYOUT)
+
     def where(self, part: str) -> str:
         """The path of a part, as every error names it: `acknowledgement/pl/mail.txt`."""
         return f"{self.name}/{self.language}/{part}"
@@ -98,10 +114,11 @@ def load(directory: Path = MESSAGES) -> list[Template]:
     """
     problems = list(_layout_problems(directory))
     messages = [entry for entry in _entries(directory) if entry.name != LAYOUT]
+    parts = {message: _parts(message) for message in messages}
     for message in messages:
         problems += _names(message, LANGUAGES, f"{message.name}", "language")
         for language in LANGUAGES:
-            problems += _names(message / language, PARTS, f"{message.name}/{language}", "part")
+            problems += _names(message / language, parts[message], f"{message.name}/{language}", "part")
     if not messages and not problems:
         problems.append(Problem(str(directory), "no messages", "add <name>/<language>/<part> files"))
     sources = _read(directory, problems) if not problems else {}
@@ -111,11 +128,17 @@ def load(directory: Path = MESSAGES) -> list[Template]:
         Template(
             message.name,
             language,
-            {LAYOUT: sources[directory / LAYOUT]} | {part: sources[message / language / part] for part in PARTS},
+            ({LAYOUT: sources[directory / LAYOUT]} if parts[message] is PARTS else {})
+            | {part: sources[message / language / part] for part in parts[message]},
         )
         for message in messages
         for language in LANGUAGES
     ]
+
+
+def _parts(message: Path) -> Sequence[str]:
+    """What a message's languages must have: it is spoken when any of them is."""
+    return SPOKEN_PARTS if any((message / language / SPOKEN_PARTS[0]).exists() for language in LANGUAGES) else PARTS
 
 
 def _layout_problems(directory: Path) -> Iterator[Problem]:

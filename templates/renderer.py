@@ -19,9 +19,12 @@ _WIDTH = 78  # characters a line of a plain text mail (RFC 5322 §2.1.1)
 _COMPILED = 128  # templates kept ready; three languages of forty messages
 _QUOTED = re.compile(r"'([^']+)'")
 
+_ON_ONE_LINE = {Capability.SMS: "sms.txt", Capability.VOICE: "voice.txt"}
+
 FILTERS: Mapping[str, Callable[..., str]] = {
     "day": dates.day,
     "short_day": dates.short_day,
+    "on_day": dates.on_day,
     "deadline": dates.deadline,
     "short_deadline": dates.short_deadline,
     "as_name": names.as_name,
@@ -45,13 +48,13 @@ def render(template: Template, channel: Capability, params: Mapping[str, Any]) -
     Raises TemplateProblem when the channel has no words, a variable is undefined (`.variable` names it), or a value
     does not fit where the template uses it.
     """
-    if channel not in CHANNEL_PARTS:
-        has_words = one_of([known.value for known in CHANNEL_PARTS])
+    if channel not in template.channels:
+        has_words = one_of([known.value for known in template.channels])
         raise _problem(template, channel.value, "no words for this channel", f"send it by {has_words}")
     values = {key: _plain(template, key, value) for key, value in params.items()} | {"language": template.language}
     words = {part: _words(template, part, values) for part in CHANNEL_PARTS[channel]}
-    if channel is Capability.SMS:
-        return Rendered("", names.one_line(words["sms.txt"]), "")
+    if channel in _ON_ONE_LINE:
+        return Rendered("", names.one_line(words[_ON_ONE_LINE[channel]]), "")
     return Rendered(
         subject=names.one_line(words["mail.subject.txt"]),
         text=_wrapped(words["mail.txt"]),

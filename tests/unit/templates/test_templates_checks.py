@@ -3,9 +3,10 @@
 import pytest
 
 from templates.checks import check, visible
-from templates.library import LAYOUT, PARTS, Template, load
+from templates.library import LAYOUT, PARTS, SPOKEN, SPOKEN_PARTS, WRITTEN, Template, load
 
-TEMPLATES = load()
+TEMPLATES = [one for one in load() if one.channels == WRITTEN]
+SCRIPTS = [one for one in load() if one.channels == SPOKEN]
 EXITS = [
     ("mail.txt", "{{ human.phone }}"),
     ("mail.txt", "{{ human.mail }}"),
@@ -97,3 +98,35 @@ def test_every_mistake_is_reported_at_once() -> None:
 def test_what_is_visible_of_a_page() -> None:
     page = "<title>t</title><style>s</style><p>a&nbsp;&lt;b&gt;<br>c</p><!-- d --><p>e</p>"
     assert visible(page) == "a <b> c e"
+
+
+@pytest.fixture(params=SCRIPTS, ids=lambda script: f"{script.name}-{script.language}")
+def script(request: pytest.FixtureRequest) -> Template:
+    return request.param  # type: ignore[no-any-return]
+
+
+def test_a_call_that_offers_no_person_fails_the_check(script: Template) -> None:
+    [part] = SPOKEN_PARTS
+    assert check(script) == []
+    [problem] = check(changed(script, part, "{{ human.phone }}", ""))
+    assert problem.path == script.where(part)
+    assert problem.problem == "does not say how to reach a person by phone"
+
+
+@pytest.mark.parametrize(
+    "hide",
+    [
+        '{{% if kind == "policy" %}}{}{{% endif %}}',
+        '{{% if kind != "supply" %}}{}{{% endif %}}',
+        "{{% if name %}}{}{{% endif %}}",
+        "{{% if is_past %}}{}{{% endif %}}",
+        "{{# {} #}}",
+    ],
+)
+def test_a_person_that_only_some_calls_offer_fails_the_check(script: Template, hide: str) -> None:
+    offer = "{{ human.phone }}"
+    assert "does not say how to reach a person" in said(changed(script, SPOKEN_PARTS[0], offer, hide.format(offer)))
+
+
+def test_a_call_says_known_things_only(script: Template) -> None:
+    assert '"worth" is no parameter' in said(changed(script, SPOKEN_PARTS[0], "{{ company }}", "{{ worth }}"))

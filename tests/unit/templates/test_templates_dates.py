@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from templates.dates import LANGUAGES, day, deadline, short_day, short_deadline
+from templates.dates import LANGUAGES, day, deadline, on_day, short_day, short_deadline
 
 HOME = {"pl": "Europe/Warsaw", "cs": "Europe/Prague", "en": "Europe/London"}
 WEEKDAYS = {
@@ -159,3 +159,18 @@ def test_bad_values_are_said_without_repeating_them(instant: str, zone: str, lan
         deadline(instant, zone, language)
     assert "Anna" not in str(caught.value)
     assert "Warszawa" not in str(caught.value)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_day_of_the_calendar_is_said_as_in_a_deadline(language: str) -> None:
+    for moment in every_weekday_of_every_month():
+        said = on_day(moment.date().isoformat(), language)
+        assert plain(said) in plain(deadline(moment.isoformat(), "UTC", language))
+
+
+@pytest.mark.parametrize(
+    ("date", "language"), [("2026-02-30", "pl"), ("soon", "pl"), (None, "en"), ("2026-11-24", "de")]
+)
+def test_what_is_no_day_is_refused(date: str, language: str) -> None:
+    with pytest.raises(ValueError, match=r"not ISO 8601|no dates in"):
+        on_day(date, language)

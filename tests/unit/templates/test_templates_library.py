@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from templates.dates import LANGUAGES
-from templates.library import LAYOUT, MESSAGES, PARTS, Template, TemplateProblem, load
+from templates.library import LAYOUT, MESSAGES, PARTS, SPOKEN_PARTS, Template, TemplateProblem, load
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
 PARTS_OF_ANY_KIND = st.dictionaries(TEXT, TEXT, max_size=4)
@@ -28,8 +28,10 @@ NAMES = (
     "acknowledgement-distress",
     "acknowledgement-message",
     "acknowledgement-message-distress",
+    "expiry-call",
     "recovery-survey",
 )
+SPOKEN_NAMES = {"expiry-call"}
 
 
 def problems_of(directory: Path) -> list[str]:
@@ -44,7 +46,8 @@ def test_every_message_has_every_language_and_part() -> None:
         (name, language) for name in NAMES for language in LANGUAGES
     ]
     for template in templates:
-        assert set(template.parts) == {*PARTS, LAYOUT}
+        wanted = SPOKEN_PARTS if template.name in SPOKEN_NAMES else (*PARTS, LAYOUT)
+        assert set(template.parts) == set(template.wanted) == set(wanted)
 
 
 def test_loading_twice_gives_the_same_templates() -> None:
@@ -84,11 +87,12 @@ def test_a_template_cannot_be_changed_behind_its_hash() -> None:
         template.parts["mail.txt"] = "b"  # type: ignore[index]
 
 
-def test_a_changed_layout_changes_every_hash(messages: Path) -> None:
-    before = {template.hash for template in load(messages)}
+def test_a_changed_layout_changes_every_hash_of_what_is_written(messages: Path) -> None:
+    before = {(one.name, one.language): one.hash for one in load(messages)}
     layout = messages / LAYOUT
     layout.write_text(layout.read_text(encoding="utf-8").replace("600px", "560px"), encoding="utf-8")
-    assert before.isdisjoint(template.hash for template in load(messages))
+    changed = {name for one in load(messages) if one.hash != before[name := (one.name, one.language)]}
+    assert {name for name, _ in changed} == set(NAMES) - SPOKEN_NAMES
 
 
 def test_line_ends_and_byte_order_marks_of_a_checkout_do_not_matter(messages: Path) -> None:
@@ -163,3 +167,12 @@ def test_text_that_is_not_utf8_is_named(messages: Path) -> None:
 def test_other_content_is_refused(content: dict[str, object]) -> None:
     with pytest.raises(TemplateProblem, match="not a stored template"):
         Template.from_content(content)
+
+
+def test_a_spoken_message_is_spoken_in_every_language_and_is_not_written(messages: Path) -> None:
+    (messages / "expiry-call" / "cs" / "voice.txt").unlink()
+    (messages / "expiry-call" / "en" / "sms.txt").write_text("x", encoding="utf-8")
+    assert problems_of(messages) == [
+        "expiry-call/cs/voice.txt: this part is missing: every message has voice.txt",
+        "expiry-call/en/sms.txt: not a part: a part is voice.txt",
+    ]

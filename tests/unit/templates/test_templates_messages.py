@@ -9,11 +9,12 @@ import pytest
 
 from domain.actions import Capability
 from templates.checks import SAMPLE, check, samples, visible
-from templates.library import Template, load
+from templates.library import SPOKEN, WRITTEN, Template, load
 from templates.names import dial
 from templates.renderer import render
 
-TEMPLATES = load()
+TEMPLATES = [one for one in load() if one.channels == WRITTEN]
+SCRIPTS = [one for one in load() if one.channels == SPOKEN]
 HOME = {"pl": "Europe/Warsaw", "cs": "Europe/Prague", "en": "Europe/London"}
 FARTHEST = {"pl": "Europe/London", "cs": "Europe/London", "en": "America/Los_Angeles"}
 GSM_7 = set(
@@ -193,3 +194,30 @@ def test_a_text_message_stays_short(template: Template) -> None:
                 assert len(text) <= 160, text
             else:
                 assert len(text.encode("utf-16-be")) // 2 <= 134, text
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda one: f"{one.name}-{one.language}")
+def test_a_call_says_who_calls_why_and_how_to_reach_a_person_and_sells_nothing(script: Template) -> None:
+    day = {"pl": "we wtorek 24 listopada", "cs": "v úterý 24. listopadu", "en": "on Tuesday 24 November"}
+    person = {"pl": "konsultant", "cs": "operátor", "en": '"person"'}[script.language]
+    banned = {"pl": "ofert|promocj|rabat|tani", "cs": "nabídk|slev|levn|akc", "en": "offer|discount|deal|cheap"}
+    for params in samples():
+        words = render(script, Capability.VOICE, params).text
+        is_over = params["kind"] == "supply" and params["is_past"]
+        facts = ("Handrail", person, params["human"]["phone"], *([] if is_over else [day[script.language]]))
+        assert [fact for fact in facts if fact not in words] == []
+        assert (params["product"] in words) is (params["kind"] != "policy"), "what a policy covers is nobody's business"
+        assert not re.search(banned[script.language], words.lower())
+        assert "!" not in words
+        assert "\n" not in words
+        assert len(words) <= 520, "a call that takes longer than half a minute is hung up on"
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda one: f"{one.name}-{one.language}")
+def test_a_call_addresses_everybody(script: Template) -> None:
+    """Nothing that fits only one sex, and no form that a voice cannot say: "Pani/Pana"."""
+    for params in samples():
+        words = render(script, Capability.VOICE, params).text
+        assert "/" not in words
+        assert not re.search(r"\b(Pani|Panu|Panią|Pan|Pana)\b", words)
+        assert not re.search(r"\b(jste|byste) \w+(l|la|li)\b", words)

@@ -13,10 +13,10 @@ from markupsafe import Markup
 
 from domain.actions import Capability
 from templates.checks import SAMPLE, visible
-from templates.library import CHANNEL_PARTS, Template, TemplateProblem, load
+from templates.library import WRITTEN, Template, TemplateProblem, load
 from templates.renderer import _environment, render
 
-TEMPLATES = load()
+TEMPLATES = [one for one in load() if one.channels == WRITTEN]
 EVIL = [
     "{{ 7 * 7 }}",
     "{% for x in range(10**9) %}{% endfor %}",
@@ -184,9 +184,19 @@ def test_what_a_parameter_holds_comes_before_what_a_dict_can_do() -> None:
 
 
 def test_only_channels_with_words_are_rendered(template: Template) -> None:
-    for channel in set(Capability) - set(CHANNEL_PARTS):
+    for channel in set(Capability) - set(WRITTEN):
         with pytest.raises(TemplateProblem, match="no words for this channel: send it by mail or sms"):
             render(template, channel, SAMPLE)
+
+
+def test_what_is_spoken_is_not_written() -> None:
+    [script] = [one for one in load() if (one.name, one.language) == ("expiry-call", "en")]
+    spoken = render(script, Capability.VOICE, SAMPLE)
+    assert spoken.text.startswith("Hello Anna Kowalska-Nowakowska, this is the automatic assistant of Handrail.")
+    assert (spoken.subject, spoken.html) == ("", "")
+    for channel in WRITTEN:
+        with pytest.raises(TemplateProblem, match="no words for this channel: send it by voice"):
+            render(script, channel, SAMPLE)
 
 
 def test_each_channel_gets_what_it_sends(template: Template) -> None:
@@ -214,7 +224,7 @@ def test_errors_do_not_repeat_values_and_can_be_pickled(template: Template) -> N
 
 @pytest.mark.parametrize("forget", [_environment.cache_clear, lambda: None])
 def test_the_same_input_gives_the_same_words(template: Template, forget: Callable[[], None]) -> None:
-    for channel in CHANNEL_PARTS:
+    for channel in WRITTEN:
         before = render(template, channel, SAMPLE)
         forget()
         assert render(Template.from_content(template.to_content()), channel, SAMPLE) == before
@@ -222,7 +232,7 @@ def test_the_same_input_gives_the_same_words(template: Template, forget: Callabl
 
 def test_many_threads_render_as_one() -> None:
     _environment.cache_clear()
-    jobs = [(template, channel) for template in TEMPLATES for channel in CHANNEL_PARTS] * 20
+    jobs = [(template, channel) for template in TEMPLATES for channel in WRITTEN] * 20
     with ThreadPoolExecutor(8) as threads:
         rendered = list(threads.map(lambda job: render(job[0], job[1], SAMPLE), jobs))
     assert rendered == [render(template, channel, SAMPLE) for template, channel in jobs]
