@@ -49,7 +49,7 @@ class EndingPlans:
         """True when policy has the voicebot call such customers; then it matters whether the number is suppressed."""
         return ending.phone is not None and ending.tier in self._rules.call
 
-    def choose(self, ending: Ending, *, has_phone: bool) -> tuple[Thin, Chosen]:
+    def choose(self, ending: Ending, *, has_phone: bool, consents: bool) -> tuple[Thin, Chosen]:
         """What is planned about one ending that is news."""
         at_risk = self._thresholds[bisect_right(self._thresholds, ending.at_risk_minor) - 1]
         horizon = self.horizon(ending)
@@ -58,7 +58,7 @@ class EndingPlans:
         chosen = Chosen(ending.id, ending.version, ending.task_id)
         if ending.task_id is not None:
             return self._remember(("note", horizon, at_risk), lambda: self._note(horizon, at_risk)), chosen
-        may_call = ending.consent is True or self._policy.expiry.calls.basis is not Basis.PROACTIVE
+        may_call = consents or self._policy.expiry.calls.basis is not Basis.PROACTIVE
         who = (ending.tier, ending.has_agent, has_phone, may_call, ending.is_locked, ending.is_erased)
         decided = self._routes.get((at_risk, *who))
         if decided is None:

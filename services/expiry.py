@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from domain.actions import Basis
+from domain.actions import Kind
 from domain.endings import Calendars, ends_due, horizon_reached, quiet_before
 from domain.entitlements import EntitlementKind, Standing
 from domain.gates import DataSet, GateVerdict
@@ -258,13 +258,7 @@ class _Run:
 
     def _read(self) -> Iterator[list[Ending]]:
         kind, at = self._look.kind, self._detection.at
-        calls = self._policy.expiry.calls
-        asked = store.Asked(
-            kind,
-            quiet_before(kind, self._policy, at),
-            calls.purpose,
-            asks_consent=calls.basis is Basis.PROACTIVE and bool(self._policy.expiry.kinds[kind].call),
-        )
+        asked = store.Asked(kind, quiet_before(kind, self._policy, at))
         for day, nearest in self._days():
             after = ("", 0)
             while True:
@@ -279,15 +273,17 @@ class _Run:
             return
         first, last = ends_due(kind, self._policy, at)
         nearest = self._policy.expiry.kinds[kind].horizons[-1]
-        since = (self._look.since - OVERLAP, 0)
+        last_seen = (self._look.since - OVERLAP, 0)
         while True:
             with self._database.read() as connection:
                 most = max(self._size, _SMALLEST_PAGE)
-                rows = store.unplanned_since(connection, asked, first, last, nearest=nearest, after=since, limit=most)
+                rows, changed_at = store.unplanned_since(
+                    connection, asked, first, last, nearest=nearest, after=last_seen, limit=most
+                )
             yield rows
-            if len(rows) < most:
+            if changed_at is None or len(rows) < most:
                 break
-            since = rows[-1].changed_at, rows[-1].id
+            last_seen = changed_at, rows[-1].id
 
     def _days(self) -> Iterator[tuple[date, int]]:
         """The days to look at, with the horizon each has reached: all of the window, or those that came nearer."""
@@ -303,54 +299,57 @@ class _Run:
     def _choose(self, page: Sequence[Ending]) -> dict[Thin, list[Chosen]]:
         """What is planned about each of a page, those alike together."""
         news = [ending for ending in page if self._plans.is_news(ending)]
-        free = self._may_ring(news)
+        ringing, consenting = self._may_ring(news)
         chosen: dict[Thin, list[Chosen]] = {}
         for ending in news:
             if ending.gate_id not in self._gates.usable:
                 self._planning.held[self._look.kind] += 1
                 continue
-            thin, row = self._plans.choose(ending, has_phone=ending.id in free)
+            thin, row = self._plans.choose(
+                ending, has_phone=ending.id in ringing, consents=ending.customer_id in consenting
+            )
             chosen.setdefault(thin, []).append(row)
             if not thin.is_skipped:
                 self._planning.at_risk_minor += ending.at_risk_minor
         return chosen
 
-    def _may_ring(self, endings: Sequence[Ending]) -> set[int]:
-        """Those whose customers might be called, and whose number is not suppressed; by the entitlement's id."""
+    def _may_ring(self, endings: Sequence[Ending]) -> tuple[set[int], set[int]]:
+        """Of endings whose customers might be called: those whose number is not suppressed; and who allowed it."""
         numbers = {
             ending.id: address_hash(ending.phone)
             for ending in endings
             if ending.phone is not None and self._plans.may_be_called(ending)
         }
         if not numbers:
-            return set()
+            return set(), set()
+        purpose = self._policy.expiry.calls.purpose
         with self._database.read() as connection:
             suppressed = store.suppressed_numbers(connection, sorted(set(numbers.values())))
-        return {ending_id for ending_id, hashed in numbers.items() if hashed not in suppressed}
+            people = {ending.customer_id for ending in endings if ending.id in numbers}
+            consenting = store.consenting(connection, sorted(people), purpose)
+        return {ending_id for ending_id, hashed in numbers.items() if hashed not in suppressed}, consenting
 
     def _write(self, chosen: Mapping[Thin, Sequence[Chosen]]) -> None:
         if self._dry_run:
             for thin, rows in chosen.items():
-                self._tell(thin, len(rows))
+                self._tell(thin.kind, thin.reason, len(rows))
             return
-        left = list(chosen.items())
-        while left:
-            written = 0
-            with self._database.write("plan-endings") as connection:
-                begun = time.monotonic()
-                while left and time.monotonic() - begun < self._hold:
-                    thin, rows = left.pop()
-                    written += len(rows)
-                    self._tell(thin, plan(connection, thin, rows, run=self._run, now=self._detection.at))
-            held = time.monotonic() - begun
-            self._planning.pages += 1
-            self._planning.longest_hold_seconds = max(self._planning.longest_hold_seconds, held)
-            self._size = max(_SMALLEST_PAGE, min(_LARGEST_PAGE, round(written * self._hold / held)))
-            if left and self._database.is_sqlite:
-                time.sleep(self._hold)
+        if not chosen:
+            return
+        with self._database.write("plan-endings") as connection:
+            begun = time.monotonic()
+            made = plan(connection, chosen, run=self._run, now=self._detection.at)
+            took = time.monotonic() - begun
+        held = time.monotonic() - begun
+        for (kind, skipped), count in made.items():
+            self._tell(kind, skipped, count)
+        self._planning.pages += 1
+        self._planning.longest_hold_seconds = max(self._planning.longest_hold_seconds, held)
+        fits = sum(map(len, chosen.values())) * self._hold / took  # the disk's part of it is the same for any page
+        self._size = round(max(_SMALLEST_PAGE, min(_LARGEST_PAGE, 2 * self._size, fits)))
 
-    def _tell(self, thin: Thin, count: int) -> None:
-        if thin.is_skipped:
-            self._planning.skipped[thin.reason or ""] += count
+    def _tell(self, kind: Kind, skipped: str | None, count: int) -> None:
+        if skipped is None:
+            self._planning.planned[kind] += count
         else:
-            self._planning.planned[thin.kind] += count
+            self._planning.skipped[skipped] += count

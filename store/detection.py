@@ -12,7 +12,6 @@ from sqlalchemy import (
     String,
     and_,
     bindparam,
-    case,
     exists,
     func,
     literal,
@@ -75,7 +74,7 @@ class Ending(NamedTuple):
 
     id: int
     version: int
-    changed_at: datetime
+    customer_id: int
     ends_on: date
     latest_on: date | None
     time_zone: str
@@ -89,7 +88,6 @@ class Ending(NamedTuple):
     window_end: str | None
     is_locked: bool
     is_erased: bool
-    consent: bool | None  # to calls for the policy's purpose; None: never asked
     task_id: int | None
     task_horizon: int | None
 
@@ -108,20 +106,11 @@ def _endings() -> Select[Any]:
         horizon > bindparam("nearest"),
         ~is_planned(literal("task/").concat(bindparam("nearest_part", type_=String()))),
     )
-    consent = (
-        select(consents.c.granted)
-        .where(
-            consents.c.customer_id == c.c.id,
-            consents.c.purpose == bindparam("purpose"),
-            consents.c.channel == Capability.VOICE,
-        )
-        .scalar_subquery()
-    )
     return (
         select(
             e.c.id,
             e.c.version,
-            e.c.changed_at,
+            e.c.customer_id,
             e.c.ends_on,
             e.c.latest_on,
             e.c.time_zone,
@@ -135,7 +124,6 @@ def _endings() -> Select[Any]:
             c.c.window_end,
             c.c.tact_lock.is_not(None),
             c.c.erased_at.is_not(None),
-            case((bindparam("asks_consent"), consent)),
             task.c.id,
             horizon,
         )
@@ -163,6 +151,7 @@ _ON_DAY = (
 )
 _CHANGED = (
     _endings()
+    .add_columns(entitlements.c.changed_at)
     .where(
         entitlements.c.ends_on.between(bindparam("first"), bindparam("last")),
         tuple_(entitlements.c.changed_at, entitlements.c.id)
@@ -176,6 +165,12 @@ _COUNT_CHANGED = select(func.count()).select_from(
     .where(entitlements.c.changed_at > bindparam("since", type_=Instant))
     .limit(bindparam("most"))
     .subquery()
+)
+_CONSENTING = select(consents.c.customer_id).where(
+    among(consents.c.customer_id, "ids"),
+    consents.c.purpose == bindparam("purpose"),
+    consents.c.channel == Capability.VOICE,
+    consents.c.granted,
 )
 _FIRST_MARK = insert_once(marks, "kind")
 _SUPPRESSED = select(suppressions.c.address_hash).where(
@@ -202,8 +197,6 @@ class Asked(NamedTuple):
 
     kind: str
     quiet_before: date
-    purpose: str  # of a call; its consent is read where `asks_consent`
-    asks_consent: bool
 
 
 def unplanned_on(
@@ -213,7 +206,8 @@ def unplanned_on(
 
     `nearest` is the horizon the day has reached, in the zone where it is nearest: by it a task needs a note.
     """
-    return _read(connection, _ON_DAY, asked, nearest, limit, day=day, zone=after[0], row_id=after[1])
+    where = {"day": day, "zone": after[0], "row_id": after[1]}
+    return [Ending(*row) for row in connection.execute(_ON_DAY, _asked(asked, nearest, limit) | where).all()]
 
 
 def unplanned_since(
@@ -225,24 +219,24 @@ def unplanned_since(
     nearest: int,
     after: tuple[datetime, int],
     limit: int,
-) -> list[Ending]:
-    """The same of endings that changed after an instant (and after an id at that instant), from `first` to `last`."""
-    return _read(connection, _CHANGED, asked, nearest, limit, first=first, last=last, since=after[0], row_id=after[1])
+) -> tuple[list[Ending], datetime | None]:
+    """The same of endings from `first` to `last` that changed after an instant (and after an id at that instant).
+
+    With them when the last of these changed.
+    """
+    where = {"first": first, "last": last, "since": after[0], "row_id": after[1]}
+    rows = connection.execute(_CHANGED, _asked(asked, nearest, limit) | where).all()
+    return [Ending(*row[:-1]) for row in rows], rows[-1].changed_at if rows else None
 
 
-def _read(
-    connection: Connection, statement: Select[Any], asked: Asked, nearest: int, limit: int, **where: Any
-) -> list[Ending]:
-    given = {
+def _asked(asked: Asked, nearest: int, limit: int) -> dict[str, Any]:
+    return {
         "of_kind": asked.kind,
         "quiet_before": asked.quiet_before,
-        "purpose": asked.purpose,
-        "asks_consent": asked.asks_consent,
         "nearest": nearest,
         "nearest_part": str(nearest),
         "most": limit,
     }
-    return [Ending(*row) for row in connection.execute(statement, {**given, **where}).all()]
 
 
 def changed_count(connection: Connection, since: datetime, *, most: int) -> int:
@@ -280,6 +274,11 @@ def has_actions(connection: Connection) -> bool:
     ).first() is not None  # fmt: skip
 
 
+def consenting(connection: Connection, customer_ids: Sequence[int], purpose: str) -> set[int]:
+    """Those of the customers who allowed calls for a purpose."""
+    return set(connection.execute(_CONSENTING, {"ids": list(customer_ids), "purpose": purpose}).scalars())
+
+
 def suppressed_numbers(connection: Connection, hashes: Sequence[str]) -> set[str]:
     """Those of the hashed telephone numbers that must not be called."""
-    return set(connection.execute(_SUPPRESSED, {"hashes": list(hashes)}).scalars()) if hashes else set()
+    return set(connection.execute(_SUPPRESSED, {"hashes": list(hashes)}).scalars())

@@ -45,7 +45,12 @@ class Instant(TypeDecorator[datetime]):
             return None
         if value.tzinfo is None:
             raise ValueError(f"{value!r} has no time zone; instants are aware, in UTC")
-        return (value - _EPOCH) // _MICROSECOND if dialect.name == "sqlite" else value.astimezone(UTC)
+        return self.microseconds(value) if dialect.name == "sqlite" else value.astimezone(UTC)
+
+    @staticmethod
+    def microseconds(instant: datetime) -> int:
+        """As SQLite keeps it."""
+        return (instant - _EPOCH) // _MICROSECOND
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
         if value is None:
