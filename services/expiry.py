@@ -4,7 +4,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection
@@ -28,6 +28,9 @@ RENEWS, CANCELLED, RENEWED = "renews by itself", "cancelled", "renewed"
 
 OVERLAP = timedelta(hours=1)
 """How far behind its mark a look goes back, for what changed earlier in a transaction that was committed later."""
+
+WHOLE_OVERLAP = timedelta(days=2)
+"""The same once a day, for closing: a day's look over what changed since the one before the last."""
 
 _SQLITE_HOLD_SECONDS, _HOLD_SECONDS = 0.025, 0.1
 """How long one transaction of planning may last. SQLite's keeps every other writer waiting, urgent ones among them."""
@@ -61,6 +64,8 @@ class Detection:
 
     at: datetime
     looks: list[Look]
+    closes_since: datetime
+    """What changed after it may have made something needless that was planned."""
     found: dict[str, dict[int, int]] = field(default_factory=dict)
     """How many endings have reached each horizon, by kind."""
     at_risk_minor: dict[str, int] = field(default_factory=dict)
@@ -120,7 +125,7 @@ def detect(database: Database, policy: Policy, *, now: datetime) -> Detection:
     with database.read() as connection:
         marks = store.read_marks(connection)
         looks = [_look(kind, marks.get(kind), policy, now) for kind in EntitlementKind]
-        detection = Detection(now, looks)
+        detection = Detection(now, looks, _closes_since(looks, marks, now))
         for look in looks:
             _count(connection, look, detection, policy, calendars)
         detection.looks = [_wider(connection, look, detection, now) for look in looks]
@@ -136,6 +141,18 @@ def _look(kind: EntitlementKind, mark: Any, policy: Policy, now: datetime) -> Lo
     if now.astimezone(place).date() > mark.whole_at.astimezone(place).date():
         return Look(kind, None, "the day's look over the whole window")
     return Look(kind, mark.looked_at, "what is new since the last look")
+
+
+def _closes_since(looks: Sequence[Look], marks: Mapping[str, Any], now: datetime) -> datetime:
+    """The earliest mark less the overlap, which is longer where the whole window is looked at; never: from ever on."""
+    return min(
+        (
+            min(mark.looked_at, now) - (WHOLE_OVERLAP if look.since is None else OVERLAP)
+            for look in looks
+            if (mark := marks.get(look.kind)) is not None
+        ),
+        default=datetime.fromtimestamp(0, UTC),
+    )
 
 
 def _wider(connection: Connection, look: Look, detection: Detection, now: datetime) -> Look:

@@ -9,6 +9,7 @@ from sqlalchemy import select, update
 from domain.actions import key
 from domain.entitlements import EntitlementKind, occurrence_of
 from domain.policy import Policy
+from services.ending_closing import Closing, close_needless
 from services.expiry import Detection, Planning, detect, look_at_gates, plan_endings
 from store.database import Database
 from store.ledger.rows import actions, entitlements
@@ -76,7 +77,11 @@ class EndingsWorld(World):
         gates = look_at_gates(self.database, self.policy, now=at)
         return plan_endings(self.database, self.policy, self.detect(now=at), gates, run="detection", dry_run=dry_run)
 
-    def keys(self) -> set[str]:
+    def close(self, *, dry_run: bool = False) -> Closing:
+        """Look, and take back or have closed what is needed no more."""
+        return close_needless(self.database, self.detect(), run="detection", dry_run=dry_run)
+
+    def planned_keys(self) -> set[str]:
         """The keys of all actions."""
         with self.database.read() as connection:
             return set(connection.execute(select(actions.c.key)).scalars())

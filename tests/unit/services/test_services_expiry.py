@@ -55,7 +55,7 @@ def test_a_rerun_plans_nothing_twice(world: EndingsWorld) -> None:
     assert world.plan().planned.total() == 0
     world.forget_marks()
     assert world.plan().planned.total() == 0
-    assert len(world.keys()) == 1
+    assert len(world.planned_keys()) == 1
 
 
 def test_a_later_horizon_raises_the_tasks_priority_by_a_note(world: EndingsWorld) -> None:
@@ -67,7 +67,7 @@ def test_a_later_horizon_raises_the_tasks_priority_by_a_note(world: EndingsWorld
         world.now = NOON + timedelta(days=day)
         world.pass_gate()
         assert world.plan().planned.total() == planned, day
-    assert world.keys() == {task_key("E-1", ends_on), task_key("E-1", ends_on, 14), task_key("E-1", ends_on, 3)}
+    assert world.planned_keys() == {task_key("E-1", ends_on), task_key("E-1", ends_on, 14), task_key("E-1", ends_on, 3)}
     note = world.row(task_key("E-1", ends_on, 3))
     assert (note.kind, note.after_id) == ("task_note", world.row(task_key("E-1", ends_on)).id)
     assert note.payload["params"] == {"horizon": 3, "priority": "critical", "confidentiality": "personal"}
@@ -98,7 +98,7 @@ def test_what_does_not_end_is_left_out_and_counted(world: EndingsWorld) -> None:
     assert detection.found["subscription"] == {30: 0, 14: 0, 3: 1}
     assert detection.found["supply"] == {7: 0, 1: 1}
     world.plan()
-    assert world.keys() == {task_key("due", TODAY), "expiry/run out/after-2026-09-01/call/1"}
+    assert world.planned_keys() == {task_key("due", TODAY), "expiry/run out/after-2026-09-01/call/1"}
 
 
 def test_policy_decides_and_a_skip_is_recorded(world: EndingsWorld) -> None:
@@ -154,7 +154,7 @@ def test_nothing_is_planned_on_data_whose_gate_is_absent_halted_or_stale(world: 
     world.pass_gate()
     fresh = world.plan()
     assert fresh.planned == {"task": 1}
-    assert "expiry/halted" not in " ".join(world.keys())
+    assert "expiry/halted" not in " ".join(world.planned_keys())
 
 
 def test_a_dry_run_decides_the_same_and_writes_nothing(world: EndingsWorld) -> None:
@@ -162,7 +162,7 @@ def test_a_dry_run_decides_the_same_and_writes_nothing(world: EndingsWorld) -> N
     world.entitlement("E-1")
     world.entitlement("E-2", at_risk_minor=10)
     dry = world.plan(dry_run=True)
-    assert world.keys() == set()
+    assert world.planned_keys() == set()
     assert world.rows("detection_marks") == []
     real = world.plan()
     assert (dry.planned, dry.skipped, dry.at_risk_minor) == (real.planned, real.skipped, real.at_risk_minor)
@@ -182,7 +182,7 @@ def test_an_entitlement_that_changes_between_reading_and_writing_is_left_for_the
 
     monkeypatch.setattr(expiry, "plan", overtaken)
     assert world.plan().planned == {"task": 1}
-    assert world.keys() == {task_key("E-2", TODAY + timedelta(days=30))}
+    assert world.planned_keys() == {task_key("E-2", TODAY + timedelta(days=30))}
     monkeypatch.undo()
     assert world.plan().planned == {"task": 1}
     assert bound(world, task_key("E-1", TODAY + timedelta(days=30))) == {"entitlement": 2}
