@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from math import ceil, floor
 from statistics import median
 
 
@@ -144,7 +145,8 @@ def _volume(rules: GateRules, history: Sequence[Measures], *, at_least: bool) ->
     share = rules.volume_at_least if at_least else rules.volume_at_most
     batches = f"the last {len(history)} accepted batches" if len(history) > 1 else "the last accepted batch"
     what = f"the median of {batches}" if len(history) > 1 else batches
-    return Bound(max(1.0, usual * share), f"{share:.0%} of {usual:,.0f}, {what}")
+    rows = round(usual * share, 6)  # 0.7 * 20 is a little more than 14
+    return Bound(max(1, ceil(rows) if at_least else floor(rows)), f"{share:.0%} of {usual:,.0f}, {what}")
 
 
 def verdict_of(*, critical: int, warnings: int) -> GateVerdict:
