@@ -1,4 +1,4 @@
-"""The demo: ten scenes played on a real stack, and judged by what the sandbox received and has on record."""
+"""The demo: scenes played on a real stack, and judged by what the sandbox received and has on record."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -8,7 +8,9 @@ from pathlib import Path
 import httpx
 
 from handrail import demo_answers as answers
+from handrail import demo_endings as endings
 from handrail import demo_operations as operations
+from handrail.demo_endings_data import Feeds
 from handrail.demo_prefect import JobRun
 from handrail.demo_stage import Stage, staged
 from handrail.demo_story import Story
@@ -16,7 +18,10 @@ from handrail.demo_telling import as_document, tell, tell_scene, tell_where_to_l
 from handrail.failures import CommandFailed
 from handrail.speech import say_json, warn
 
-_NO_RUN = JobRun("survey-escalation", "", "", "Unknown", "no run was seen to its end")
+_NO_RUN = {
+    job: JobRun(name, "", "", "Unknown", "no run was seen to its end")
+    for job, name in (("survey", "survey-escalation"), ("expiry", "expiry-detection"))
+}
 
 
 @dataclass
@@ -24,15 +29,21 @@ class Play:
     """What later scenes need of earlier ones."""
 
     stage: Stage
-    stories: list[Story] = field(default_factory=list)
-    survey: JobRun = _NO_RUN
-    """The run of the first scene, as it last ended."""
+    stories: dict[str, list[Story]] = field(default_factory=dict)
+    """By job."""
+
+    runs: dict[str, JobRun] = field(default_factory=lambda: dict(_NO_RUN))
+    """By job: the run that tells of its scenes, as it last ended."""
+
+    feeds: Feeds | None = None
+    """The files of the scenes of endings."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scene:
     """One thing that happens. It raises nothing: what is amiss stands in its story."""
 
+    job: str
     name: str
     title: str
     act: Callable[[Play, Story], None]
@@ -41,12 +52,12 @@ class Scene:
         """Let it happen, and tell it."""
         warn(f"… {self.title}")
         story = Story(self.name, self.title)
-        play.stories.append(story)
+        play.stories.setdefault(self.job, []).append(story)
         try:
             self.act(play, story)
         except (CommandFailed, httpx.HTTPError) as problem:
             story.complain(str(problem) or type(problem).__name__)
-        tell_scene(len(play.stories), story)
+        tell_scene(sum(map(len, play.stories.values())), story)
 
 
 def _alone(act: Callable[[Stage, Story], None]) -> Callable[[Play, Story], None]:
@@ -55,31 +66,56 @@ def _alone(act: Callable[[Stage, Story], None]) -> Callable[[Play, Story], None]
 
 
 def _angry_at_night(play: Play, story: Story) -> None:
-    play.survey = answers.angry_at_night(play.stage, story)
+    play.runs["survey"] = answers.angry_at_night(play.stage, story)
 
 
 def _same_again(play: Play, story: Story) -> None:
-    delivered = play.stories[0].deliveries
+    delivered = play.stories["survey"][0].deliveries
     if not delivered:
         raise CommandFailed("the first scene delivered nothing that could come again")
     answers.same_again(play.stage, story, delivered[0])
 
 
 def _retry_pressed(play: Play, story: Story) -> None:
-    play.survey = operations.retry_pressed(play.stage, story, play.survey)
+    play.runs["survey"] = operations.retry_pressed(play.stage, story, play.runs["survey"])
+
+
+def _data_in(play: Play, story: Story) -> None:
+    play.feeds = endings.data_in(play.stage, story)
+
+
+def _endings_found(play: Play, story: Story) -> None:
+    play.runs["expiry"] = endings.endings_found(play.stage, story, _feeds(play))
+
+
+def _with_feeds(act: Callable[[Stage, Story, Feeds], None]) -> Callable[[Play, Story], None]:
+    """A scene that needs the files which were imported."""
+    return lambda play, story: act(play.stage, story, _feeds(play))
+
+
+def _feeds(play: Play) -> Feeds:
+    if play.feeds is None:
+        raise CommandFailed("nothing was imported that could end")
+    return play.feeds
 
 
 SCENES = (
-    Scene("angry_at_night", "An angry answer at 22:40", _angry_at_night),
-    Scene("same_again", "The same again", _same_again),
-    Scene("forged", "A forgery", _alone(answers.forged)),
-    Scene("lost_answer", "The ticket desk's answer is lost", _alone(answers.lost_answer)),
-    Scene("broken_rows", "A file with broken rows", _alone(operations.broken_rows)),
-    Scene("hardship", "A fair score, but words of hardship", _alone(answers.hardship)),
-    Scene("second_bad_answer", "A second bad answer joins the case", _alone(answers.second_bad_answer)),
-    Scene("prefect_killed", "Prefect is killed while answers arrive", _alone(operations.prefect_killed)),
-    Scene("retry_pressed", "Retry is pressed on a finished run", _retry_pressed),
-    Scene("emergency_stop", "Emergency stop, and start", _alone(operations.emergency_stop)),
+    Scene("survey", "angry_at_night", "An angry answer at 22:40", _angry_at_night),
+    Scene("survey", "same_again", "The same again", _same_again),
+    Scene("survey", "forged", "A forgery", _alone(answers.forged)),
+    Scene("survey", "lost_answer", "The ticket desk's answer is lost", _alone(answers.lost_answer)),
+    Scene("survey", "broken_rows", "A file with broken rows", _alone(operations.broken_rows)),
+    Scene("survey", "hardship", "A fair score, but words of hardship", _alone(answers.hardship)),
+    Scene("survey", "second_bad_answer", "A second bad answer joins the case", _alone(answers.second_bad_answer)),
+    Scene("survey", "prefect_killed", "Prefect is killed while answers arrive", _alone(operations.prefect_killed)),
+    Scene("survey", "retry_pressed", "Retry is pressed on a finished run", _retry_pressed),
+    Scene("survey", "emergency_stop", "Emergency stop, and start", _alone(operations.emergency_stop)),
+    Scene("expiry", "data_in", "Customers, purchases and endings come through their gates", _data_in),
+    Scene("expiry", "endings_found", "What is about to end becomes tasks and calls", _endings_found),
+    Scene("expiry", "renewed_meanwhile", "Renewed between plan and send", _alone(endings.renewed_meanwhile)),
+    Scene("expiry", "half_missing", "A file with half of its rows missing", _with_feeds(endings.half_missing)),
+    Scene("expiry", "broken_batch", "One row in a hundred is broken", _with_feeds(endings.broken_batch)),
+    Scene("expiry", "nobody_answers", "Nobody picks up the phone", _with_feeds(endings.nobody_answers)),
 )
 
 
@@ -91,9 +127,10 @@ def run_demo(directory: Path, base: int, *, once: bool) -> bool:
             scene.play(play)
         warn("… how the integrations are")
         health = stage.prefect.run("integration-health")
-        surprises = stage.outside.surprises([key for story in play.stories for key in story.keys])
-        document = as_document(play.stories, surprises, play.survey, health)
-        tell(stage, surprises, play.survey, health)
+        told = [story for stories in play.stories.values() for story in stories]
+        surprises = stage.outside.surprises([key for story in told for key in story.keys])
+        document = as_document(play.stories, surprises, play.runs, health)
+        tell(stage, surprises, play.runs, health)
         if not once:
             tell_where_to_look(stage)
             with suppress(KeyboardInterrupt):

@@ -1,4 +1,4 @@
-"""Where it is night now: the first scene of the demo plays at 22:40, whenever somebody starts it."""
+"""Where it is which hour now: scenes of the demo play at 22:40 or at noon, whenever somebody starts it."""
 
 from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
@@ -12,18 +12,23 @@ _PLACES = (
     *("Asia/Dhaka", "Asia/Bangkok", "Asia/Singapore", "Asia/Tokyo", "Australia/Brisbane", "Pacific/Noumea"),
     *("Pacific/Auckland", "Pacific/Tongatapu"),
 )
-"""One for every hour of the day, so that somewhere among them it is 22:40, give or take an hour."""
+"""One for every hour of the day, so that somewhere among them it is the wanted one, give or take an hour."""
 
 _DAY = timedelta(days=1)
 
 
 def night_zone(now: datetime) -> str:
     """The time zone of a place where it is about 22:40 now."""
-    return min(_PLACES, key=lambda name: _away(now.astimezone(ZoneInfo(name))))
+    return place_where(WANTED, now)
 
 
-def _away(local: datetime) -> timedelta:
-    """How far the wall clock is from 22:40, either way round."""
+def place_where(wanted: time, now: datetime) -> str:
+    """The time zone of a place where it is about `wanted` now, give or take an hour."""
+    return min(_PLACES, key=lambda name: _away(now.astimezone(ZoneInfo(name)), wanted))
+
+
+def _away(local: datetime, wanted: time) -> timedelta:
+    """How far the wall clock is from the wanted hour, either way round."""
     clock = timedelta(hours=local.hour, minutes=local.minute)
-    between = abs(clock - timedelta(hours=WANTED.hour, minutes=WANTED.minute))
+    between = abs(clock - timedelta(hours=wanted.hour, minutes=wanted.minute))
     return min(between, _DAY - between)

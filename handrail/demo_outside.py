@@ -16,7 +16,7 @@ from handrail.demo_story import Found
 
 T = TypeVar("T")
 
-_ONE_OF = {"tickets": "ticket", "mail": "mail", "sms": "sms"}
+_ONE_OF = {"tickets": "ticket", "mail": "mail", "sms": "sms", "tasks": "task", "calls": "call"}
 """List → the word of its items in the sandbox's links."""
 
 

@@ -74,6 +74,14 @@ class Stage:
         """The same body under the same id, as survey tools do when they are in doubt."""
         return self._deliver(delivery, self._secret)
 
+    def event(self, what: str, data: Mapping[str, Any]) -> int:
+        """Deliver an event as the shop's or the telephone's system does; the gateway's status code."""
+        now = datetime.now(UTC)
+        body = json.dumps({"type": what, "timestamp": _iso(now), "data": data}, ensure_ascii=False).encode()
+        name = f"demo-{what}-{now:%H%M%S%f}"
+        headers = signature_headers(self._secret, name, int(now.timestamp()), body)
+        return self._http.post(f"/webhooks/{SOURCE}", content=body, headers=headers).status_code
+
     def page(self, path: str) -> str:
         """What one of the gateway's pages shows. Raises CommandFailed."""
         answered = self._http.get(path)
@@ -84,6 +92,11 @@ class Stage:
     def handrail(self, *words: str) -> Any:
         """What the command answers to a person at a shell. Raises CommandFailed."""
         return _handrail(self._environment, *words)
+
+    def told(self, *words: str) -> tuple[int, Any]:
+        """The exit code of a command that may fail, and what it says."""
+        asked = _asked(self._environment, *words)
+        return asked.returncode, json.loads(asked.stdout) if asked.stdout.strip() else {}
 
     def kill(self, program: str) -> None:
         """kill -9 of one program of the stack."""
@@ -152,12 +165,16 @@ def _load_customers(environment: Mapping[str, str], file: Path) -> None:
 
 def _handrail(environment: Mapping[str, str], *words: str) -> Any:
     """What the command answers. Raises CommandFailed."""
-    asked = subprocess.run(  # noqa: S603
-        (*_HANDRAIL, *words, "--json"), env=dict(environment), stdout=subprocess.PIPE, text=True, check=False
-    )
+    asked = _asked(environment, *words)
     if asked.returncode:
         raise CommandFailed(f"handrail {' '.join(words)}: {asked.stdout.strip() or 'it failed, see above'}")
     return json.loads(asked.stdout)
+
+
+def _asked(environment: Mapping[str, str], *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(  # noqa: S603
+        (*_HANDRAIL, *words, "--json"), env=dict(environment), stdout=subprocess.PIPE, text=True, check=False
+    )
 
 
 def _clear(directory: Path) -> None:

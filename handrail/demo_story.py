@@ -71,6 +71,8 @@ class Story:
     """What happened, in one line for a person."""
     deliveries: list[Delivery] = field(default_factory=list)
     effects: list[Effect] = field(default_factory=list)
+    bulk: list[str] = field(default_factory=list)
+    """Keys of further effects, too many to be told of one by one."""
     facts: dict[str, Any] = field(default_factory=dict)
     """What else happened, for machines."""
 
@@ -84,7 +86,7 @@ class Story:
     @property
     def keys(self) -> list[str]:
         """The keys of all effects this story accounts for."""
-        return [effect.found.key for effect in self.effects]
+        return [*(effect.found.key for effect in self.effects), *self.bulk]
 
     def expect(self, claim: bool, otherwise: str) -> None:
         """It is so; else the words say what is amiss."""

@@ -1,7 +1,7 @@
 """The demo's summary: for people in words, for machines as one document."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +11,20 @@ from handrail.demo_story import Effect, Story
 from handrail.speech import say
 
 
-def as_document(stories: Sequence[Story], surprises: Sequence[str], survey: JobRun, health: JobRun) -> dict[str, Any]:
-    """A key per job, and `ok` over all of them."""
-    survey_ok = all(story.ok for story in stories) and not surprises and survey.ok
-    told = {story.name: story.as_json() for story in stories}
-    return {
-        "ok": survey_ok and health.ok,
-        "survey": {**survey.as_json(), "ok": survey_ok, "scenes": told, "surprises": list(surprises)},
-        "health": health.as_json(),
+def as_document(
+    stories: Mapping[str, Sequence[Story]], surprises: Sequence[str], runs: Mapping[str, JobRun], health: JobRun
+) -> dict[str, Any]:
+    """A key per job, and `ok` over all of them. `stories` and `runs` are by job."""
+    jobs = {
+        job: {
+            **runs[job].as_json(),
+            "ok": all(story.ok for story in told),
+            "scenes": {story.name: story.as_json() for story in told},
+        }
+        for job, told in stories.items()
     }
+    is_ok = all(told["ok"] for told in jobs.values()) and not surprises and health.ok
+    return {"ok": is_ok, **jobs, "surprises": list(surprises), "health": health.as_json()}
 
 
 def tell_scene(number: int, story: Story) -> None:
@@ -34,11 +39,12 @@ def tell_scene(number: int, story: Story) -> None:
     say("")
 
 
-def tell(stage: Stage, surprises: Sequence[str], survey: JobRun, health: JobRun) -> None:
+def tell(stage: Stage, surprises: Sequence[str], runs: Mapping[str, JobRun], health: JobRun) -> None:
     """What holds for all scenes."""
     for surprise in surprises:
         say(f"! received by the outside, and nobody's story: {surprise}")
-    say(f"Prefect tells the same by action key:  {survey.state}: {survey.message}\n   {survey.address}")
+    for run in runs.values():
+        say(f"Prefect tells the same, {run.job}:  {run.state}: {run.message}\n   {run.address}")
     say(f"How the integrations are:  {health.state}: {health.message}\n   {health.address}")
     say(f"The ticket desk, mailbox and phone that received all this:\n   {stage.outside.address}/")
 
@@ -53,7 +59,8 @@ def tell_where_to_look(stage: Stage) -> None:
         f"   {gateway}/trace/r-3001  the story of the answer at night; /trace/1005 of the one that was lost\n"
         f"   {gateway}/quarantine    two rows wait for you to repair or discard them\n"
         f"   {stage.prefect.address}/              the runs; Retry, Cancel and Quick run are yours to press\n"
-        f"   {stage.outside.address}/              the ticket desk, mailbox and phone; break them there\n"
+        f"   {gateway}/trace/2201     the ending about which a phone rang\n"
+        f"   {stage.outside.address}/              the ticket desk, tasks, mailbox and phone; break them there\n"
         f"In another shell: export HANDRAIL_DATA={stage.directory.resolve()} PATH={Path(sys.executable).parent}:$PATH\n"
         "   handrail trace 1005 · handrail actions · handrail stop --reason … · handrail start · handrail doctor\n"
         "Ctrl-C stops everything."
@@ -66,6 +73,7 @@ def _happened(effect: Effect) -> str:
     what = {
         "ticket": f"ticket for {item.get('team')}, {item.get('priority')}",
         "note": "note on the ticket",
+        "call": f"call in {item.get('language')}",
         "message": f"{'mail' if 'subject' in item else 'text message'} in {item.get('language')}",
     }[effect.what]
     return f"{after:>8}  {what}   {effect.found.link}"

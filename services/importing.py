@@ -1,7 +1,8 @@
 """Imports of data sets: a file through its gate, its bad rows into quarantine, its good ones into the books.
 
 In that order, each committed before the next begins. Whoever dies in between is made good by importing the same bytes
-again: they pass through the same gate, and what is written already stays as it is. Of a batch that is halted nothing is
+again: they pass through the same gate, and what is written already stays as it is. In the end what follows from the
+rows is counted anew: when supplies run out, what customers and endings are worth. Of a batch that is halted nothing is
 written but the verdict; its file stays where it is.
 """
 
@@ -18,10 +19,12 @@ from domain.gates import DataSet, GateVerdict, Measures, feed_of
 from domain.policy import Policy
 from services.applying import apply
 from services.batch_files import Batch, read_batch
+from services.depletion import renew_supplies
 from services.gating import CONTRACTS, Judged, judge
 from services.import_files import Layout
 from services.imports import SHOWN, SOURCE, ImportReport
 from services.reporting import iso
+from services.valuing import revalue
 from store import gates, inbox
 from store.database import Database
 
@@ -108,6 +111,9 @@ def import_batch(
     layout = as_layout(source.data_set, source.named_feed, batch.layout)
     _keep_bad_rows(database, source, judged, layout, report, now=now)
     _apply(database, policy, source, judged, report, now=now)
+    if source.data_set is DataSet.PURCHASES:
+        renew_supplies(database, policy, now=now)
+    revalue(database, policy, now=now)
     return report
 
 
