@@ -1,10 +1,14 @@
 """The jobs by name, as they run without Prefect: the same services, in this process."""
 
-from collections.abc import Awaitable, Callable, Mapping
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from datetime import datetime
 from typing import Any
 
+from domain.actions import Capability
 from services.asking import ask_sources
 from services.desk import read_desk, words_of
+from services.ending_report import run_detection
 from services.following import follow_cases
 from services.health import check_integrations
 from services.reconciling import reconcile_tickets
@@ -63,7 +67,18 @@ async def poll_surveys(handrail: Handrail) -> Told:
     return {"asked": [one.as_json() for one in report.asked], "fetched": report.fetched, "not_here_yet": waiting}
 
 
-JOBS: Mapping[str, Callable[[Handrail], Awaitable[Told]]] = {
+async def expiry_detection(handrail: Handrail, *, at: datetime | None = None, dry_run: bool = False) -> Told:
+    """Plan one task or call about each ending that is near; a dry run writes nothing and contacts nobody."""
+    report = await asyncio.to_thread(run_detection, handrail, at=at, run=RUN, dry_run=dry_run)
+    sent = {} if dry_run else await _dispatch(handrail, of=(Capability.CRM, Capability.VOICE))
+    return {**report.as_json(), **sent}
+
+
+AT_A_TIME: Mapping[str, Callable[..., Awaitable[Told]]] = {"expiry-detection": expiry_detection}
+"""Jobs that plan from a time they are given, and can only say what they would do."""
+
+JOBS: Mapping[str, Callable[..., Awaitable[Told]]] = {
+    **AT_A_TIME,
     "survey-escalation": survey_escalation,
     "dispatch-actions": dispatch_actions,
     "recovery-sweep": recovery_sweep,
@@ -72,16 +87,19 @@ JOBS: Mapping[str, Callable[[Handrail], Awaitable[Told]]] = {
 }
 
 
-async def run_here(job: str) -> Told:
-    """Run a job in this process, on the installation the environment names."""
+async def run_here(job: str, **how: Any) -> Told:
+    """Run a job in this process, on the installation the environment names; `how` is for those of `AT_A_TIME`."""
     async with Handrail.from_environment() as handrail:
-        return await JOBS[job](handrail)
+        return await JOBS[job](handrail, **how)
 
 
-async def _dispatch(handrail: Handrail, *, urgent_only: bool) -> Told:
+async def _dispatch(
+    handrail: Handrail, *, urgent_only: bool = False, of: Collection[Capability] = tuple(Capability)
+) -> Told:
     reports = [
         await handrail.dispatcher.run_once(capability=configured.capability, run=RUN, urgent_only=urgent_only)
         for configured in handrail.roster
+        if configured.capability in of
     ]
     return {
         "dispatched": [report.words() for report in reports],

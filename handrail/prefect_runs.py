@@ -1,8 +1,9 @@
 """Runs at Prefect, started and looked up over its API. Importing this costs more than a second: Prefect's client."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import httpx
 from prefect.client.orchestration import SyncPrefectClient, get_client
@@ -23,14 +24,18 @@ class Started:
     """Its page in Prefect's UI."""
 
 
-def start_run(api_url: str, job: str) -> Started:
-    """Ask for a run of the job's deployment. Raises PrefectUnreachable, and CommandFailed when nobody deployed it."""
+def start_run(api_url: str, job: str, parameters: Mapping[str, Any] | None = None) -> Started:
+    """Ask for a run of the job's deployment, with its flow's parameters.
+
+    Raises PrefectUnreachable, and CommandFailed when nobody deployed it.
+    """
     try:
         with _client(api_url) as client:
             found = client.read_deployments(flow_filter=FlowFilter(name=FlowFilterName(any_=[job])))
             if not found:
                 raise CommandFailed(f"{job} is not deployed at {api_url}: run `handrail prefect apply`")
-            run = client.create_flow_run_from_deployment(found[0].id, state=Scheduled())
+            given = dict(parameters or {})
+            run = client.create_flow_run_from_deployment(found[0].id, parameters=given, state=Scheduled())
     except (httpx.TransportError, httpx.HTTPStatusError) as problem:
         raise PrefectUnreachable(f"{api_url} does not answer ({type(problem).__name__})") from problem
     return Started(str(run.id), run.name, f"{ui_of(api_url)}/runs/flow-run/{run.id}")

@@ -13,6 +13,7 @@ from domain.actions import Kind
 from domain.endings import Calendars, ends_due, horizon_reached, quiet_before
 from domain.entitlements import EntitlementKind, Standing
 from domain.gates import DataSet, GateVerdict
+from domain.hours import require_aware
 from domain.policy import Policy
 from services.ending_plans import EndingPlans
 from store import detection as store
@@ -120,7 +121,8 @@ def look_at_gates(database: Database, policy: Policy, *, now: datetime) -> GateR
 
 
 def detect(database: Database, policy: Policy, *, now: datetime) -> Detection:
-    """Count what is about to end and what is left out, and say what has to be looked at."""
+    """Count what is about to end and what is left out, and say what has to be looked at. A naive time is refused."""
+    now = require_aware(now)
     calendars = Calendars(now, policy.default_time_zone)
     with database.read() as connection:
         marks = store.read_marks(connection)

@@ -1,5 +1,7 @@
 """`handrail run JOB`: a job now, not when its schedule says."""
 
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
@@ -12,26 +14,49 @@ def run(
         str,
         typer.Argument(
             metavar="JOB",
-            help="survey-escalation, dispatch-actions, recovery-sweep, integration-health or poll-surveys.",
+            help="expiry-detection, survey-escalation, dispatch-actions, recovery-sweep, integration-health, "
+            "poll-surveys.",
         ),
     ],
+    at: Annotated[
+        datetime | None,
+        typer.Option(
+            formats=["%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%dT%H:%M%z", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M"],
+            help="The time to plan from, as 2026-03-04T12:00+01:00; without a zone it is UTC's. Not every job has one.",
+        ),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be planned; write nothing and contact nobody.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Start a job's deployment and print its run's address; without Prefect, run it here."""
+    """Start a job's deployment and print its run's address; without Prefect, or to try it, run it here."""
     from domain.words import did_you_mean, one_of
-    from handrail.jobs import JOBS
+    from handrail.jobs import AT_A_TIME, JOBS
     from services.settings import load_settings
 
     if job not in JOBS:
         raise typer.BadParameter(f'there is no job "{job}"{did_you_mean(job, JOBS)}: use {one_of(JOBS)}')
+    how: dict[str, Any] = {}
+    if at is not None:
+        how["at"] = at if at.tzinfo else at.replace(tzinfo=UTC)
+    if dry_run:
+        how["dry_run"] = True
+    if how and job not in AT_A_TIME:
+        raise typer.BadParameter(
+            f"{job} acts on what is there now: it has neither --at nor --dry-run (only {one_of(AT_A_TIME)} does)"
+        )
     settings, _ = load_settings()
+    if dry_run:
+        _run_here(job, "a dry run", how, as_json=as_json)
+        return
     why = "no Prefect server is named (HANDRAIL_PREFECT_API_URL)"
     if settings.prefect_api_url:
         from handrail.failures import PrefectUnreachable
         from handrail.prefect_runs import start_run  # Prefect's client takes more than a second
 
         try:
-            started = start_run(settings.prefect_api_url, job)
+            started = start_run(settings.prefect_api_url, job, how)
         except PrefectUnreachable as problem:
             why = str(problem)
         else:
@@ -42,17 +67,17 @@ def run(
             else:
                 say(f"{job} was started as {started.name}: {started.address}")
             return
-    _run_here(job, why, as_json=as_json)
+    _run_here(job, why, how, as_json=as_json)
 
 
-def _run_here(job: str, why: str, *, as_json: bool) -> None:
+def _run_here(job: str, why: str, how: Mapping[str, Any], *, as_json: bool) -> None:
     import asyncio
 
     from handrail.jobs import run_here
 
     if not as_json:
         warn(f"{why}: {job} runs here, without Prefect")
-    told = asyncio.run(run_here(job))
+    told = asyncio.run(run_here(job, **how))
     if as_json:
         say_json({"job": job, "prefect": False, "why": why, "result": told})
         return

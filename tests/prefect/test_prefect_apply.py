@@ -8,7 +8,14 @@ from handrail.prefect_apply import apply
 
 pytestmark = pytest.mark.prefect
 
-JOBS = ["dispatch-actions", "integration-health", "poll-surveys", "recovery-sweep", "survey-escalation"]
+JOBS = [
+    "dispatch-actions",
+    "expiry-detection",
+    "integration-health",
+    "poll-surveys",
+    "recovery-sweep",
+    "survey-escalation",
+]
 VERBS = ["emergency-stop", "replay-quarantine"]
 ALL = sorted(JOBS + VERBS)
 

@@ -17,7 +17,14 @@ pytestmark = [pytest.mark.process, pytest.mark.prefect, pytest.mark.timeout(300)
 BACK = 30.0
 """Seconds within which a killed Prefect server serves again."""
 
-JOBS = {"survey-escalation", "dispatch-actions", "recovery-sweep", "integration-health", "poll-surveys"}
+JOBS = {
+    "expiry-detection",
+    "survey-escalation",
+    "dispatch-actions",
+    "recovery-sweep",
+    "integration-health",
+    "poll-surveys",
+}
 VERBS = {"replay-quarantine", "emergency-stop"}
 
 

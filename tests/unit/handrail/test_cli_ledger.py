@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from command_line import CommandLine
+from endings_world import EndingsWorld, task_key
 from sqlalchemy import text
 
 from integrations.errors import Rejected
@@ -77,6 +78,41 @@ def test_a_bar_is_for_people_at_a_terminal(
 def test_asking_survey_tools_works_without_prefect_and_without_tools(handrail: CommandLine) -> None:
     said = handrail("run", "poll-surveys", "--json")
     assert said.document["result"] == {"asked": [], "fetched": 0, "not_here_yet": []}
+
+
+def test_a_dry_run_plans_on_live_data_and_writes_nothing(handrail: CommandLine, installation: Any) -> None:
+    world = EndingsWorld(installation.database)
+    world.entitlement("E-1", in_days=20, at_risk_minor=70_000)
+    at = ("--at", "2026-03-04T12:00+01:00")
+
+    told = handrail("run", "expiry-detection", *at, "--dry-run", "--json").document["result"]
+
+    assert (told["at"], told["dry_run"], told["planned"]) == ("2026-03-04T11:00:00.000Z", True, {"task": 1})
+    assert told["found"][0] | {"look": "", "because": ""} == {
+        "kind": "subscription",
+        "look": "",
+        "because": "",
+        "within_days": {"30": 1, "14": 0, "3": 0},
+        "value_at_risk": "700.00 EUR",
+        "left_out": {},
+        "waits_for_its_gate": 0,
+    }
+    assert [day for day in told["endings_per_day"] if day["subscription"]] == [
+        {"day": "2026-03-24", "subscription": 1, "policy": 0, "supply": 0}
+    ]
+    assert (world.planned_keys(), world.rows("detection_marks")) == (set(), [])
+    assert handrail("run", "expiry-detection", *at, "--json").document["result"]["planned"] == {"task": 1}
+    assert handrail("run", "expiry-detection", *at).status == 0
+    assert world.planned_keys() == {task_key("E-1", date(2026, 3, 24))}
+
+
+@pytest.mark.parametrize("words", [("--dry-run",), ("--at", "2026-03-04T12:00")])
+def test_a_job_that_acts_on_what_is_there_has_no_time_and_no_dry_run(
+    handrail: CommandLine, words: tuple[str, ...]
+) -> None:
+    said = handrail("run", "survey-escalation", *words)
+    assert said.status == 2
+    assert "survey-escalation acts on what is there now" in said.err
 
 
 def test_an_import_tells_which_line_is_bad_and_why(handrail: CommandLine, tmp_path: Path) -> None:
