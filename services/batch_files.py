@@ -23,6 +23,7 @@ from domain.words import did_you_mean, one_of
 from services.import_files import (
     CSV,
     JSON_LINES,
+    LONGEST_KEPT,
     LONGEST_ROW,
     Layout,
     Lines,
@@ -34,6 +35,8 @@ from services.import_files import (
 )
 
 PARQUET = (".parquet",)
+ENDINGS = (*CSV, *JSON_LINES, *PARQUET)
+"""Of files that can be read."""
 
 _BLOCK = 16 * 1024 * 1024
 """Bytes that are taken apart at once."""
@@ -72,9 +75,8 @@ def read_batch(path: Path, contract: RowContract, progress: Progress = lambda _:
             return _read_json_lines(path, hashed, contract)
         if ending in PARQUET:
             return _read_parquet(path, hashed, contract)
-    endings = [*CSV, *JSON_LINES, *PARQUET]
-    hint = did_you_mean(path.suffix, endings) if path.suffix else ""
-    raise UnreadableFile(f'{path}: the name ends in "{path.suffix}"{hint}: give a file ending in {one_of(endings)}')
+    hint = did_you_mean(path.suffix, ENDINGS) if path.suffix else ""
+    raise UnreadableFile(f'{path}: the name ends in "{path.suffix}"{hint}: give a file ending in {one_of(ENDINGS)}')
 
 
 class _Hashed(io.RawIOBase):
@@ -133,10 +135,10 @@ def _blocks(lines: Lines, file: BinaryIO) -> Iterator[tuple[int, bytes]]:
 
 
 def _rest_of_line(file: BinaryIO) -> bytes:
-    rest = file.readline(_BLOCK)
+    rest = file.readline(LONGEST_KEPT)
     if rest.endswith(b"\n") or not rest:
         return rest
-    while (more := file.readline(_BLOCK)) and not more.endswith(b"\n"):
+    while (more := file.readline(LONGEST_KEPT)) and not more.endswith(b"\n"):
         pass  # past what is kept
     return rest + b"\n" if more else rest
 

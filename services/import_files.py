@@ -14,7 +14,7 @@ from domain.words import did_you_mean, one_of
 LONGEST_ROW = 2 * 1024 * 1024
 """Bytes of a row that is read; a longer one is a runaway quote or somebody's attachment."""
 
-_LONGEST_KEPT = 16 * 1024 * 1024
+LONGEST_KEPT = 16 * 1024 * 1024
 """Bytes of one line that are held at all, so that memory stays bounded whatever the file is."""
 
 CSV, JSON_LINES = (".csv",), (".jsonl", ".ndjson")
@@ -75,11 +75,11 @@ class Lines:
     def next(self) -> tuple[int, bytes] | None:
         if self._back:
             return self._back.popleft()
-        line = self._file.readline(_LONGEST_KEPT)
+        line = self._file.readline(LONGEST_KEPT)
         if not line:
             return None
         rest = line
-        while not rest.endswith(b"\n") and (rest := self._file.readline(_LONGEST_KEPT)):
+        while not rest.endswith(b"\n") and (rest := self._file.readline(LONGEST_KEPT)):
             pass  # past what is kept
         self.number += 1
         return self.number, line

@@ -50,6 +50,11 @@ class BatchReport(ImportReport):
         """True when nothing of the batch was taken."""
         return GateVerdict(self.gate["verdict"]) is GateVerdict.HALT
 
+    @property
+    def has_warnings(self) -> bool:
+        """True when somebody should look, though it was taken."""
+        return GateVerdict(self.gate["verdict"]) is GateVerdict.WARNINGS
+
     def in_words(self) -> str:
         """What the gate did not like, what it was compared with, and what to do; empty when there is nothing to say."""
         wrong = [one for one in self.gate["findings"] if not one["passed"]]
@@ -114,6 +119,8 @@ def import_batch(
     if source.data_set is DataSet.PURCHASES:
         renew_supplies(database, policy, now=now)
     revalue(database, policy, now=now)
+    with database.write("import-taken") as connection:
+        gates.taken(connection, gate["id"], now=clock())
     return report
 
 

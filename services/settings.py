@@ -35,6 +35,10 @@ class Settings(BaseSettings):
     )
     prefect_api_url: str = Field("", description="Prefect's API; empty: work without Prefect.")
     prefect_auth: SecretStr = Field(SecretStr(""), description="Prefect's basic auth, user:password; empty: none.")
+    import_folder: Path | None = Field(
+        None, description="Folder where `import-data` looks for files; empty: `import` in the data directory."
+    )
+    import_hosts: str = Field("", description="Hosts that files may be fetched from over https, with commas between.")
     lease_seconds: float = Field(20.0, ge=0.5, le=600, description="How long a worker may be silent.")
     sweep_seconds: float = Field(2.0, ge=0.1, le=60, description="How often the gateway sweeps urgent leftovers.")
     follow_seconds: float = Field(15.0, ge=0.1, le=60, description="How often the gateway follows the open cases.")
@@ -52,6 +56,16 @@ class Settings(BaseSettings):
     def database(self) -> str:
         """The database's address, whichever way it is given."""
         return self.database_url or sqlite_url(self.data / "handrail.db")
+
+    @property
+    def imports(self) -> Path:
+        """Where files arrive that are to be imported."""
+        return self.import_folder or self.data / "import"
+
+    @property
+    def allowed_import_hosts(self) -> frozenset[str]:
+        """The hosts that files may be fetched from."""
+        return frozenset(host.strip().lower() for host in self.import_hosts.split(",") if host.strip())
 
     @property
     def operators_file(self) -> Path:

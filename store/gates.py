@@ -114,6 +114,11 @@ def of_bytes(connection: Connection, data_set: DataSet, feed: str, batch: str) -
     return list(connection.execute(wanted))
 
 
+def taken(connection: Connection, gate_id: int, *, now: datetime) -> None:
+    """All good rows of the batch are in the books; who dies before leaves a batch that must be imported again."""
+    connection.execute(update(gates).where(gates.c.id == gate_id, gates.c.taken_at.is_(None)).values(taken_at=now))
+
+
 def listed(connection: Connection, *, data_set: DataSet | None = None, feed: str = "", limit: int) -> list[Row[Any]]:
     """Gates, the newest first."""
     wanted = select(gates).order_by(gates.c.id.desc()).limit(limit)

@@ -32,6 +32,7 @@ class GateRecord(SQLModel, table=True):
     measures: dict[str, Any] = Field(sa_type=JSON)  # what later batches are compared with
     decided_at: datetime = Field(sa_type=Instant)
     run: str  # who had it judged
+    taken_at: datetime | None = Field(default=None, sa_type=Instant)  # when the last of its good rows was in the books
     approved_by: str | None = None  # a person who let a halted batch through, and why
     approved_reason: str | None = Field(default=None, sa_type=Text)
 

@@ -11,6 +11,7 @@ pytestmark = pytest.mark.prefect
 JOBS = [
     "dispatch-actions",
     "expiry-detection",
+    "import-data",
     "integration-health",
     "poll-surveys",
     "recovery-sweep",
@@ -28,6 +29,7 @@ def test_the_server_has_what_is_declared(applied: Server) -> None:
     assert names(applied, "deployments") == ALL
     assert names(applied, "automations") == [
         "handrail.answer.critical",
+        "handrail.data.arrived",
         "handrail: a run failed",
         "handrail: a run is late",
         "handrail: no worker is online",

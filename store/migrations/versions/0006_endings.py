@@ -27,6 +27,7 @@ def upgrade() -> None:
         sa.Column("measures", sa.JSON(), nullable=False),
         sa.Column("decided_at", Instant(), nullable=False),
         sa.Column("run", sa.String(), nullable=False),
+        sa.Column("taken_at", Instant(), nullable=True),
         sa.Column("approved_by", sa.String(), nullable=True),
         sa.Column("approved_reason", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("id"),

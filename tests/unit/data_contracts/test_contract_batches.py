@@ -64,8 +64,7 @@ OF_EACH = pytest.mark.parametrize(("contract", "good"), GOOD, ids=["entitlements
 def by_itself(contract: RowContract, row: Mapping[str, Any]) -> dict[str, Any] | None:
     try:
         return contract.read(row)
-    except ContractBroken as broken:
-        assert broken.problems
+    except ContractBroken:
         return None
 
 
@@ -185,13 +184,15 @@ WORDS = st.sampled_from(
         *("yes", "No", "TRUE", "1", "0", "2", "maybe"),
         *("PLN", "JPY", "KWD", "pln", "XXX", "PL", "€"),
         *("0", "1", "-1", "129.90", "129.905", "1.", ".5", "1e3", "NaN", "inf", "1,5", "1 000", "٣", "1" * 13, "007"),
-        *("2026-12-31", "2026-02-29", "2024-02-29", "1969-12-31", "2101-01-01", "2026-1-1", "２０２６-01-01", "0000-00-00"),
+        *("2026-12-31", "2026-02-29", "2024-02-29", "1969-12-31", "2101-01-01", "2026-1-1"),
+        *("２０２６-01-01", "0000-00-00"),
         *("Europe/Warsaw", "europe/warsaw", "UTC", "localtime", "Etc/GMT+1", "../etc/passwd"),
         *("9:00", "09:00", "24:00", "17:30", "9", "09:00:00"),
         *("anna@example.com", "ANNA@Example.COM", "żaneta@příklad.cz", "a@b", "a@b.test", "a b@example.com"),
         *("+48601234567", "0048 601 234 567", "+48 (0) 601-234-567", "601", "pl", "cs-CZ", "pl_PL", "p"),
         *("=1+1", " =A1", "+48601|cmd", "-2+3", "@SUM(A1)", "=cmd|' /C calc'!A0", "\x1c=1+1", "a=b(c"),
-        *("a\nb", "a\0b", "a\u2028b", "a\x85b", "x" * 200, "x" * 201, " " * 201, "a" + " " * 200, "zażółć", "\u202eabc"),
+        *("a\nb", "a\0b", "a\u2028b", "a\x85b", "x" * 200, "x" * 201, " " * 201, "a" + " " * 200),
+        *("zażółć", "\u202eabc"),
     ]
 )  # fmt: skip
 CELLS = st.none() | BLANKS | WORDS | st.text(max_size=12) | st.builds("{}{}{}".format, BLANKS, WORDS, BLANKS)

@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 
 from domain.gates import DataSet, GateVerdict
+from services.gate_story import as_table, story_of, volume_chart
 from services.gates import Approver, CannotApprove, approve_gate
 from services.importing import BatchReport, Source, import_batch
 from store import crash_points
@@ -245,7 +246,7 @@ def test_what_cannot_be_approved(imported: Importing, installation: Any) -> None
         with pytest.raises(CannotApprove, match=why):
             approve_gate(installation.database, gate_id, who)
     approve_gate(installation.database, halted, EWA)
-    with pytest.raises(CannotApprove, match="approved gate .* already"):
+    with pytest.raises(CannotApprove, match=r"approved gate \d+ already"):
         approve_gate(installation.database, halted, EWA)
 
 
@@ -385,3 +386,30 @@ def test_a_verdict_is_written_before_anything_is_done(
         imported(*endings(5))
     assert installation.rows("gates")[-1].verdict == GateVerdict.PASS
     assert installation.rows("entitlements") == []
+
+
+@pytest.mark.usefixtures("people")
+def test_the_story_of_a_verdict_has_its_history_as_a_chart_and_nothing_of_a_row(
+    imported: Importing, installation: Any
+) -> None:
+    imported(*endings(20))
+    installation.clock.go(hours=24)
+    report = imported(*endings(10, ends_on="2027-12-31"))
+    story = story_of(
+        installation.database, report, name="entitlements.csv", compared_with=5, gateway_url="http://here/"
+    )  # fmt: skip
+    assert "# entitlements from entitlements: halted: nothing of it was taken" in story
+    assert "2026-03-04 11:00  ██████████████████████████████  20\nthis one          ███████████████" in story
+    assert f"handrail gates approve {report.gate['id']} --by NAME" in story
+    assert "E-1" not in story
+    assert "household" not in story
+    [first, *_] = as_table(report.gate["findings"])
+    assert (first["question"], first["answer"]) == ("Are there as many rows as usual?", "no: halts")
+
+
+def test_a_bar_is_as_long_as_its_share() -> None:
+    assert volume_chart([("a", 100), ("b", 0), ("this", 50)]).splitlines() == [
+        "a     ██████████████████████████████  100",
+        "b                                     0",
+        "this  ███████████████                 50",
+    ]
