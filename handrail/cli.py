@@ -19,6 +19,7 @@ from handrail.commands import (
     gates,
     imports,
     operators,
+    policy,
     prefect,
     quarantine,
     run,
@@ -51,6 +52,7 @@ app.add_typer(gates.app, name="gates")
 app.add_typer(backtest.app, name="backtest")
 app.add_typer(database.app, name="db")
 app.add_typer(operators.app, name="operators")
+app.add_typer(policy.app, name="policy")
 app.add_typer(prefect.app, name="prefect")
 app.add_typer(triage.app, name="triage")
 

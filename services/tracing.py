@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from domain.actions import FINAL, Capability, Kind, State
+from domain.currencies import written
 from domain.words import all_near
 from services.places import Places
 from services.reporting import case, iso, summary
@@ -16,7 +17,7 @@ from store.wordings import content
 from templates.library import Template, TemplateProblem
 from templates.renderer import render
 
-SUBJECTS = "a customer's ref, an answer's id, a case such as c-1042-1, an ending, or an action's key"
+SUBJECTS = "a customer's or an entitlement's ref, an answer's id, a case such as c-1042-1, or an action's key"
 """What may be asked for."""
 
 _MOST = 200
@@ -35,10 +36,11 @@ def trace(database: Database, subject: str, places: Places) -> dict[str, Any] | 
         rows = overview.about(connection, subject, limit=_MOST + 1)
         left_out, rows = len(rows) > _MOST, rows[-_MOST:]
         answers = overview.answers_about(connection, subject, rows)
-        people = overview.people_about(connection, subject, rows, answers)
+        ending = overview.endings_about(connection, subject, rows)
+        people = overview.people_about(connection, subject, rows, [*answers, *ending])
         opened = overview.cases_about(connection, rows, answers)
-        written = messages.about(connection, subject, [row.id for row in opened], limit=_MOST)
-        if not (rows or answers or people or written):
+        wrote = messages.about(connection, subject, [row.id for row in opened], limit=_MOST)
+        if not (rows or answers or people or wrote or ending):
             return None
         moves: dict[int, list[Any]] = {row.id: [] for row in rows}
         for move in overview.moves(connection, list(moves)):
@@ -48,7 +50,8 @@ def trace(database: Database, subject: str, places: Places) -> dict[str, Any] | 
         "subject": subject,
         "customers": [_person(row) for row in people],
         "answers": [_answer(row) for row in answers],
-        "messages": [_written(row) for row in written],
+        "messages": [_written(row) for row in wrote],
+        "endings": [_ending(row, rows) for row in ending],
         "cases": [case(row) for row in opened],
         "actions": [_action(row, moves[row.id], wordings, places) for row in rows],
         "older_left_out": left_out,
@@ -95,6 +98,23 @@ def _written(row: Any) -> dict[str, Any]:
         "distress": row.distress,
         "received_at": iso(row.received_at),
         "outcome": row.outcome,
+    }
+
+
+def _ending(row: Any, action_rows: Sequence[Any]) -> dict[str, Any]:
+    """What ends, as it stands, and the keys of what was planned about it."""
+    return {
+        "entitlement": row.ref,
+        "customer": row.customer_ref,
+        "kind": row.kind,
+        "product": row.product,
+        "state": row.state,
+        "ends_on": row.ends_on.isoformat(),
+        "renewed_from": row.renewed_from and row.renewed_from.isoformat(),
+        "renews_by_itself": row.auto_renews,
+        "worth": None if row.value_minor is None else written(row.value_minor, row.currency),
+        "gate": row.gate_id,
+        "actions": [action.key for action in action_rows if action.entitlement_id == row.id],
     }
 
 

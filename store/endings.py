@@ -12,6 +12,8 @@ from store.types import among
 
 _MOST = 20
 """Of one customer, those that end next."""
+_ALIKE = 12
+"""Characters that what was mistyped and what was meant begin with alike, at most."""
 _LATELY = timedelta(days=30)
 """What ended so long ago still matters to whoever talks to the customer."""
 _SINCE: BindParameter[date] = bindparam("since", type_=Date)
@@ -69,6 +71,18 @@ def named(connection: Connection, ref: str) -> Ending | None:
     """The entitlement with this ref; None: unknown."""
     row = connection.execute(_ALL.where(entitlements.c.ref == ref)).one_or_none()
     return None if row is None else _ending(row)
+
+
+def refs_like(connection: Connection, subject: str, *, limit: int) -> list[str]:
+    """Refs of entitlements and of customers that begin as this one does, for whoever mistyped it."""
+    start = subject[: max(1, min(len(subject) // 2, _ALIKE))]
+    return [
+        ref
+        for table in (entitlements, customers)
+        for ref in connection.execute(
+            select(table.c.ref).where(table.c.ref.istartswith(start, autoescape=True)).limit(limit)
+        ).scalars()
+    ]
 
 
 def _ending(row: Row[Any]) -> Ending:

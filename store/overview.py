@@ -8,11 +8,14 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, and_, func, or_, select
 
 from domain.actions import FINAL, State
-from store.ledger.rows import actions, audit, cases, controls, customers, integration_state, receipts
+from store.ledger.rows import actions, audit, cases, controls, customers, entitlements, integration_state, receipts
 from store.surveys import survey_responses
 
 _ANSWERS = 200
 """Of one subject, the newest."""
+
+_ENDINGS = 50
+"""Of one subject, those that end last."""
 
 _CUTS = 20
 """Slashes of a subject that are looked at."""
@@ -68,16 +71,19 @@ def of_cases(connection: Connection, case_ids: Sequence[int]) -> list[Row[Any]]:
 def about(connection: Connection, subject: str, *, limit: int) -> list[Row[Any]]:
     """The newest actions a subject names, oldest first.
 
-    It is a key, the beginning of one, a customer ref, a case (`<ref>-<n>`, `case/<ref>/<n>`) or a response.
+    It is a key, the beginning of one, a customer ref, an entitlement's, a case (`<ref>-<n>`, `case/<ref>/<n>`) or a
+    response.
     """
     by_case = select(cases.c.id).join(customers, customers.c.id == cases.c.customer_id).where(_case_named(subject))
     by_response = select(survey_responses.c.id).where(_response_named(subject))
     by_customer = select(customers.c.id).where(customers.c.ref == subject)
+    by_entitlement = select(entitlements.c.id).where(entitlements.c.ref == subject)
     named = [
         actions.c.key == subject,
         actions.c.customer_id.in_(by_customer),
         actions.c.case_id.in_(by_case),
         actions.c.response_id.in_(by_response),
+        actions.c.entitlement_id.in_(by_entitlement),
     ]
     if "/" in subject:  # an ending: its keys go on where it ends
         start = f"{subject.rstrip('/')}/"
@@ -106,11 +112,29 @@ def answers_about(connection: Connection, subject: str, action_rows: Sequence[Ro
     return list(connection.execute(wanted))[::-1]
 
 
+def endings_about(connection: Connection, subject: str, action_rows: Sequence[Row[Any]]) -> list[Row[Any]]:
+    """The entitlements a subject names, a customer's those that end last, and those its actions are about."""
+    wanted = (
+        select(entitlements, customers.c.ref.label("customer_ref"))
+        .join(customers, customers.c.id == entitlements.c.customer_id)
+        .where(
+            or_(
+                entitlements.c.ref == subject,
+                customers.c.ref == subject,
+                entitlements.c.id.in_({row.entitlement_id for row in action_rows if row.entitlement_id}),
+            )
+        )
+        .order_by(entitlements.c.ends_on.desc(), entitlements.c.id.desc())
+        .limit(_ENDINGS)
+    )
+    return list(connection.execute(wanted))[::-1]
+
+
 def people_about(
-    connection: Connection, subject: str, action_rows: Sequence[Row[Any]], answer_rows: Sequence[Row[Any]]
+    connection: Connection, subject: str, action_rows: Sequence[Row[Any]], told_rows: Sequence[Row[Any]]
 ) -> list[Row[Any]]:
-    """The customer a subject names, and those its actions and answers are about."""
-    ids = {row.customer_id for row in (*action_rows, *answer_rows) if row.customer_id}
+    """The customer a subject names, and those its actions, answers and entitlements are about."""
+    ids = {row.customer_id for row in (*action_rows, *told_rows) if row.customer_id}
     wanted = select(customers).where(or_(customers.c.ref == subject, customers.c.id.in_(ids)))
     return list(connection.execute(wanted.order_by(customers.c.id)))
 
@@ -130,11 +154,12 @@ def cases_about(
 
 
 def subjects_like(connection: Connection, subject: str, *, limit: int) -> list[str]:
-    """Customers' refs, responses and keys that begin as this one does, for whoever mistyped it."""
+    """Refs of customers and entitlements, responses and keys that begin as this one does, for whoever mistyped it."""
     start = subject[: max(1, min(len(subject) // 2, _ALIKE))]
     named = (
         (customers, customers.c.ref),
         (survey_responses, survey_responses.c.response_id),
+        (entitlements, entitlements.c.ref),
         (actions, actions.c.key),
     )
     return [

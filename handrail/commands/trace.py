@@ -1,4 +1,4 @@
-"""`handrail trace SUBJECT`: the story of one answer, ending, action, case or customer, in order."""
+"""`handrail trace SUBJECT`: the story of one answer, entitlement, action, case or customer, in order."""
 
 from typing import Annotated, Any
 
@@ -9,7 +9,8 @@ from handrail.speech import AsJson, console, say_json
 
 def trace(
     subject: Annotated[
-        str, typer.Argument(help="A customer's ref, an answer's id, a case (1002-1), an ending or an action's key.")
+        str,
+        typer.Argument(help="Ref of a customer or an entitlement, an answer's id, a case (1002-1), an action's key."),
     ],
     as_json: AsJson = False,
 ) -> None:
@@ -53,10 +54,20 @@ def _tell(story: dict[str, Any]) -> None:
     for case in story["cases"]:
         words = f"case {case['case']}, {case['priority']}, for {case['team']}: {case['state']}"
         _line(out, case["opened_at"], f"{words}; an answer is promised by {_readable(case['answer_by'])}")
+    for ending in story["endings"]:
+        _line(out, "", _ending(ending), "bold")
     if story["older_left_out"]:
         _line(out, "", "older actions are left out: ask for a case or an answer")
     for action in story["actions"]:
         _tell_action(out, action)
+
+
+def _ending(ending: dict[str, Any]) -> str:
+    what = f"{ending['entitlement']}: {ending['kind']} “{ending['product']}” of {ending['customer']}"
+    renewed = f", renewed (it ended on {ending['renewed_from']})" if ending["renewed_from"] else ""
+    if ending["state"] == "cancelled":
+        return f"{what}, cancelled; it ends on {ending['ends_on']}"
+    return f"{what} ends on {ending['ends_on']}{', renews by itself' if ending['renews_by_itself'] else ''}{renewed}"
 
 
 def _tell_action(out: Any, action: dict[str, Any]) -> None:

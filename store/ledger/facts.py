@@ -99,7 +99,7 @@ def read_facts(
     proactive = [row for row in rows if row.basis == Basis.PROACTIVE]
     granted = _consents(connection, proactive, channel)
     contacts = _contacts(connection, proactive, contacts_since)
-    gates_of = _gates(connection, {row.gate_id for row in rows if row.gate_id is not None})
+    passed = gates_of(connection, {row.gate_id for row in rows if row.gate_id is not None})
     without_task = _without_task(connection, [row.id for row in rows if row.kind in _ON_TASKS])
     suppressed = set() if address_of is None else _suppressed(connection, people, channel, address_of)
     return {
@@ -116,12 +116,18 @@ def read_facts(
             contacts=tuple(contacts.get(row.customer_id, ())),
             may_be_out=row.id in out,
             is_ending=row.entitlement_id is not None,
-            gate=gates_of.get(row.gate_id),
+            gate=passed.get(row.gate_id),
             tells=_tells(row),
             has_no_task=row.id in without_task,
         )
         for row in rows
     }
+
+
+def contacts_of(connection: Connection, customer_id: int, *, since: datetime) -> tuple[datetime, ...]:
+    """When one customer was contacted proactively."""
+    asked = {"ids": [customer_id], "since": since, "except_for": []}
+    return tuple(at for _, at in connection.execute(_CONTACTS, asked))
 
 
 def may_be_out(connection: Connection, ids: Sequence[int]) -> set[int]:
@@ -141,8 +147,8 @@ def _approved(connection: Connection, ids: Sequence[int]) -> set[int]:
     return set(connection.execute(_APPROVED, {"ids": ids}).scalars()) if ids else set()
 
 
-def _gates(connection: Connection, ids: set[int]) -> dict[int | None, Gate]:
-    """The gates of a window; it has few different ones, or none."""
+def gates_of(connection: Connection, ids: set[int]) -> dict[int | None, Gate]:
+    """Gates by our ids, with when their feeds last passed one. A window has few different ones, or none."""
     if not ids:
         return {}
     return {

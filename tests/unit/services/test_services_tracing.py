@@ -1,9 +1,11 @@
 """The story of a subject: everything that happened, in words, with links to whatever shows more."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from endings_stage import ANNA, COVER, TASK, Endings, a_task
 from sqlalchemy import update
 
 from domain.actions import Capability
@@ -209,3 +211,37 @@ async def test_the_nearest_known_are_named(handrail: Handrail, deliver: Any, ans
     assert nearest_known(handrail.database, "c-2") == ["C-1"]
     assert "resp-1042" in nearest_known(handrail.database, "resp-1024")
     assert "case/C-1/1/ticket" in nearest_known(handrail.database, "case/C-1/2/ticket")
+
+
+@pytest.mark.parametrize("subject", ["E/1", "C-1", "expiry/E%2F1/2026-03-18", TASK])
+async def test_an_ending_is_told_with_what_was_planned_about_it(
+    endings: Endings, handrail: Handrail, subject: str
+) -> None:
+    endings.save(endings.customer())
+    endings.put(a_task())
+    await handrail.dispatcher.run_once(capability=Capability.CRM, run=RUN)
+
+    story = await told(handrail, subject)
+
+    (ending,) = story["endings"]
+    assert {name: ending[name] for name in ("entitlement", "customer", "ends_on", "state", "worth", "actions")} == {
+        **{"entitlement": "E/1", "customer": "C-1", "ends_on": "2026-03-18", "state": "active"},
+        **{"worth": "1290.00 PLN", "actions": [TASK]},
+    }
+    assert [(one["key"], one["state"]) for one in story["actions"]] == [(TASK, "done")]
+    assert [one["ref"] for one in story["customers"]] == ["C-1"]
+
+
+async def test_an_ending_is_in_nobody_elses_story(endings: Endings, handrail: Handrail) -> None:
+    for ref in ("C-1", *OTHERS):
+        mine = replace(COVER, ref=f"E-{ref}", customer_ref=ref, product=f"cover of {ref}")
+        endings.save(endings.customer(replace(ANNA, ref=ref)), mine)
+    for subject in ("C-1", "E-C-1"):
+        story = await told(handrail, subject)
+        assert [one["product"] for one in story["endings"]] == ["cover of C-1"], subject
+        assert [one["ref"] for one in story["customers"]] == ["C-1"], subject
+
+
+async def test_a_mistyped_entitlement_is_guessed(endings: Endings, handrail: Handrail) -> None:
+    endings.save(endings.customer(), replace(COVER, ref="policy-77"))
+    assert "policy-77" in nearest_known(handrail.database, "policy-78")

@@ -1,0 +1,121 @@
+"""`handrail policy`: what the policy makes of an ending, in words; and whether a policy file is right."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from handrail.speech import AsJson, console, say, say_json, warn
+
+app = typer.Typer(help="The policy: what it makes of an ending, and whether a file of it is right.")
+
+
+@app.command()
+def explain(
+    subject: Annotated[str, typer.Argument(help="An entitlement's ref, a customer's ref, or an action's key.")],
+    as_json: AsJson = False,
+) -> None:
+    """Say what would be done about a subject's endings now, by which channel, and why; and what was planned."""
+    from datetime import UTC, datetime
+
+    from data_contracts.policy import load_policy
+    from handrail.failures import CommandFailed
+    from handrail.opening import the_database
+    from services.explaining import SUBJECTS, nearest_known
+    from services.explaining import explain as explained
+    from services.settings import load_settings
+
+    settings, _ = load_settings()
+    policy = load_policy(settings.policy.read_text(encoding="utf-8"), str(settings.policy))
+    with the_database() as database:
+        told = explained(database, policy, subject, now=datetime.now(UTC))
+        near = nearest_known(database, subject) if told is None else []
+    if told is None:
+        hint = f"; the nearest known: {', '.join(near)}" if near else ""
+        raise CommandFailed(f"nobody knows {subject!r}: give {SUBJECTS}{hint}")
+    if as_json:
+        say_json(told)
+    else:
+        _tell(told)
+
+
+@app.command()
+def check(
+    file: Annotated[Path | None, typer.Argument(help="The policy file; without one, the one that is in use.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Read a policy file and say that it is right, or everything that is wrong with it."""
+    from data_contracts.policy import PolicyProblem, load_policy
+    from services.settings import load_settings
+
+    path = file or load_settings()[0].policy
+    try:
+        load_policy(path.read_text(encoding="utf-8"), str(path))
+    except PolicyProblem as wrong:
+        if as_json:
+            say_json({"file": str(path), "ok": False, "problems": [str(problem) for problem in wrong.problems]})
+        else:
+            warn(str(wrong))
+        raise typer.Exit(1) from None
+    if as_json:
+        say_json({"file": str(path), "ok": True, "problems": []})
+    else:
+        say(f"{path} is right")
+
+
+def _tell(told: dict[str, Any]) -> None:
+    out, customer = console(), told["customer"]
+    lock = f", no automatic contact: {customer['no_automatic_contact']}" if customer["no_automatic_contact"] else ""
+    agent = f", agent {customer['agent']}" if customer["agent"] else ""
+    erased = ", erased" if customer["erased"] else ""
+    _line(out, f"{customer['ref']} ({customer['tier']}){agent}{erased}{lock}", "bold")
+    if not told["endings"]:
+        _line(out, "nothing of theirs ends, or ended lately")
+    for ending in told["endings"]:
+        _tell_ending(out, ending)
+
+
+def _tell_ending(out: Any, ending: dict[str, Any]) -> None:
+    out.print()
+    left = f"{ending['days_left']} days left" if ending["days_left"] >= 0 else f"{-ending['days_left']} days ago"
+    _line(
+        out,
+        f"{ending['entitlement']}: {ending['kind']} “{ending['product']}” ends on {ending['ends_on']}, {left}",
+        "bold",
+    )
+    priority = f", priority {ending['priority']}" if ending["priority"] else ""
+    _line(out, f"  at risk      {ending['at_risk']}{priority}; what would be said is {ending['confidentiality']}")
+    _line(out, f"  when         {ending['when']}")
+    _line(out, f"  what         {_what(ending)}")
+    if ending["now"]:
+        _line(out, f"  at this time {ending['now']}")
+    for channel in ending["channels"]:
+        named = f"{channel['channel']:<6} {channel['costs']:>10}, carries {channel['carries']}"
+        _line(out, f"    {'in ' if channel['is_in'] else 'out'} {named}: {'; '.join(channel['why'])}")
+    _line(out, f"  data         {_data(ending['gate'])}")
+    for action in ending["planned"]:
+        why = action["reason"] or action["why"]
+        _line(out, f"  planned      {action['key']}: {action['state']}{f' ({why})' if why else ''}")
+
+
+def _what(ending: dict[str, Any]) -> str:
+    if ending["chosen"] is None:
+        return f"nothing: {ending['why']}"
+    if ending["chosen"] == "voice":
+        return f"a call: {ending['why']}"
+    return f"{ending['why']} (assigned to {ending['assignee']})"
+
+
+def _data(gate: dict[str, Any] | None) -> str:
+    if gate is None:
+        return "came through no gate that passed: nothing is done because of it"
+    passed = f"let through by {gate['let_through_by']}" if gate["let_through_by"] else gate["verdict"].replace("_", " ")
+    fresh = "stale since" if gate["is_stale"] else "fresh until"
+    return f"gate {gate['gate']} ({gate['origin']}): {passed}; {fresh} {gate['fresh_until'].replace('T', ' ')}"
+
+
+def _line(out: Any, words: str, style: str = "") -> None:
+    """Words are shown as they are: some are a customer's or a vendor's."""
+    from rich.text import Text
+
+    out.print(Text(words, style))
