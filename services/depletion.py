@@ -1,6 +1,5 @@
 """Depletion: what customers bought that runs out becomes entitlements that end, by an estimate."""
 
-import time
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,7 +16,7 @@ from store import supplies
 from store.database import Database
 from store.entitlements import Owned, save
 from store.ledger.rows import customers
-from store.pages import id_ranges
+from store.pages import id_ranges, in_steps
 from store.supplies import Supply
 
 _READ = 2_000
@@ -141,8 +140,6 @@ def _withdrawn(owner: Row[Any], known: Row[Any], policy: Policy) -> Entitlement:
 
 def _write(database: Database, told: Mapping[int, list[Owned]], policy: Policy, *, now: datetime) -> None:
     for gate_id, owned in told.items():
-        for start in range(0, len(owned), _WRITTEN):
-            begun = time.monotonic()
+        for some in in_steps(database, owned, _WRITTEN):
             with database.write("supplies") as connection:
-                save(connection, owned[start : start + _WRITTEN], gate_id=gate_id, policy=policy, now=now)
-            time.sleep(time.monotonic() - begun)  # as long as we held the lock, somebody else may have it
+                save(connection, some, gate_id=gate_id, policy=policy, now=now)

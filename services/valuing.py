@@ -1,19 +1,14 @@
 """Valuing: what customers and endings are worth by policy, counted anew; only what changed is written."""
 
-import time
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeVar
 
 from domain.policy import Policy
 from domain.value import counts_from
 from store.database import Database
 from store.ledger.rows import customers
-from store.pages import id_ranges
+from store.pages import id_ranges, in_steps
 from store.valuing import Valuing, entitlements
-
-T = TypeVar("T")
 
 _READ = 5_000
 """Rows looked at in one step; nobody waits for it."""
@@ -43,26 +38,18 @@ def revalue(database: Database, policy: Policy, *, now: datetime) -> Revalued:
     for page in id_ranges(database, customers, _READ):
         with database.read() as connection:
             values = valuing.customers_to_value(connection, page, since=since)
-        for some in _in_steps(values):
+        for some in in_steps(database, values, _WRITTEN):
             with database.write("valued") as connection:
                 valued += valuing.value_customers(connection, some, now=now)
         with database.read() as connection:
             wrong = valuing.customers_to_tier(connection, page)
-        for ids in _in_steps(wrong):
+        for ids in in_steps(database, wrong, _WRITTEN):
             with database.write("tiered") as connection:
                 tiered += valuing.tier_customers(connection, ids, now=now)
     for page in id_ranges(database, entitlements, _READ):
         with database.read() as connection:
             wrong = valuing.entitlements_to_value(connection, page)
-        for ids in _in_steps(wrong):
+        for ids in in_steps(database, wrong, _WRITTEN):
             with database.write("valued") as connection:
                 at_risk += valuing.value_entitlements(connection, ids, now=now)
     return Revalued(valued, tiered, at_risk)
-
-
-def _in_steps(rows: Sequence[T]) -> Iterator[list[T]]:
-    """So many at a time, with a rest as long as each took: somebody else may have the lock meanwhile."""
-    for start in range(0, len(rows), _WRITTEN):
-        begun = time.monotonic()
-        yield list(rows[start : start + _WRITTEN])
-        time.sleep(time.monotonic() - begun)

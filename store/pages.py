@@ -1,10 +1,14 @@
-"""Pages of a table by its id: what works through all rows does it in small steps, and its memory stays flat."""
+"""Pages of a table by its id, and steps of writing: memory stays flat, and others get their turn."""
 
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
+from typing import TypeVar
 
 from sqlalchemy import Table, bindparam, func, select
 
 from store.database import Database
+
+T = TypeVar("T")
 
 
 def id_ranges(database: Database, table: Table, rows: int) -> Iterator[tuple[int, int]]:
@@ -19,3 +23,15 @@ def id_ranges(database: Database, table: Table, rows: int) -> Iterator[tuple[int
             return
         yield above, up_to
         above = up_to
+
+
+def in_steps(database: Database, rows: Sequence[T], count: int) -> Iterator[list[T]]:
+    """So many rows at a time, each to be written in a transaction of its own.
+
+    On SQLite with a rest as long as each step took: who else writes may have the lock meanwhile.
+    """
+    for start in range(0, len(rows), count):
+        begun = time.monotonic()
+        yield list(rows[start : start + count])
+        if database.is_sqlite:
+            time.sleep(time.monotonic() - begun)
