@@ -8,8 +8,9 @@ A note goes into the task's body, a closing too, each with its key: who repeats 
 (class B). HubSpot has no conditional update: what a colleague saves in the body between our look and our update, about
 a second, is lost. A task that somebody deleted is looked for until its note has used up its attempts.
 
-The paths are those of version 3, which HubSpot supports until September 2027. Not documented, and relied on: that tasks
-take properties of one's own, that a task's body is HTML, and the address of a task's page. Other people's code does.
+The paths are those of version 3, which HubSpot says it supports until September 2027. Not documented, and relied on as
+other people's code does: that tasks take properties of one's own, that a task's body is HTML, the address of a task's
+page. Why it is so: docs/adr/0019-tasks-at-hubspot.md.
 """
 
 from collections.abc import Mapping, Sequence
