@@ -27,6 +27,7 @@ def task(action: Armed, customer: Customer, ending: Ending, policy: Policy, now:
         assignee=composed.assignee,
         priority=priority.value,
         due_at=composed.due_at,
+        customer_name=customer.name or "",
     )
 
 

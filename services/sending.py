@@ -216,6 +216,7 @@ def _task(action: Armed, customer: Customer) -> ports.Task:
         assignee=params["assignee"],
         priority=params["priority"],
         due_at=None if due_at is None else datetime.fromisoformat(due_at),
+        customer_name=customer.name or "",
     )
 
 

@@ -47,7 +47,8 @@ async def test_the_task_of_an_ending_tells_a_colleague_all_of_it(
     assert (operation, key) == ("upsert_task", "expiry/E%2F1/2026-03-18/task")
     assert isinstance(task, Task)
     assert task.title == "Home 24: insurance policy ends on Wed 18 Mar 2026"
-    assert (task.customer_ref, task.assignee, task.priority) == ("C-1", "Renewals", "normal")
+    assert (task.customer_ref, task.customer_name) == ("C-1", "Anna Nowak")
+    assert (task.assignee, task.priority) == ("Renewals", "normal")
     assert task.due_at == datetime(2026, 3, 4, 17, tzinfo=UTC)  # today's end of work: 14 days is a horizon
     for told in ("14 days left", "1290.00 PLN a term, 303.15 EUR at risk", "Anna Nowak (C-1)", "+48601234567"):
         assert told in task.body
