@@ -1,9 +1,10 @@
 """Calls about endings: when one is made, how it ends, and what follows."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from domain.actions import Capability
@@ -12,6 +13,7 @@ from domain.customers import Customer
 from domain.ending_rules import CallRules
 from domain.entitlements import expiry_key
 from domain.hours import ContactWindow, QuietHours
+from domain.planning import Payload
 
 _NEXT = timedelta(microseconds=1)
 
@@ -40,6 +42,44 @@ WORDS: Mapping[CallOutcome, str] = {
     CallOutcome.UNKNOWN: "nobody knows how it ended",
 }
 """Each outcome as colleagues read it."""
+
+CALL_SCHEMA, CALL_TEMPLATE = "expiry-call/1", "expiry-call"
+
+WORDINGS = "wordings"
+"""The param of a call's payload that says which approved wording is spoken in each language."""
+
+
+def call_payload(params: Mapping[str, Any], wordings: Mapping[str, str]) -> Payload:
+    """What a call says, the same for all endings that are alike: `wordings` is the hash of the words by language.
+
+    Which of them is spoken follows from the customer's language when the call is made. So one payload does for all, and
+    what is said is what was approved when it was planned, or reviewed.
+    """
+    return Payload(CALL_SCHEMA, {**params, WORDINGS: dict(wordings)}, CALL_TEMPLATE)
+
+
+def call_wordings(approved: Mapping[tuple[str, str], str], languages: Iterable[str]) -> dict[str, str]:
+    """Of the approved wordings, by (template, language), those of a call, by language."""
+    return {
+        language: approved[CALL_TEMPLATE, language] for language in languages if (CALL_TEMPLATE, language) in approved
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class CallStory:
+    """How one call about an ending ended, for whoever takes over."""
+
+    key: str
+    outcome: CallOutcome
+    ended_at: datetime
+    said: str | None
+
+    def told(self, place: ZoneInfo) -> str:
+        """As a colleague reads it, on the customer's clock."""
+        local = self.ended_at.astimezone(place)
+        words = f"{local:%a} {local.day} {local:%b %Y, %H:%M}: {WORDS[self.outcome]}"
+        return words if self.said is None else f'{words}, in their words: "{self.said.strip()}"'
+
 
 UNREACHED = frozenset({CallOutcome.NO_ANSWER, CallOutcome.BUSY, CallOutcome.VOICEMAIL, CallOutcome.FAILED})
 """They have not heard it: another window may go better."""

@@ -1,6 +1,6 @@
 """What a colleague reads in the task about an ending: what ends, what is at stake, for whom, how to reach them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 
@@ -43,18 +43,30 @@ class EndingTask:
 
 
 def compose_task(
-    entitlement: Entitlement, customer: Customer, policy: Policy, horizon: int, priority: Priority, today: date
+    entitlement: Entitlement,
+    customer: Customer,
+    policy: Policy,
+    horizon: int,
+    priority: Priority,
+    today: date,
+    calls: Sequence[str] = (),
 ) -> EndingTask:
     """The task of an ending, in English; `today` is on the calendar of the entitlement's zone.
+
+    `calls` are those there were about it and how they ended, in words: then a person has it because of the last.
 
     Raises KeyError for a value in a currency that the policy has no rate for.
     """
     risk = at_risk(entitlement.kind, entitlement.value, policy.value)
+    why = _why_a_person(entitlement, customer, risk, policy)
+    if calls and customer.tact_lock is None:
+        why = f"the voicebot has called; {calls[-1]}"
     body = (
         ("What ends", _ending(entitlement, today)),
         ("At stake", _stake(entitlement, risk, priority, policy)),
         ("Who", f"{_named(customer)}, {_TIERS[customer.tier]}"),
-        ("Why a person", _why_a_person(entitlement, customer, risk, policy)),
+        ("Why a person", why),
+        *((("Calls so far", "; ".join(calls)),) if calls else ()),
         ("How to reach them", _reach(customer, policy)),
         ("If nothing is done", _ELSE[entitlement.kind]),
     )

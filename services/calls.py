@@ -2,17 +2,17 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, Row
 
 from data_contracts.events import CallEnded, ahead_of
 from data_contracts.problems import ContractBroken, Problem
-from domain.actions import Basis, Capability, Kind, State
+from domain.actions import FINAL, Basis, Capability, Kind, State
 from domain.calls import (
+    WORDINGS,
     WORDS,
     CallAgain,
     CallOutcome,
@@ -25,23 +25,23 @@ from domain.calls import (
     next_window,
 )
 from domain.customers import Customer
-from domain.entitlements import Standing, expiry_key
+from domain.endings import Calendars, last_day, not_needed
+from domain.entitlements import expiry_key, named_by
 from domain.gates import DataSet
-from domain.hours import UnknownZone, instant_of, zone
 from domain.planning import Payload, PlannedAction
 from domain.policy import Policy, Priority, higher
+from services.ending_tasks import CALL_NOTE_SCHEMA, TASK_SCHEMA
 from services.fates import Done, EventFate
 from services.wiring import Handrail
-from store import calls, customers
+from store import calls, customers, endings
 from store.crash_points import reached
+from store.endings import Ending
 from store.gates import event_gate
 from store.ledger.enqueue import About, enqueue
 from store.ledger.sweep import Uncertain, adopt
 
 NO_CALL = Problem("data.call", "no call of ours has this key", "send the key that the call was ordered with")
 NOT_PLACED = Problem("data.call", "this call was not placed", "send the key that the call was ordered with")
-
-TASK_SCHEMA, CALL_NOTE_SCHEMA = "expiry-task/1", "expiry-call-note/1"
 
 _PLACED = frozenset({State.SENDING, State.UNCERTAIN, State.NEEDS_HUMAN, State.DONE})
 """Where a call stands that may have rung: its vendor may be quicker than our books."""
@@ -67,9 +67,15 @@ class _Placed(NamedTuple):
     """A placed call under its locks, and whom it rang."""
 
     row: Row[Any]
+    ending: Ending
     customer: Customer
     number: int
     occurrence: str
+
+    @property
+    def ref(self) -> str:
+        """The entitlement's."""
+        return self.ending.entitlement.ref
 
 
 def take_ended(
@@ -97,13 +103,14 @@ def _take(
 
 
 def _held(connection: Connection, key: str) -> _Placed | None:
-    """The call with this key, its customer taken first, as arming does; None: there is no such call."""
+    """The call with this key; customer, ending and call are taken in this order. None: there is no such call."""
     ref = calls.customer_of(connection, key)
     if ref is None:
         return None
     _, customer = customers.all_locked(connection, [ref])[ref]
-    *_, occurrence, _, number = key.split("/")
-    return _Placed(calls.held(connection, key), customer, int(number), occurrence)
+    ending = endings.held(connection, calls.entitlement_of(connection, key))
+    row = calls.held(connection, key)
+    return _Placed(row, ending, customer, int(key.rpartition("/")[2]), named_by(key)[1])
 
 
 def _end(connection: Connection, placed: _Placed, told: _Told, policy: Policy, *, run: str, now: datetime) -> Done:
@@ -120,7 +127,7 @@ def _end(connection: Connection, placed: _Placed, told: _Told, policy: Policy, *
     step = follow(
         told.outcome,
         placed.number,
-        over=_over(row, placed.occurrence),
+        over=_over(placed, policy, now),
         attempts=policy.expiry.calls.attempts,
         next_window=_next_window(placed, policy, now),
     )
@@ -146,18 +153,15 @@ def _plan(
     """Plan a step in the transaction of the outcome that calls for it; in words."""
     match step:
         case CallAgain(number, at):
-            about = _about(placed.row, placed.row.its_gate_id)
+            about = _about(placed.row, placed.ending.gate_id)
             enqueue(connection, [_again(placed, number, at)], about, run=run, now=now)
             return f"call {number} from {at:%Y-%m-%d %H:%M} UTC on"
         case ToColleague(why, is_asked_for):
             # What the customer asks for rests on what they say, not on whether the books are fresh.
-            gate_id = placed.row.its_gate_id
+            gate_id = placed.ending.gate_id
             if is_asked_for:
                 gate_id = event_gate(connection, DataSet.ENTITLEMENTS, told.source, now=now, run=run)
-            task, note = _task(placed, why, is_asked_for, now), _note(placed, why, now)
-            about = _about(placed.row, gate_id)
-            if not enqueue(connection, [task], about, run=run, now=now):
-                enqueue(connection, [note], about, run=run, now=now)
+            _give(connection, placed, why, _about(placed.row, gate_id), run=run, now=now, is_asked_for=is_asked_for)
             return f"a colleague's task: {why}"
         case Stop(why, is_refusal):
             if is_refusal:
@@ -173,7 +177,7 @@ def _again(placed: _Placed, number: int, at: datetime) -> PlannedAction:
     """The same call once more: what it says was approved with the first."""
     row, payload = placed.row, placed.row.payload
     return PlannedAction(
-        key=call_key(row.its_ref, placed.occurrence, number),
+        key=call_key(placed.ref, placed.occurrence, number),
         kind=Kind.CALL,
         basis=Basis(row.basis),
         capability=Capability.VOICE,
@@ -186,31 +190,38 @@ def _again(placed: _Placed, number: int, at: datetime) -> PlannedAction:
     )
 
 
-def _task(placed: _Placed, why: str, is_asked_for: bool, now: datetime) -> PlannedAction:
-    params = dict(placed.row.payload["params"])
-    params.pop("wordings", None)
+def _give(
+    connection: Connection, placed: _Placed, why: str, about: About, *, run: str, now: datetime, is_asked_for: bool
+) -> None:
+    """A colleague's task; a note where the ending has one, and one of its own where that came to nothing."""
+    key = expiry_key(placed.ref, placed.occurrence, "task")
+    task = _task(placed, key, why, is_asked_for, now)
+    if enqueue(connection, [task], about, run=run, now=now):
+        return
+    own_key = after_call_key(placed.ref, placed.occurrence, placed.number)
+    if calls.state_of(connection, key) in FINAL - {State.DONE}:
+        enqueue(connection, [replace(task, key=own_key)], about, run=run, now=now)
+        return
+    note = replace(
+        task,
+        key=own_key,
+        kind=Kind.TASK_NOTE,
+        payload=Payload(CALL_NOTE_SCHEMA, task.payload.params),
+        after=key,
+    )
+    enqueue(connection, [note], about, run=run, now=now)
+
+
+def _task(placed: _Placed, key: str, why: str, is_asked_for: bool, now: datetime) -> PlannedAction:
+    params = {name: value for name, value in placed.row.payload["params"].items() if name != WORDINGS}
     return PlannedAction(
-        key=expiry_key(placed.row.its_ref, placed.occurrence, "task"),
+        key=key,
         kind=Kind.TASK,
         basis=Basis.INTERNAL,
         capability=Capability.CRM,
         payload=Payload(TASK_SCHEMA, {**params, "priority": _priority(placed), "why": f"call {placed.number}: {why}"}),
         due_at=now,
         facts=frozenset() if is_asked_for else frozenset({"entitlement"}),
-    )
-
-
-def _note(placed: _Placed, why: str, now: datetime) -> PlannedAction:
-    """What the call adds where the ending has a task already."""
-    task = expiry_key(placed.row.its_ref, placed.occurrence, "task")
-    return PlannedAction(
-        key=after_call_key(placed.row.its_ref, placed.occurrence, placed.number),
-        kind=Kind.TASK_NOTE,
-        basis=Basis.INTERNAL,
-        capability=Capability.CRM,
-        payload=Payload(CALL_NOTE_SCHEMA, {"priority": _priority(placed), "why": f"call {placed.number}: {why}"}),
-        due_at=now,
-        after=task,
     )
 
 
@@ -225,28 +236,19 @@ def _refuse(connection: Connection, row: Row[Any], now: datetime) -> None:
         customers.set_consent(connection, row.customer_id, row.purpose, Capability.VOICE, granted=False, now=now)
 
 
-def _over(row: Row[Any], occurrence: str) -> str | None:
-    """Why the ending needs nothing any more, if so."""
-    if row.its_state == Standing.CANCELLED:
-        return "it was cancelled"
-    if row.its_occurrence != occurrence:
-        return "it was renewed"
-    return "it renews by itself" if row.its_auto_renews else None
+def _over(placed: _Placed, policy: Policy, now: datetime) -> str | None:
+    it = placed.ending.entitlement
+    today = Calendars(now, policy.default_time_zone).today(it.time_zone)
+    return not_needed(it, placed.occurrence, today, policy)
 
 
 def _next_window(placed: _Placed, policy: Policy, now: datetime) -> datetime | None:
-    row = placed.row
-    last = instant_of(row.its_ends_on + timedelta(days=1), time(0), _place(row.its_time_zone, policy))
-    ends = last if row.not_after is None else row.not_after
-    place = _place(placed.customer.time_zone, policy)
+    it, calendars = placed.ending.entitlement, Calendars(now, policy.default_time_zone)
+    ends = placed.row.not_after
+    if ends is None:
+        ends = calendars.end_of(last_day(it.kind, it.ends_on, it.latest_on, policy), it.time_zone)
+    place = calendars.place(placed.customer.time_zone)
     return next_window(placed.customer, policy.expiry.calls, policy.contact.quiet, place, after=now, ends=ends)
-
-
-def _place(name: str | None, policy: Policy) -> ZoneInfo:
-    try:
-        return zone(name or policy.default_time_zone)
-    except UnknownZone:
-        return zone(policy.default_time_zone)
 
 
 def _uncertain(row: Row[Any]) -> Uncertain:

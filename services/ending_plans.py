@@ -1,11 +1,12 @@
 """What is planned about each ending: policy is asked once for those that are alike, and answers with a thin action."""
 
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import date, datetime, time
 from typing import Any
 
 from domain.actions import Basis, Capability, Kind
+from domain.calls import call_payload
 from domain.channels import Channel
 from domain.contact import ContactWindow, hours_hold
 from domain.customers import Tier
@@ -21,8 +22,12 @@ from store.ledger.endings import Chosen, Thin
 class EndingPlans:
     """The plans of one run, for endings of one kind. What it was asked before it answers from memory."""
 
-    def __init__(self, kind: EntitlementKind, policy: Policy, calendars: Calendars) -> None:
+    def __init__(
+        self, kind: EntitlementKind, policy: Policy, calendars: Calendars, wordings: Mapping[str, str]
+    ) -> None:
+        """`wordings` are the approved words of a call, by language."""
         self.kind = kind
+        self._wordings = wordings
         self._policy = policy
         self._calendars = calendars
         self._thresholds = value_thresholds(policy)
@@ -65,6 +70,8 @@ class EndingPlans:
             decided = self._routes[at_risk, *who] = route(
                 Situation(self.kind, Tier(ending.tier), at_risk, *who[1:]), self._policy
             )
+        if decided.channel is Channel.VOICE and not self._wordings:
+            decided = Route(Channel.PERSON, "no wording of the call is approved yet")
         if decided.channel is Channel.VOICE:
             times, why = self._call_times(ending), decided.why
             if times is not None:
@@ -112,7 +119,7 @@ class EndingPlans:
             kind=Kind.CALL,
             basis=calls.basis,
             capability=Capability.VOICE,
-            payload=Payload("expiry-call/1", self._params(horizon, at_risk) | {"why": why}),
+            payload=call_payload(self._params(horizon, at_risk) | {"why": why}, self._wordings),
             due_at=due_at,
             not_after=not_after,
             purpose=calls.purpose,

@@ -1,7 +1,9 @@
 """The task about an ending as the CRM gets it: opened, added to, closed; in words of the day it is sent."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
+from domain.calls import CallStory
 from domain.customers import Customer
 from domain.ending_tasks import compose_note, compose_task
 from domain.endings import Calendars
@@ -12,14 +14,18 @@ from store.endings import Ending
 from store.ledger.rows import Armed
 
 TASK_SCHEMA, NOTE_SCHEMA, CLOSE_SCHEMA = "expiry-task/1", "expiry-note/1", "expiry-close/1"
+CALL_NOTE_SCHEMA = "expiry-call-note/1"
 
 
-def task(action: Armed, customer: Customer, ending: Ending, policy: Policy, now: datetime) -> ports.Task:
-    """The task of an ending. Raises KeyError for a value in a currency without a rate."""
+def task(
+    action: Armed, customer: Customer, ending: Ending, calls: Sequence[CallStory], policy: Policy, now: datetime
+) -> ports.Task:
+    """The task of an ending, with the calls there were about it. Raises KeyError for a currency without a rate."""
     params = action.payload["params"]
     priority = Priority(params["priority"])
     today = Calendars(now, policy.default_time_zone).today(ending.entitlement.time_zone)
-    composed = compose_task(ending.entitlement, customer, policy, params["horizon"], priority, today)
+    told = _told(action, customer, calls, policy, now)
+    composed = compose_task(ending.entitlement, customer, policy, params["horizon"], priority, today, told)
     return ports.Task(
         customer_ref=customer.ref,
         title=composed.title,
@@ -41,6 +47,25 @@ def note(action: Armed, customer: Customer, ending: Ending, policy: Policy, now:
         text=compose_note(ending.entitlement, policy, priority, today),
         priority=priority.value,
     )
+
+
+def call_note(
+    action: Armed, customer: Customer, calls: Sequence[CallStory], policy: Policy, now: datetime
+) -> ports.TaskNote:
+    """What a call adds to it."""
+    params = action.payload["params"]
+    return ports.TaskNote(
+        task_key=_task_key(action),
+        customer_ref=customer.ref,
+        text="\n".join([f"{params['why']}.", *_told(action, customer, calls, policy, now)]),
+        priority=Priority(params["priority"]).value,
+    )
+
+
+def _told(action: Armed, customer: Customer, calls: Sequence[CallStory], policy: Policy, now: datetime) -> list[str]:
+    """The calls there were about this very ending."""
+    place = Calendars(now, policy.default_time_zone).place(customer.time_zone)
+    return [call.told(place) for call in calls if named_by(call.key) == named_by(action.key)]
 
 
 def closing(action: Armed) -> ports.TaskClosing:

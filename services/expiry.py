@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from domain.actions import Kind
+from domain.calls import call_wordings
 from domain.endings import Calendars, ends_due, horizon_reached, quiet_before
 from domain.entitlements import EntitlementKind, Standing
 from domain.gates import DataSet, GateVerdict
@@ -21,6 +22,7 @@ from store.canonical import address_hash
 from store.database import Database
 from store.detection import Cell, Ending
 from store.ledger.endings import Chosen, Thin, plan
+from store.wordings import approved
 
 CHART_DAYS = 30
 
@@ -249,7 +251,9 @@ class _Run:
         self._database, self._policy, self._look = database, policy, look
         self._detection, self._gates, self._planning = detection, gates, planning
         self._run, self._dry_run = run, dry_run
-        self._plans = EndingPlans(look.kind, policy, Calendars(detection.at, policy.default_time_zone))
+        with database.read() as connection:
+            wordings = call_wordings(approved(connection), policy.languages)
+        self._plans = EndingPlans(look.kind, policy, Calendars(detection.at, policy.default_time_zone), wordings)
         self._size = _FIRST_PAGE
         self._hold = _SQLITE_HOLD_SECONDS if database.is_sqlite else _HOLD_SECONDS
 

@@ -1,20 +1,22 @@
 """From an armed action to the one call at its integration: words rendered, context gathered, nothing sent yet."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
 from domain.actions import Basis, Capability, Kind
-from domain.customers import Customer
+from domain.calls import CALL_SCHEMA, WORDINGS
+from domain.customers import Customer, choose_language
 from domain.policy import Policy
 from integrations import ports
 from integrations.ports import Receipt
-from services import ending_tasks
-from store import endings
+from services import ending_calls, ending_tasks
+from store import calls, endings
 from store.context import bundles
 from store.database import Database
+from store.endings import Ending
 from store.ledger.rows import Armed
 from store.wordings import content
 from templates.library import Template, TemplateProblem
@@ -30,6 +32,7 @@ Value = (
     | ports.TaskClosing
     | ports.Mail
     | ports.Sms
+    | ports.Call
     | ports.Alert
 )
 
@@ -78,7 +81,7 @@ _HEADLINES = {
 }
 """How a note begins, by the word its plan has for it; else it is one more answer."""
 _TOLD_COLLEAGUES = frozenset({Kind.TICKET, Kind.TICKET_NOTE})
-_TELLS_OF_ENDING = frozenset({Kind.TASK, Kind.TASK_NOTE})
+_TELLS_OF_ENDING = frozenset({Kind.TASK, Kind.TASK_NOTE, Kind.CALL})
 _AUTOMATIC = {Basis.REPLY: "auto-replied", Basis.SERVICE: "auto-generated", Basis.PROACTIVE: "auto-generated"}
 """RFC 3834's word for a mail: with it no holiday robot answers."""
 _MESSAGES = {Capability.MAIL: "send_mail", Capability.SMS: "send_sms", Capability.PUSH: "send_push"}
@@ -118,8 +121,11 @@ class Sender:
                 told = bundles(connection, list(wanted.values()), today=self._clock().date())
                 found |= zip(wanted, told, strict=True)
             if about:
-                known = endings.these(connection, sorted(set(about.values())))
-                found |= {action_id: {"ending": known[its]} for action_id, its in about.items()}
+                ids = sorted(set(about.values()))
+                known, called = endings.these(connection, ids), calls.of_endings(connection, ids)
+                found |= {
+                    action_id: {"ending": known[its], "calls": called.get(its, [])} for action_id, its in about.items()
+                }
         return found
 
     async def prepare(self, action: Armed, target: Target, context: Context | None = None) -> Call:
@@ -135,10 +141,15 @@ class Sender:
         if action.kind is Kind.TICKET_NOTE:
             return _note(action, customer, context or await self._context(action))
         if action.kind is Kind.TASK and action.payload["schema"] == ending_tasks.TASK_SCHEMA:
-            ending = (context or await self._context(action))["ending"]
-            return ending_tasks.task(action, customer, ending, self._policy, self._clock())
+            known = context or await self._context(action)
+            return ending_tasks.task(action, customer, known["ending"], known["calls"], self._policy, self._clock())
         if action.kind is Kind.TASK:
             return _task(action, customer)
+        if action.kind is Kind.TASK_NOTE and action.payload["schema"] == ending_tasks.CALL_NOTE_SCHEMA:
+            called = (context or await self._context(action))["calls"]
+            return ending_tasks.call_note(action, customer, called, self._policy, self._clock())
+        if action.kind is Kind.CALL and action.payload["schema"] == CALL_SCHEMA:
+            return await self._call(action, customer, (context or await self._context(action))["ending"])
         if action.kind is Kind.TASK_NOTE:
             ending = (context or await self._context(action))["ending"]
             return ending_tasks.note(action, customer, ending, self._policy, self._clock())
@@ -150,19 +161,26 @@ class Sender:
             return await self._message(action, customer)
         raise CannotSay(f"{action.key}: no sender for a {action.kind} by {action.capability}")
 
+    async def _call(self, action: Armed, customer: Customer, ending: Ending) -> ports.Call:
+        wordings = action.payload["params"][WORDINGS]
+        language = choose_language(customer.language, supported=wordings, default=self._policy.default_language)
+        if language not in wordings:
+            raise CannotSay(f"{action.key}: no wording of the call is approved in {language}")
+        template = await self._wording(wordings[language])
+        params = ending_calls.params(ending, customer, language, self._policy, self._clock())
+        words = _rendered(template, Capability.VOICE, params)
+        if customer.phone is None:
+            raise CannotSay(f"{action.key}: no phone number on file any more")
+        return ports.Call(customer.ref, customer.phone, words.text, template.language, template.name)
+
     async def _message(self, action: Armed, customer: Customer) -> ports.Mail | ports.Sms:
-        template = await self._wording(action)
-        params = action.payload["params"]
-        try:
-            words = render(template, action.capability, params)
-        except TemplateProblem as problem:
-            raise CannotSay(str(problem)) from problem
+        template = await self._wording(action.payload["template_hash"])
+        words = _rendered(template, action.capability, action.payload["params"])
         if action.capability is Capability.MAIL:
             return _mail(action, customer, template, words)
         return _sms(action, customer, template, words)
 
-    async def _wording(self, action: Armed) -> Template:
-        wanted = action.payload["template_hash"]
+    async def _wording(self, wanted: str) -> Template:
         if wanted not in self._wordings:
             self._wordings[wanted] = await asyncio.to_thread(self._read_wording, wanted)
         return self._wordings[wanted]
@@ -176,6 +194,13 @@ class Sender:
 
     async def _context(self, action: Armed) -> Context:
         return (await asyncio.to_thread(self.gather, [action]))[action.id]
+
+
+def _rendered(template: Template, channel: Capability, params: Mapping[str, Any]) -> Rendered:
+    try:
+        return render(template, channel, params)
+    except TemplateProblem as problem:
+        raise CannotSay(str(problem)) from problem
 
 
 def _ticket(action: Armed, customer: Customer, context: Context) -> ports.Ticket:

@@ -1,14 +1,14 @@
 """Calls about endings that were placed, how they ended, and which of them nobody has told the end of."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, Table, bindparam, select, text, update
 
-from domain.calls import CallOutcome
-from store.ledger.rows import actions, customers, entitlements
+from domain.actions import State
+from domain.calls import CallOutcome, CallStory
+from store.ledger.rows import actions, customers
 from store.once import insert_once
 from store.tables import metadata
 from store.types import Instant, among
@@ -40,16 +40,6 @@ _OF_ENDINGS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class CallStory:
-    """How one call about an ending ended."""
-
-    key: str
-    outcome: CallOutcome
-    ended_at: datetime
-    said: str | None
-
-
 def customer_of(connection: Connection, key: str) -> str | None:
     """The ref of whoever a call was meant for; None: there is no such call about an ending."""
     wanted = (
@@ -60,15 +50,19 @@ def customer_of(connection: Connection, key: str) -> str | None:
     return connection.execute(wanted).scalar()
 
 
+def entitlement_of(connection: Connection, key: str) -> int:
+    """Our id of the entitlement that a call is about."""
+    return int(connection.execute(select(actions.c.entitlement_id).where(actions.c.key == key)).scalar_one())
+
+
 def held(connection: Connection, key: str) -> Row[Any]:
-    """The call, held until the transaction ends, with its entitlement as it stands."""
-    wanted = (
-        select(actions, *(column.label(f"its_{column.name}") for column in entitlements.c))
-        .join(entitlements, entitlements.c.id == actions.c.entitlement_id)
-        .where(actions.c.key == key)
-        .with_for_update(of=actions)
-    )
-    return connection.execute(wanted).one()
+    """The call, held until the transaction ends."""
+    return connection.execute(select(actions).where(actions.c.key == key).with_for_update()).one()
+
+
+def state_of(connection: Connection, key: str) -> State:
+    """Where an action stands."""
+    return State(connection.execute(select(actions.c.state).where(actions.c.key == key)).scalar_one())
 
 
 def keep(

@@ -11,18 +11,21 @@ from domain.entitlements import EntitlementKind, occurrence_of
 from domain.policy import Policy
 from services.ending_closing import Closing, close_needless
 from services.expiry import Detection, Planning, detect, look_at_gates, plan_endings
+from services.publishing import publish_templates
 from store.database import Database
 from store.ledger.rows import actions, entitlements
 from store.tables import metadata
+from templates.library import load
 
 TODAY = NOON.date()
 
 
 class EndingsWorld(World):
-    """A world with a gate of entitlements that passed just now."""
+    """A world with approved wordings, and a gate of entitlements that passed just now."""
 
     def __init__(self, database: Database, policy: Policy = POLICY) -> None:
         super().__init__(database, policy)
+        publish_templates(database, load(), now=NOON)
         self.gate = self.pass_gate()
 
     def pass_gate(self, data_set: str = "entitlements", feed: str = "crm", **values: Any) -> int:

@@ -25,7 +25,7 @@ from store.ledger.enqueue import About, enqueue
 from store.ledger.rows import actions, consents
 
 Deliver = Callable[..., Any]
-ENDS = date(2026, 3, 20)
+ENDS = date(2026, 4, 20)
 TASK = expiry_key("S-1", occurrence_of(ENDS), "task")
 UNREACHED = ("no_answer", "busy", "voicemail", "failed")
 
@@ -34,8 +34,14 @@ def call(number: int) -> str:
     return call_key("S-1", occurrence_of(ENDS), number)
 
 
+def a_task(due_at: datetime, skip: str | None = None) -> PlannedAction:
+    """The ending's task, as somebody else planned it."""
+    payload = Payload("expiry-task/1", {"horizon": 30, "priority": "normal"})
+    return PlannedAction(TASK, Kind.TASK, Basis.INTERNAL, Capability.CRM, payload, due_at, skip=skip)
+
+
 class Phone:
-    """A customer's subscription that ends on 20 March, and calls about it."""
+    """A customer's subscription that ends on 20 April, and calls about it."""
 
     def __init__(self, installation: Any, deliver: Deliver, **customer: Any) -> None:
         self.installation, self.deliver = installation, deliver
@@ -66,7 +72,7 @@ class Phone:
             "payload": Payload("expiry-call/1", {**params, "wordings": {"pl": "a" * 64}}),
             "due_at": now,
             "purpose": "reminders",
-            "not_after": datetime(2026, 3, 20, 23, tzinfo=UTC),
+            "not_after": datetime(2026, 4, 20, 22, tzinfo=UTC),
             "facts": frozenset({"entitlement"}),
         }
         about = About(customer_id=row.customer_id, entitlement_id=row.id, gate_id=row.gate_id)
@@ -151,7 +157,7 @@ async def test_after_the_last_attempt_a_colleague_has_it(phone: Phone, installat
 
 async def test_no_window_before_it_ends_is_a_colleagues(phone: Phone, installation: Any, clock: Any) -> None:
     phone.place()
-    clock.now = datetime(2026, 3, 20, 17, tzinfo=UTC)  # 18:00 in Warsaw on its last day; the window is over at 19:00
+    clock.now = datetime(2026, 4, 20, 16, tzinfo=UTC)  # 18:00 in Warsaw on its last day; the window is over at 19:00
     await phone.ended("busy")
     assert call(2) not in installation.states()
     assert "it ends before" in installation.action(TASK).payload["params"]["why"]
@@ -162,7 +168,7 @@ async def test_the_next_window_is_the_customers_own_across_a_change_of_clocks(
 ) -> None:
     prague = Phone(installation, deliver, time_zone="Europe/Prague", window=ContactWindow(time(9), time(10)))
     clock.now = datetime(2026, 3, 28, 8, 30, tzinfo=UTC)  # clocks leap forward in the night to come
-    prague.place(not_after=datetime(2026, 4, 20, tzinfo=UTC))
+    prague.place()
     await prague.ended("no_answer")
     assert installation.action(call(2)).due_at == datetime(2026, 3, 29, 7, tzinfo=UTC)
 
@@ -188,14 +194,31 @@ async def test_what_they_asked_for_is_added_to_a_task_that_is_there(phone: Phone
     phone.plan()
     [row] = installation.rows("entitlements")
     with installation.database.write() as connection:
-        payload = Payload("expiry-task/1", {})
-        task = PlannedAction(TASK, Kind.TASK, Basis.INTERNAL, Capability.CRM, payload, row.changed_at)
+        task = a_task(row.changed_at)
         enqueue(connection, [task], About(row.customer_id, entitlement_id=row.id), run="t", now=row.changed_at)
     phone.stands(1, State.DONE)
     await phone.ended("answered_wants_person")
     note = installation.action(after_call_key("S-1", occurrence_of(ENDS), 1))
     assert (note.kind, note.after_id) == ("task_note", installation.action(TASK).id)
-    assert note.payload["params"] == {"priority": "high", "why": "call 1: they answered and asked for a person"}
+    assert note.payload["schema"] == "expiry-call-note/1"
+    assert note.payload["params"]["why"] == "call 1: they answered and asked for a person"
+
+
+@pytest.mark.parametrize("over", [State.SKIPPED, State.CANCELLED])
+async def test_what_they_asked_for_is_a_task_of_its_own_where_the_other_came_to_nothing(
+    phone: Phone, installation: Any, over: State
+) -> None:
+    phone.place()
+    [row] = installation.rows("entitlements")
+    task = a_task(row.changed_at, skip="worth nothing" if over is State.SKIPPED else None)
+    about = About(row.customer_id, entitlement_id=row.id)
+    with installation.database.write() as connection:
+        enqueue(connection, [task], about, run="t", now=row.changed_at)
+        if over is State.CANCELLED:
+            connection.execute(update(actions).where(actions.c.key == TASK).values(state=over))
+    await phone.ended("answered_wants_person")
+    own = installation.action(after_call_key("S-1", occurrence_of(ENDS), 1))
+    assert (own.kind, own.after_id, own.state) == ("task", None, "ready")
 
 
 async def test_whoever_declines_is_not_called_for_this_again(phone: Phone, installation: Any) -> None:
@@ -227,11 +250,13 @@ async def test_renewed_meanwhile_only_what_they_asked_for_follows(
     phone: Phone, installation: Any, outcome: str, follows: list[str]
 ) -> None:
     phone.place()
-    phone.save(date(2027, 3, 20))
+    phone.save(date(2027, 4, 20))
     await phone.ended(outcome)
     assert sorted(installation.states()) == sorted([call(1), *follows])
     if not follows:
-        assert phone.outcomes()[0][2] == "nothing: nobody answered, and it was renewed"
+        assert phone.outcomes()[0][2] == (
+            "nothing: nobody answered, and renewed until 2027-04-20: nobody needs to be contacted"
+        )
 
 
 @pytest.mark.parametrize("second", ["no_answer", "answered_wants_person", "answered_done", "answered_declined"])
@@ -254,7 +279,7 @@ async def test_fifty_words_at_once_are_one(phone: Phone, installation: Any) -> N
     assert len(installation.rows("actions")) == 2
 
 
-@pytest.mark.parametrize("key", ["expiry/S-1/2026-03-20/call/9", "case/C-1/1/ticket", "nobody's"])
+@pytest.mark.parametrize("key", ["expiry/S-1/2026-04-20/call/9", "case/C-1/1/ticket", "nobody's"])
 async def test_a_call_that_nobody_placed_waits_for_a_person(phone: Phone, installation: Any, key: str) -> None:
     phone.place()
     told = await phone.ended("busy", webhook_id="msg_1", call=key)
