@@ -89,7 +89,8 @@ class Stack:
         }
 
     def _come_up(self) -> None:
-        sandbox_words = ("handrail.sandbox", "--port", str(self.addresses.base + 1), "--record", "sandbox.jsonl")
+        tell = ("--tell", f"{self.addresses.gateway}/webhooks/standard")
+        sandbox_words = ("handrail.sandbox", "--port", str(self.addresses.base + 1), "--record", "sandbox.jsonl", *tell)
         # Its directory is ours, so that no path of ours stands on its command line.
         self._start("sandbox", (*_PYTHON, *sandbox_words), directory=self.directory)
         self._prepare_database()

@@ -7,12 +7,15 @@ import sys
 from pathlib import Path
 
 from aiohttp import web
+from pydantic import SecretStr
 
 from handrail.sandbox.app import build_app
 from handrail.sandbox.record import RecordProblem
+from handrail.sandbox.telling import Telling
 from handrail.sandbox.vendor import Vendor
 
 TOKEN_VARIABLE = "HANDRAIL_SANDBOX_TOKEN"  # noqa: S105  the name of one, not one
+SECRET_VARIABLE = "HANDRAIL_WEBHOOK_SECRET"  # noqa: S105
 HELD_CONNECTIONS = 0.5  # seconds that connections held by a fault may delay the end
 
 
@@ -22,7 +25,7 @@ def main() -> int:
     try:
         vendor = Vendor(options.record, search_lag=options.search_lag)
         web.run_app(
-            build_app(vendor, token=options.token or os.environ.get(TOKEN_VARIABLE) or None),
+            build_app(vendor, token=options.token or os.environ.get(TOKEN_VARIABLE) or None, telling=_telling(options)),
             host=options.host,
             port=options.port,
             access_log=None,
@@ -47,9 +50,19 @@ def _parser() -> argparse.ArgumentParser:
         "--token", help=f"what /api asks for; better given as {TOKEN_VARIABLE}; without one, /api is open"
     )
     parser.add_argument(
+        "--tell",
+        metavar="URL",
+        help=f"where the end of a call is told, signed with {SECRET_VARIABLE}; else nobody is told",
+    )
+    parser.add_argument(
         "--search-lag", type=_seconds, default=0.0, metavar="SECONDS", help="until a search finds an item"
     )
     return parser
+
+
+def _telling(options: argparse.Namespace) -> Telling | None:
+    secret = os.environ.get(SECRET_VARIABLE)
+    return Telling(options.tell, SecretStr(secret)) if options.tell and secret else None
 
 
 def _loopback(host: str) -> str:

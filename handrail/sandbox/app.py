@@ -10,6 +10,7 @@ from handrail.sandbox.faults import Faults
 from handrail.sandbox.operator_api import OperatorApi
 from handrail.sandbox.page import page_routes
 from handrail.sandbox.record import RecordProblem
+from handrail.sandbox.telling import Telling
 from handrail.sandbox.vendor import HALF_A_PAIR, Vendor, now
 from handrail.sandbox.vendor_api import VendorApi
 
@@ -18,14 +19,18 @@ BIGGEST_BODY = 4 * 1024 * 1024  # bytes; a mail with a long context is a few hun
 _READING = frozenset({"GET", "HEAD"})
 
 
-def build_app(vendor: Vendor, *, token: str | None = None) -> web.Application:
+def build_app(vendor: Vendor, *, token: str | None = None, telling: Telling | None = None) -> web.Application:
     """The application over `vendor`. With a token, /api asks for `Authorization: Bearer <token>`.
+
+    With `telling`, the end of a call is told as a telephone vendor tells it.
 
     The application closes the vendor when it stops.
     """
     app = web.Application(middlewares=[errors_as_json, _doorkeeper(token)], client_max_size=BIGGEST_BODY)
     faults = Faults(now)
-    app.add_routes([*VendorApi(vendor, faults).routes(), *OperatorApi(vendor, faults).routes(), *page_routes()])
+    app.add_routes(
+        [*VendorApi(vendor, faults).routes(), *OperatorApi(vendor, faults, telling).routes(), *page_routes()]
+    )
 
     async def with_vendor(_app: web.Application) -> AsyncIterator[None]:
         yield

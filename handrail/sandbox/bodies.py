@@ -6,6 +6,7 @@ from typing import Any, NoReturn
 
 from aiohttp import web
 
+from domain.calls import CallOutcome
 from domain.words import did_you_mean, one_of
 from handrail.sandbox.effects import Collection
 from handrail.sandbox.items import STATUSES
@@ -68,6 +69,14 @@ def status_changes(body: Mapping[str, Any]) -> dict[str, str | None]:
     if "assignee" in body:
         changes["assignee"] = None if body["assignee"] is None else text(body, "assignee")
     return changes
+
+
+def outcome(body: Mapping[str, Any]) -> str:
+    """How a call is to end."""
+    word = text(body, "outcome")
+    if word not in set(CallOutcome):
+        refuse(f'outcome is "{word}"{did_you_mean(word, CallOutcome)}: send {one_of(CallOutcome)}')
+    return word
 
 
 def asked_key(request: web.Request) -> str:

@@ -16,6 +16,7 @@ class Change(StrEnum):
     CREATED = "created"  # a new item
     UPDATED = "updated"  # an upsert that said something new
     CLOSED = "closed"  # a CRM task, with a reason
+    ENDED = "ended"  # a call, with its outcome, by an operator
     STATUS = "status"  # a ticket's status or assignee, set by an operator
     RESET = "reset"  # every item forgotten; the record keeps its past
 

@@ -28,7 +28,7 @@ def _rank(priority: str) -> int:
 
 @dataclass(slots=True, eq=False)
 class Item:
-    """A mail, text message, call, alert or note: what was sent, under the sandbox's id.
+    """A mail, text message, alert or note: what was sent, under the sandbox's id.
 
     What was sent is kept as JSON text: the garbage collector would stop the sandbox for a tenth of a second to walk
     through some ten thousand parsed ones.
@@ -143,3 +143,16 @@ class Task(Item):
         """Take in a new or changed note. A closed task stays closed: whoever closed it has dealt with it."""
         self.notes.take(note)
         self.changed(at)
+
+
+@dataclass(slots=True, eq=False)
+class Call(Item):
+    """A call, which rings until it is ended with an outcome."""
+
+    outcome: str | None = None
+    said: str | None = None  # what the customer said or asked for
+    ended_at: str | None = None
+
+    def fields(self) -> dict[str, Any]:
+        """What the lists show."""
+        return Item.fields(self) | {"outcome": self.outcome, "said": self.said, "ended_at": self.ended_at}

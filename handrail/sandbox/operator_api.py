@@ -1,4 +1,5 @@
-"""The operator's door: the lists, the faults, a ticket's status, a fresh start. Open to this machine only."""
+"""The operator's door: the lists, the faults, a ticket's status, the end of a call, a fresh start. Open to this machine
+only."""
 
 from collections.abc import Iterable
 from functools import partial
@@ -8,7 +9,8 @@ from aiohttp import web
 from handrail.sandbox import bodies
 from handrail.sandbox.faults import FaultProblem, Faults, read_fault
 from handrail.sandbox.modes import MODES
-from handrail.sandbox.vendor import Vendor
+from handrail.sandbox.telling import Telling
+from handrail.sandbox.vendor import Answer, Vendor
 from handrail.sandbox.vendor_api import items_response
 
 LISTS = ("tickets", "tasks", "mail", "sms", "calls", "alerts")
@@ -17,10 +19,11 @@ LISTS = ("tickets", "tasks", "mail", "sms", "calls", "alerts")
 class OperatorApi:
     """What people and tests look at and turn."""
 
-    def __init__(self, vendor: Vendor, faults: Faults) -> None:
-        """Over this vendor and these faults."""
+    def __init__(self, vendor: Vendor, faults: Faults, telling: Telling | None) -> None:
+        """Over this vendor and these faults; without `telling` nobody hears how a call ended."""
         self._vendor = vendor
         self._faults = faults
+        self._telling = telling
 
     def routes(self) -> Iterable[web.RouteDef]:
         """Every route of the door."""
@@ -33,6 +36,7 @@ class OperatorApi:
         yield web.get("/faults/met", self._show_counts)
         yield web.get("/faults/met/log", self._show_met)
         yield web.post("/tickets/status", self._set_status)
+        yield web.post("/calls/end", self._end_call)
         yield web.post("/reset", self._reset)
 
     async def _list(self, name: str, request: web.Request) -> web.Response:
@@ -57,6 +61,18 @@ class OperatorApi:
             bodies.text(body, "key"), bodies.status_changes(body), answered=body.get("answered") is True
         )
         return web.json_response(answer.body, status=answer.status)
+
+    async def _end_call(self, request: web.Request) -> web.Response:
+        """End a call, and tell the gateway; ending it again changes nothing, and tells the same once more."""
+        body = await bodies.read_object(request)
+        key, outcome = bodies.text(body, "key"), bodies.outcome(body)
+        said = bodies.text(body, "said") if body.get("said") else None
+        call = await self._vendor.end_call(key, outcome, said)
+        if call is None:
+            answer = Answer.unknown("call", key)
+            return web.json_response(answer.body, status=answer.status)
+        told = None if self._telling is None else await self._telling.tell(call)
+        return web.json_response({**call.fields(), "told": told})
 
     async def _show_faults(self, request: web.Request) -> web.Response:
         return web.json_response([fault.fields() for fault in self._faults.pending()])

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from handrail.sandbox.effects import COLLECTIONS, Change, Collection, Effect
-from handrail.sandbox.items import Item, Task, Ticket, compact
+from handrail.sandbox.items import Call, Item, Task, Ticket, compact
 
-_SORTS: Mapping[str, type[Item]] = {"tickets": Ticket, "tasks": Task}
+_SORTS: Mapping[str, type[Item]] = {"tickets": Ticket, "tasks": Task, "calls": Call}
 
 
 class Shelf:
@@ -82,6 +82,8 @@ def _change(item: Item, effect: Effect) -> None:
         item.sent = compact(effect.payload)
     elif effect.change is Change.CLOSED and isinstance(item, Task):
         item.status, item.closed_reason = "closed", effect.payload["reason"]
+    elif effect.change is Change.ENDED and isinstance(item, Call):
+        item.outcome, item.said, item.ended_at = effect.payload["outcome"], effect.payload["said"], effect.at
     elif effect.change is Change.STATUS and isinstance(item, Ticket):
         item.status, item.assignee = effect.payload["status"], effect.payload["assignee"]
         item.answered_at = effect.payload.get("answered_at", item.answered_at)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from handrail.sandbox.effects import Change, Collection, Effect, stamp
-from handrail.sandbox.items import Item, Task, Ticket
+from handrail.sandbox.items import Call, Item, Task, Ticket
 from handrail.sandbox.record import Record
 from handrail.sandbox.state import State
 
@@ -103,6 +103,15 @@ class Vendor:
                 self._happened(Change.STATUS, "tickets", ticket, after)
         await self._record.durable()
         return Answer.about(tickets[0].id, key, created=False) if tickets else Answer.unknown("ticket", key)
+
+    async def end_call(self, key: str, outcome: str, said: str | None) -> Call | None:
+        """End the call with this key, and its twins; one that has ended stays as it is. None: there is no such call."""
+        calls = [call for call in self._state.shelves["calls"].with_key(key) if isinstance(call, Call)]
+        for call in calls:
+            if call.outcome is None:
+                self._happened(Change.ENDED, "calls", call, {"outcome": outcome, "said": said})
+        await self._record.durable()
+        return calls[0] if calls else None
 
     async def reset(self) -> None:
         """Forget every item."""

@@ -1,7 +1,7 @@
 // The phone: text messages as conversations, calls as what the voice says.
 
 import { count, exactTime, h, languageName, show, shortTime } from "./dom.js";
-import { feed, older } from "./feed.js";
+import { feed, older, send } from "./feed.js";
 import { findItem, twinMark, withTwins } from "./folder.js";
 
 export function phone(place, wanted, redraw, word) {
@@ -17,7 +17,7 @@ export function phone(place, wanted, redraw, word) {
   ]);
   column(calls, "call", "calls", word === "call" ? wanted : null, redraw, (items) => [
     h("h2", { id: "calls-title" }, "Calls"),
-    items.length ? items.map(call) : empty("No calls yet", "Calls by the voicebot appear here with what it says."),
+    items.length ? items.map((item) => call(item, redraw)) : empty("No calls yet", "Calls by the voicebot appear here with what it says."),
   ]);
 }
 
@@ -56,10 +56,41 @@ function thread([number, items]) {
       h("p", { class: "prose", lang: item.language }, item.text), meta(item))));
 }
 
-function call(item) {
+const OUTCOMES = {
+  no_answer: "Nobody answers",
+  busy: "Busy",
+  voicemail: "A machine answers",
+  answered_done: "Heard, nothing to do",
+  answered_wants_person: "Wants a person",
+  answered_declined: "Wants no such calls",
+  failed: "Breaks down",
+  unknown: "Nobody can tell",
+};
+
+function call(item, redraw) {
   return h("div", { class: "call", id: `call-${item.id}` },
     h("h3", {}, h("span", {}, item.to), h("span", { class: "muted" }, item.customer_ref)),
-    h("p", { class: "prose script", lang: item.language }, item.script), meta(item));
+    h("p", { class: "prose script", lang: item.language }, item.script), item.outcome ? ended(item) : end(item, redraw), meta(item));
+}
+
+function ended(item) {
+  return h("p", { class: "muted" }, OUTCOMES[item.outcome] ?? item.outcome, " · ", shortTime(item.ended_at),
+    item.said ? [" · ", h("q", { lang: item.language }, item.said)] : null);
+}
+
+function end(item, redraw) {
+  const problem = h("span", { class: "problem", role: "alert" });
+  const outcome = h("select", { name: "outcome", "aria-label": "How it ends", "data-focus": `outcome-${item.id}` },
+    Object.entries(OUTCOMES).map(([word, label]) => h("option", { value: word }, label)));
+  const said = h("input", { name: "said", placeholder: "what they say", autocomplete: "off", "aria-label": "What they say", "data-focus": `said-${item.id}` });
+  const hangUp = async (event) => {
+    event.preventDefault();
+    const body = { key: item.key, outcome: outcome.value, said: said.value.trim() || null };
+    problem.textContent = (await send("POST", "/calls/end", body)) ?? "";
+    redraw();
+  };
+  return h("form", { class: "actions", onsubmit: hangUp }, outcome, said,
+    h("button", { class: "primary", "data-focus": `end-${item.id}` }, "End the call"), problem);
 }
 
 function meta(item) {

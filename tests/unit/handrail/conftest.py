@@ -19,8 +19,8 @@ async def start(tmp_path: Path) -> AsyncIterator[StartSandbox]:
     async with AsyncExitStack() as stack:
 
         async def start_one(record: Path = tmp_path / "record.jsonl", **options: Any) -> RunningSandbox:
-            token = options.pop("token", None)
-            server = TestServer(build_app(Vendor(record, **options), token=token))
+            token, telling = options.pop("token", None), options.pop("telling", None)
+            server = TestServer(build_app(Vendor(record, **options), token=token, telling=telling))
             client = await stack.enter_async_context(TestClient(server))
             return RunningSandbox(client, record)
 
