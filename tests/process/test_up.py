@@ -9,7 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
+from dotenv import dotenv_values
 from local_stack import HANDRAIL, LocalStack, answers, eventually, free_base, is_alive, local_stack
 
 pytestmark = pytest.mark.process
@@ -103,6 +105,18 @@ def test_another_shell_needs_only_the_directory(stack: LocalStack) -> None:
     verdicts = {check["check"]: check["verdict"] for check in json.loads(examined.stdout)["checks"]}
     assert examined.returncode == 0, examined.stdout
     assert verdicts["gateway"] == verdicts["database"] == verdicts["mail via sandbox"] == "ok"
+
+
+def test_the_end_of_a_call_on_the_sandboxs_phone_is_told_to_the_gateway(stack: LocalStack) -> None:
+    token = dotenv_values(stack.directory / "stack.env")["HANDRAIL_SANDBOX_TOKEN"]
+    call = {"key": "expiry/S-1/2026-04-20/call/1", "customer_ref": "C-1", "to": "+48601234567"}
+    with httpx.Client(base_url=stack.told["sandbox"], trust_env=False, timeout=10) as phone:
+        placed = phone.post("/api/calls", json=call, headers={"Authorization": f"Bearer {token}"})
+        ended = phone.post("/calls/end", json={"key": call["key"], "outcome": "busy"}).json()
+
+    assert placed.status_code == 201
+    assert ended["told"]["status"] == 202, ended
+    assert json.loads(ended["told"]["answer"])["problems"][0]["problem"] == "no call of ours has this key"
 
 
 def test_its_secrets_are_for_the_owner_only(stack: LocalStack) -> None:
