@@ -412,7 +412,7 @@ def empty(database: Database) -> None:
     with database.write() as connection:
         if not database.is_sqlite:
             connection.exec_driver_sql("SET LOCAL session_replication_role = replica")  # no foreign keys, no triggers
-        for table in metadata.sorted_tables:
+        for table in reversed(metadata.sorted_tables):
             if table is not controls:
                 connection.execute(delete(table))
         connection.execute(update(controls).values(stopped=False))
