@@ -282,7 +282,8 @@ class _Run:
     def _read(self) -> Iterator[list[Ending]]:
         kind, at = self._look.kind, self._detection.at
         asked = store.Asked(kind, quiet_before(kind, self._policy, at))
-        for day, nearest in self._days():
+        days = dict(self._days())
+        for day, nearest in days.items():
             after = ("", 0)
             while True:
                 with self._database.read() as connection:
@@ -303,7 +304,7 @@ class _Run:
                 rows, changed_at = store.unplanned_since(
                     connection, asked, first, last, nearest=nearest, after=last_seen, limit=most
                 )
-            yield rows
+            yield [row for row in rows if row.ends_on not in days]  # nobody is to be planned about twice in a page
             if changed_at is None or len(rows) < most:
                 break
             last_seen = changed_at, rows[-1].id

@@ -84,6 +84,12 @@ class EndingsWorld(World):
         """Look, and take back or have closed what is needed no more."""
         return close_needless(self.database, self.detect(), run="detection", dry_run=dry_run)
 
+    def look(self) -> None:
+        """A whole run on a fresh gate, but for sending."""
+        self.pass_gate()
+        self.close()
+        self.plan()
+
     def planned_keys(self) -> set[str]:
         """The keys of all actions."""
         with self.database.read() as connection:

@@ -74,6 +74,18 @@ def test_a_later_horizon_raises_the_tasks_priority_by_a_note(world: EndingsWorld
     assert bound(world, note.key) == {"entitlement": 1}
 
 
+def test_an_ending_that_changed_and_came_nearer_is_planned_about_once(world: EndingsWorld) -> None:
+    """It is found by either, here where a day begins in its zone but not in ours, which looks over the whole window."""
+    world.entitlement(in_days=31, time_zone="Etc/GMT+2")
+    world.now = NOON + timedelta(hours=14, minutes=30)
+    assert world.plan().planned.total() == 0
+    world.now = NOON + timedelta(hours=15, minutes=15)
+    world.alter("E-1", product="Larger box")
+    assert {look.why for look in world.detect().looks} == {"what is new since the last look"}
+    assert world.plan(dry_run=True).planned == {"task": 1}
+    assert world.plan().planned == {"task": 1}
+
+
 def test_an_ending_that_comes_late_begins_at_the_horizon_it_has_reached(world: EndingsWorld) -> None:
     """Its priority is that horizon's from the start."""
     world.entitlement(in_days=2)
