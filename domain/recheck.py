@@ -31,6 +31,7 @@ class Facts:
     gate: Gate | None = None  # that gate; None: there is none
     tells: Confidentiality | None = None  # how confidential what it says is; None: it does not say
     has_no_task: bool = False  # it adds to a task, or closes one, that was never made
+    is_closing: bool = False  # it only takes a task from a colleague's list, and says nothing of the customer
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +102,7 @@ def recheck(facts: Facts, policy: Policy, *, now: datetime) -> Verdict:
 
 def _ended(facts: Facts, now: datetime) -> Skip | Expire | Replan | None:
     customer = facts.customer
-    if customer is not None and customer.erased:
+    if customer is not None and customer.erased and not facts.is_closing:
         return Skip("the customer was erased")
     if facts.has_no_task:
         return Skip("the task it belongs to was never made")

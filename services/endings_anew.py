@@ -56,6 +56,8 @@ def ending_anew(connection: Connection, action_id: int, policy: Policy, *, now: 
     about = About(customer_id=person.id, entitlement_id=ending.id, gate_id=ending.gate_id)
     _, occurrence = named_by(row.key)
     over = not_needed(ending.entitlement, occurrence, _today(ending, policy, now), policy)
+    if customer.erased:
+        over = "the customer was erased"
     if Kind(row.kind) is Kind.TASK_CLOSE:
         return Anew(_closing(row, ending, policy, over, now), about)
     if over is not None:

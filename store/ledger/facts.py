@@ -119,6 +119,7 @@ def read_facts(
             gate=passed.get(row.gate_id),
             tells=_tells(row),
             has_no_task=row.id in without_task,
+            is_closing=row.kind == Kind.TASK_CLOSE,
         )
         for row in rows
     }

@@ -136,6 +136,12 @@ def test_an_ending_that_must_not_be_called_about_is_planned_another_way(facts: d
     assert isinstance(recheck(replace(refused, may_be_out=True), POLICY, now=AFTERNOON), ToPerson)
 
 
+def test_only_what_takes_a_task_away_is_done_about_an_erased_customer() -> None:
+    gone = replace(FREE, basis=Basis.INTERNAL, capability=Capability.CRM, customer=replace(ANNA, erased=True))
+    assert recheck(gone, POLICY, now=NOON) == Skip("the customer was erased")
+    assert recheck(replace(gone, is_closing=True), POLICY, now=NOON) is GO
+
+
 def test_nothing_about_an_ending_goes_without_a_gate_that_let_its_data_through() -> None:
     """P20; what is about no ending needs none."""
     assert recheck(CALL, POLICY, now=AFTERNOON) is GO

@@ -2,12 +2,15 @@
 
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from endings_stage import COVER, Endings
 from pages_site import Site, hidden, read, site_of
 from sqlalchemy import select, update
 
+from domain.entitlements import Standing
 from services.controls import set_stopped
 from store.ledger.rows import cases
 from store.tables import metadata
@@ -117,6 +120,23 @@ async def test_runs_and_vendors_are_linked(on_sqlite: Any, send: Any, answer: An
     assert f'href="http://prefect.internal:4200/runs/flow-run/{run}"' in shown.text
     assert 'href="https://desk.example/T"' in shown.text
     assert "javascript:" not in shown.text
+
+
+async def test_a_trace_shows_what_ends(site: Site, installation: Any) -> None:
+    endings = Endings(installation)
+    anna = endings.customer()
+    endings.save(anna, replace(COVER, ref="E-1", product="<b>Home</b>"))
+    endings.save(anna, replace(COVER, ref="E-2", auto_renews=True, standing=Standing.CANCELLED))
+
+    words, _ = read(shown := await site.get("/trace/E-1"))
+
+    assert shown.status_code == 200
+    assert "E-1 policy <b>Home</b>" in words
+    assert "worth 1290.00 PLN" in words
+    assert 'href="/trace/E-1"' in shown.text
+    words, _ = read(await site.get("/trace/C-1"))
+    assert "cancelled" in words
+    assert "renews by itself" in words
 
 
 async def test_a_trace_does_not_claim_that_a_message_went_out(

@@ -264,6 +264,29 @@ async def test_a_closing_says_todays_reason(endings: Endings, anna: int, handrai
     assert endings.crm.effects[-1][2].reason == "renewed until 2027-03-18: nobody needs to be contacted"
 
 
+@pytest.mark.parametrize("changes", [False, True], ids=["as planned", "planned anew"])
+async def test_the_task_of_an_erased_customer_is_closed_and_nothing_else_is_told(
+    endings: Endings, anna: int, handrail: Handrail, send: Any, changes: bool
+) -> None:
+    """P27: colleagues are not left with a task about somebody who asked to be forgotten."""
+    endings.put(a_task())
+    await _dispatch(handrail)
+    with handrail.database.write() as connection:
+        customers.erase(connection, anna, now=handrail.clock())
+    endings.put(a_note(), a_closing("the customer was erased"))
+    if changes:
+        endings.save(anna, replace(COVER, product="Home 36"))
+    await send()
+    assert endings.installation.states() == {
+        TASK: State.DONE,
+        f"{TASK}/14": State.SKIPPED,
+        f"{TASK}/close": State.DONE,
+    }
+    assert endings.crm.effects[1:] == [
+        ("close_task", f"{TASK}/close", TaskClosing(TASK, "the customer was erased")),
+    ]
+
+
 def lock(handrail: Handrail, anna: int) -> None:
     with handrail.database.write() as connection:
         customers.set_tact_lock(connection, anna, "bereavement", now=handrail.clock())
