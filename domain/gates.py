@@ -79,7 +79,7 @@ class Gate:
     data_set: DataSet
     verdict: GateVerdict
     is_events: bool
-    last_passed_at: datetime | None  # of its feed; None: nothing of it ever passed
+    last_passed_at: datetime  # when a whole batch of its feed last did, or this one where none ever has
 
     @property
     def feed(self) -> str:

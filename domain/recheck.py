@@ -148,7 +148,7 @@ def _outdated(facts: Facts, now: datetime) -> Verdict | None:
 def _stale(facts: Facts, policy: Policy, now: datetime) -> Defer | None:
     """Data that nobody has brought anew for too long is not acted on, until it comes again."""
     gate = facts.gate
-    if gate is None or gate.last_passed_at is None:
+    if gate is None:
         return None
     allowed = policy.gates.stale_after(gate.data_set, is_events=gate.is_events)
     if now - gate.last_passed_at <= allowed:

@@ -173,7 +173,7 @@ def _now(
 def _gate(
     connection: Connection, gate_id: int, gate: Gate | None, policy: Policy, now: datetime
 ) -> dict[str, Any] | None:
-    if gate is None or gate.last_passed_at is None:
+    if gate is None:
         return None
     row = connection.execute(select(gates).where(gates.c.id == gate_id)).one()
     until = gate.last_passed_at + policy.gates.stale_after(gate.data_set, is_events=gate.is_events)

@@ -45,6 +45,7 @@ class Endings:
         now: datetime | None = None,
         feed: str = "policies",
         approved_by: str | None = None,
+        origin: str | None = None,
     ) -> int:
         """One more batch at the gate of a feed; the gate's id."""
         self.gates += 1
@@ -54,7 +55,7 @@ class Endings:
                 data_set=DataSet.ENTITLEMENTS,
                 feed=feed,
                 batch=f"batch-{self.gates}",
-                origin=f"batch-{self.gates}.csv",
+                origin=origin or f"batch-{self.gates}.csv",
                 verdict=verdict,
                 rows=1,
                 broken=0,

@@ -12,6 +12,7 @@ from domain.channels import Confidentiality
 from domain.customers import Customer
 from domain.gates import DataSet, Gate, GateVerdict
 from store.canonical import address_hash
+from store.gates import REPLAYED
 from store.ledger.rows import (
     Claimed,
     actions,
@@ -53,6 +54,8 @@ _PASSED = (
     .where(
         _LATER.c.data_set == gates.c.data_set,
         _LATER.c.feed == gates.c.feed,
+        _LATER.c.is_events == gates.c.is_events,
+        _LATER.c.origin.not_like(f"{REPLAYED}%"),  # one row that a person repaired does not make its feed fresh
         or_(_LATER.c.verdict != literal(GateVerdict.HALT), _LATER.c.approved_by.is_not(None)),
     )
     .order_by(_LATER.c.decided_at.desc())
@@ -60,7 +63,8 @@ _PASSED = (
     .scalar_subquery()
 )
 _GATES = select(
-    gates.c.id, gates.c.data_set, gates.c.verdict, gates.c.approved_by, gates.c.is_events, _PASSED.label("last")
+    *(gates.c.id, gates.c.data_set, gates.c.verdict, gates.c.approved_by, gates.c.is_events),
+    func.coalesce(_PASSED, gates.c.decided_at, type_=Instant()).label("last"),  # no whole batch passed: the row's own
 ).where(among(gates.c.id, "ids"))
 _BEFORE = actions.alias("before")
 _WITHOUT_TASK = (

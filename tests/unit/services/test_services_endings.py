@@ -13,12 +13,13 @@ from sqlalchemy import event, update
 from domain.actions import Capability, State
 from domain.customers import Customer, Tier
 from domain.entitlements import Entitlement, EntitlementKind, Money, Standing
-from domain.gates import GateVerdict
+from domain.gates import DataSet, GateVerdict
 from domain.planning import Payload
 from integrations.ports import Task, TaskClosing, TaskNote
 from services.replanning import replan_changed
 from services.wiring import Handrail
 from store import customers
+from store.gates import event_gate
 from store.ledger.enqueue import About
 from store.ledger.rows import actions
 
@@ -411,11 +412,14 @@ async def test_nothing_is_done_because_of_data_that_came_through_no_gate(
 async def test_nothing_is_done_because_of_stale_data_until_it_comes_anew(
     endings: Endings, anna: int, handrail: Handrail
 ) -> None:
-    """P20: the feed is two days late; a halted batch does not make it fresh, one of another feed neither."""
+    """P20: the feed is late; neither a halted batch makes it fresh, nor one of another feed, nor a repaired row."""
     endings.put(a_task())
     endings.installation.clock.go(hours=48, minutes=1)
     endings.gate(GateVerdict.HALT)
     endings.gate(feed="subscriptions")
+    endings.gate(origin="quarantine/7")
+    with handrail.database.write() as connection:
+        event_gate(connection, DataSet.ENTITLEMENTS, "policies", now=handrail.clock(), run="t")
     await _dispatch(handrail)
     row = endings.installation.action(TASK)
     assert row.state == State.READY
@@ -427,6 +431,16 @@ async def test_nothing_is_done_because_of_stale_data_until_it_comes_anew(
     assert endings.crm.calls == []
     endings.gate()
     endings.installation.clock.go(hours=1)
+    await _dispatch(handrail)
+    assert endings.installation.action(TASK).state == State.DONE
+
+
+async def test_a_row_that_a_person_repaired_is_as_fresh_as_its_replay_where_no_whole_batch_ever_passed(
+    endings: Endings, handrail: Handrail
+) -> None:
+    endings.save(endings.customer(), gate_id=endings.gate(origin="quarantine/7"))
+    endings.put(a_task())
+    endings.installation.clock.go(hours=48)
     await _dispatch(handrail)
     assert endings.installation.action(TASK).state == State.DONE
 
