@@ -2,7 +2,8 @@
 
 Every message goes reserve → arm → render → send → record, to a sink which answers at once; one request each, then in
 vendor batches of 100; on SQLite and PostgreSQL, with one and two worker processes. In the same run: the same HTTP
-client without ledger and rendering, raw aiohttp, and one Prefect task per customer. One JSON line each.
+client without ledger and rendering, raw aiohttp, and one Prefect task per customer; and, one by one, the least that
+the ledger can cost: its statements by the bare driver, the words, the request, and nothing else. One JSON line each.
 """
 
 import argparse
@@ -49,6 +50,10 @@ def main() -> None:
         per_customer = _say(_per_customer(sink, asked.tasks)) if asked.tasks else None
         for kind in asked.databases:
             with _databases(kind) as new:
+                if 1 in asked.batches and 1 in asked.workers:
+                    least = _least(sink, new, kind, min(asked.sent, asked.messages))
+                    ceiling = bare["port", 1, 1]["messages_per_second"]
+                    _say({**least, "of_the_bare_client": round(least["messages_per_second"] / ceiling, 3)})
                 for batch in asked.batches:
                     for workers in asked.workers:
                         measured = _dispatch(sink, new(), kind, batch, workers, asked)
@@ -85,6 +90,20 @@ def _dispatch(sink: str, url: str, kind: str, batch: int, workers: int, asked: a
         "lost": lost,
         "doubled": doubled,
     }
+
+
+def _least(sink: str, new: Callable[..., str], kind: str, messages: int) -> dict[str, Any]:
+    """The ledger's own statements by the bare driver, rendering and the port: one process, one by one."""
+    name = uuid.uuid4().hex[:12]
+    rehearsal, url = new(), new(beside=True)
+    for address in (rehearsal, url):
+        database = Database(address)
+        prepare(database)
+        fill(database, name, 1, messages)
+        database.close()
+    orders = {"database": url, "rehearsal": rehearsal, "sink": sink, "connections": CONNECTIONS}
+    figures = _run("_least.py", [{**orders, "name": name, "most": messages}])
+    return {**_line("least", figures), "database": kind, "batch": 1}
 
 
 def _memory(sink: str, url: str, kind: str, ready: Sequence[int], sent: int) -> None:
@@ -173,20 +192,23 @@ def _count(sink: str) -> dict[str, int]:
 
 
 @contextmanager
-def _databases(kind: str) -> Iterator[Callable[[], str]]:
-    """A maker of new databases of a kind; PostgreSQL is embedded, or the server of HANDRAIL_TEST_POSTGRES."""
+def _databases(kind: str) -> Iterator[Callable[..., str]]:
+    """A maker of new databases of a kind, which drops those before unless told `beside=True`.
+
+    PostgreSQL is embedded, or the server of HANDRAIL_TEST_POSTGRES.
+    """
     with (
         tempfile.TemporaryDirectory(prefix="handrail-bench-", ignore_cleanup_errors=True) as directory,
         ExitStack() as stack,
     ):
         if kind == "sqlite":
-            yield lambda: sqlite_url(Path(directory) / f"{uuid.uuid4().hex}.db")
+            yield lambda **_: sqlite_url(Path(directory) / f"{uuid.uuid4().hex}.db")
             return
         server = os.environ.get("HANDRAIL_TEST_POSTGRES") or stack.enter_context(embedded_server())
         made: list[str] = []
 
-        def new() -> str:
-            while made:  # the one before is done with, and a million rows are much to keep
+        def new(*, beside: bool = False) -> str:
+            while made and not beside:  # the one before is done with, and a million rows are much to keep
                 drop_database(server, made.pop())
             made.append(new_database(server))
             return made[-1]
