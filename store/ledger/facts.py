@@ -11,6 +11,8 @@ from domain.actions import Basis, Capability, State
 from domain.customers import Customer
 from store.canonical import address_hash
 from store.ledger.rows import (
+    BASES,
+    CAPABILITIES,
     Claimed,
     actions,
     audit,
@@ -75,8 +77,8 @@ def read_facts(
     suppressed = set() if address_of is None else _suppressed(connection, people, channel, address_of)
     return {
         row.id: recheck.Facts(
-            basis=Basis(row.basis),
-            capability=Capability(row.capability),
+            basis=BASES[row.basis],
+            capability=CAPABILITIES[row.capability],
             not_after=row.not_after,
             stale_after=row.stale_after,
             changed=changed.get(row.id, ()),
