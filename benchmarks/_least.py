@@ -137,20 +137,24 @@ async def _drain(
     loop, sent = asyncio.get_running_loop(), 0
     for window in windows:
         for transaction in window.before:
-            await loop.run_in_executor(writer, _run, driver, transaction)
+            await loop.run_in_executor(writer, run_transaction, driver, transaction)
         mails = [
             (f"reminder/{name}-{number}", _mail(wordings, f"{name}-{number}", number)) for number in window.numbers
         ]
         await asyncio.gather(*(configured.port.send_mail(mail, key=key) for key, mail in mails))
-        await loop.run_in_executor(writer, _run, driver, window.after)
+        await loop.run_in_executor(writer, run_transaction, driver, window.after)
         sent += len(mails)
     return sent
 
 
-def _run(driver: Any, transaction: Transaction) -> None:
+def run_transaction(driver: Any, transaction: Transaction) -> None:
+    """Its statements on the driver's own connection, their rows read; then commit."""
     cursor = driver.cursor()
     for statement, parameters in transaction:
-        cursor.execute(statement, parameters)
+        if isinstance(parameters, list):
+            cursor.executemany(statement, parameters)
+        else:
+            cursor.execute(statement, parameters)
         if cursor.description is not None:
             cursor.fetchall()
     driver.commit()

@@ -21,7 +21,7 @@ from typing import Any
 
 from _databases import drop_database, embedded_server, new_database
 from _ready import fill, prepare
-from _stack import HERE, free_port, get
+from _stack import HERE, free_port, get, running_sink
 
 from handrail.addresses import answers
 from handrail.prefect_server import server_program
@@ -40,7 +40,7 @@ _START_SECONDS = 120
 def main() -> None:
     """Measure what the options ask for."""
     asked = _options()
-    with _sink() as sink:
+    with running_sink() as sink:
         bare = {
             (way, batch, workers): _say(_bare(sink, way, batch, workers, asked.bare))
             for batch in asked.batches
@@ -179,13 +179,6 @@ def _line(name: str, figures: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     }
 
 
-@contextmanager
-def _sink() -> Iterator[str]:
-    """The vendor that takes everything; its address."""
-    with _process([sys.executable, str(HERE / "_sink.py")], {}, stdout=subprocess.PIPE) as process:
-        yield f"http://127.0.0.1:{_hear(process)}"
-
-
 def _count(sink: str) -> dict[str, int]:
     counted: dict[str, int] = json.loads(get(f"{sink}/count?")[1])
     return counted
@@ -251,7 +244,7 @@ def _say(line: dict[str, Any]) -> dict[str, Any]:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--messages", type=int, default=100_000, help="how many are ready in each run (100000)")
-    parser.add_argument("--sent", type=int, default=30_000, help="how many of them are sent one by one (30000)")
+    parser.add_argument("--sent", type=int, default=20_000, help="how many of them are sent one by one (20000)")
     parser.add_argument("--databases", nargs="+", choices=("sqlite", "postgresql"), default=["sqlite", "postgresql"])
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2], help="worker processes (1 2)")
     parser.add_argument("--batches", type=int, nargs="+", default=[1, BATCH], help="items a request (1 100)")
@@ -264,7 +257,10 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--quick", action="store_true", help="a tenth of everything, a hundredth of the rows for memory"
     )
+    parser.add_argument("--full", action="store_true", help="all that are ready are sent one by one too")
     asked = parser.parse_args()
+    if asked.full:
+        asked.sent = asked.messages
     if asked.quick:
         asked.messages, asked.sent = asked.messages // 10, asked.sent // 10
         asked.bare, asked.tasks = asked.bare // 10, asked.tasks // 10
