@@ -34,6 +34,9 @@ IN_FLIGHT = 64
 CONNECTIONS = 128
 """Most connections of a worker: as an integration has them, unless told."""
 
+LEAST = 20_000
+"""Messages that are enough to know the least: their statements are kept in memory."""
+
 _START_SECONDS = 120
 
 
@@ -51,7 +54,7 @@ def main() -> None:
         for kind in asked.databases:
             with _databases(kind) as new:
                 if 1 in asked.batches and 1 in asked.workers:
-                    least = _least(sink, new, kind, min(asked.sent, asked.messages))
+                    least = _least(sink, new, kind, min(asked.sent, asked.messages, LEAST))
                     ceiling = bare["port", 1, 1]["messages_per_second"]
                     _say({**least, "of_the_bare_client": round(least["messages_per_second"] / ceiling, 3)})
                 for batch in asked.batches:
@@ -69,7 +72,7 @@ def main() -> None:
 def _dispatch(sink: str, url: str, kind: str, batch: int, workers: int, asked: argparse.Namespace) -> dict[str, Any]:
     """Fill a new database, then let the workers send from it; what they sent must have gone out exactly once.
 
-    One by one they send a part of what is ready, which is enough to know the pace; in batches all of it.
+    One by one they may send a part of what is ready, which is enough to know the pace; in batches all of it.
     """
     messages = asked.messages if batch > 1 else min(asked.sent, asked.messages)
     database = Database(url)
@@ -244,7 +247,7 @@ def _say(line: dict[str, Any]) -> dict[str, Any]:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--messages", type=int, default=100_000, help="how many are ready in each run (100000)")
-    parser.add_argument("--sent", type=int, default=20_000, help="how many of them are sent one by one (20000)")
+    parser.add_argument("--sent", type=int, default=100_000, help="how many of them are sent one by one (100000)")
     parser.add_argument("--databases", nargs="+", choices=("sqlite", "postgresql"), default=["sqlite", "postgresql"])
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2], help="worker processes (1 2)")
     parser.add_argument("--batches", type=int, nargs="+", default=[1, BATCH], help="items a request (1 100)")
@@ -257,10 +260,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--quick", action="store_true", help="a tenth of everything, a hundredth of the rows for memory"
     )
-    parser.add_argument("--full", action="store_true", help="all that are ready are sent one by one too")
     asked = parser.parse_args()
-    if asked.full:
-        asked.sent = asked.messages
     if asked.quick:
         asked.messages, asked.sent = asked.messages // 10, asked.sent // 10
         asked.bare, asked.tasks = asked.bare // 10, asked.tasks // 10
