@@ -6,6 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 ONCE ?=
+ONLY ?=
 CODE := domain data_contracts integrations store templates services tasks flows gateway handrail
 export DO_NOT_TRACK := 1
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
@@ -48,11 +49,11 @@ format: setup  ## put code into its one form
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: setup  ## every benchmark, one JSON line each
+bench: setup  ## every benchmark, one JSON line each; some twenty minutes
 	@for bench in benchmarks/[a-z]*.py; do $(BIN)/python $$bench || exit 1; done
 
-prove: setup  ## what is promised, under fire, for an hour at most; writes docs/proof.md
-	$(BIN)/python tests/prove/prove.py
+prove: setup  ## what is promised, under fire, for an hour at most; writes docs/proof.md (ONLY=mutants: that part again)
+	$(BIN)/python tests/prove/prove.py $(if $(ONLY),--only $(ONLY))
 
 soak: setup  ## random histories of the ledger, MINUTES=30 from SEED=1; a failing seed is kept as a test
 	$(BIN)/python tests/prove/histories.py --minutes $(or $(MINUTES),30) --seed $(or $(SEED),1)

@@ -72,6 +72,14 @@ def running_floor(stack: Stack, *, commit: str = "") -> Iterator[str]:
         yield address
 
 
+@contextmanager
+def running_sink() -> Iterator[str]:
+    """A vendor that takes everything at once; its address."""
+    with _running([sys.executable, str(HERE / "_sink.py")], os.environ, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        yield f"http://127.0.0.1:{process.stdout.readline().decode().strip()}"
+
+
 def send(orders: Mapping[str, object]) -> list[dict[str, object]]:
     """Run the sender to its end; what became of each answer."""
     done = subprocess.run(

@@ -2,7 +2,8 @@
 
 Every message goes reserve → arm → render → send → record, to a sink which answers at once; one request each, then in
 vendor batches of 100; on SQLite and PostgreSQL, with one and two worker processes. In the same run: the same HTTP
-client without ledger and rendering, raw aiohttp, and one Prefect task per customer. One JSON line each.
+client without ledger and rendering, raw aiohttp, and one Prefect task per customer; and, one by one, the least that
+the ledger can cost: its statements by the bare driver, the words, the request, and nothing else. One JSON line each.
 """
 
 import argparse
@@ -20,7 +21,7 @@ from typing import Any
 
 from _databases import drop_database, embedded_server, new_database
 from _ready import fill, prepare
-from _stack import HERE, free_port, get
+from _stack import HERE, free_port, get, running_sink
 
 from handrail.addresses import answers
 from handrail.prefect_server import server_program
@@ -33,13 +34,16 @@ IN_FLIGHT = 64
 CONNECTIONS = 128
 """Most connections of a worker: as an integration has them, unless told."""
 
+LEAST = 20_000
+"""Messages that are enough to know the least: their statements are kept in memory."""
+
 _START_SECONDS = 120
 
 
 def main() -> None:
     """Measure what the options ask for."""
     asked = _options()
-    with _sink() as sink:
+    with running_sink() as sink:
         bare = {
             (way, batch, workers): _say(_bare(sink, way, batch, workers, asked.bare))
             for batch in asked.batches
@@ -49,6 +53,10 @@ def main() -> None:
         per_customer = _say(_per_customer(sink, asked.tasks)) if asked.tasks else None
         for kind in asked.databases:
             with _databases(kind) as new:
+                if 1 in asked.batches and 1 in asked.workers:
+                    least = _least(sink, new, kind, min(asked.sent, asked.messages, LEAST))
+                    ceiling = bare["port", 1, 1]["messages_per_second"]
+                    _say({**least, "of_the_bare_client": round(least["messages_per_second"] / ceiling, 3)})
                 for batch in asked.batches:
                     for workers in asked.workers:
                         measured = _dispatch(sink, new(), kind, batch, workers, asked)
@@ -64,7 +72,7 @@ def main() -> None:
 def _dispatch(sink: str, url: str, kind: str, batch: int, workers: int, asked: argparse.Namespace) -> dict[str, Any]:
     """Fill a new database, then let the workers send from it; what they sent must have gone out exactly once.
 
-    One by one they send a part of what is ready, which is enough to know the pace; in batches all of it.
+    One by one they may send a part of what is ready, which is enough to know the pace; in batches all of it.
     """
     messages = asked.messages if batch > 1 else min(asked.sent, asked.messages)
     database = Database(url)
@@ -85,6 +93,20 @@ def _dispatch(sink: str, url: str, kind: str, batch: int, workers: int, asked: a
         "lost": lost,
         "doubled": doubled,
     }
+
+
+def _least(sink: str, new: Callable[..., str], kind: str, messages: int) -> dict[str, Any]:
+    """The ledger's own statements by the bare driver, rendering and the port: one process, one by one."""
+    name = uuid.uuid4().hex[:12]
+    rehearsal, url = new(), new(beside=True)
+    for address in (rehearsal, url):
+        database = Database(address)
+        prepare(database)
+        fill(database, name, 1, messages)
+        database.close()
+    orders = {"database": url, "rehearsal": rehearsal, "sink": sink, "connections": CONNECTIONS}
+    figures = _run("_least.py", [{**orders, "name": name, "most": messages}])
+    return {**_line("least", figures), "database": kind, "batch": 1}
 
 
 def _memory(sink: str, url: str, kind: str, ready: Sequence[int], sent: int) -> None:
@@ -160,33 +182,29 @@ def _line(name: str, figures: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     }
 
 
-@contextmanager
-def _sink() -> Iterator[str]:
-    """The vendor that takes everything; its address."""
-    with _process([sys.executable, str(HERE / "_sink.py")], {}, stdout=subprocess.PIPE) as process:
-        yield f"http://127.0.0.1:{_hear(process)}"
-
-
 def _count(sink: str) -> dict[str, int]:
     counted: dict[str, int] = json.loads(get(f"{sink}/count?")[1])
     return counted
 
 
 @contextmanager
-def _databases(kind: str) -> Iterator[Callable[[], str]]:
-    """A maker of new databases of a kind; PostgreSQL is embedded, or the server of HANDRAIL_TEST_POSTGRES."""
+def _databases(kind: str) -> Iterator[Callable[..., str]]:
+    """A maker of new databases of a kind, which drops those before unless told `beside=True`.
+
+    PostgreSQL is embedded, or the server of HANDRAIL_TEST_POSTGRES.
+    """
     with (
         tempfile.TemporaryDirectory(prefix="handrail-bench-", ignore_cleanup_errors=True) as directory,
         ExitStack() as stack,
     ):
         if kind == "sqlite":
-            yield lambda: sqlite_url(Path(directory) / f"{uuid.uuid4().hex}.db")
+            yield lambda **_: sqlite_url(Path(directory) / f"{uuid.uuid4().hex}.db")
             return
         server = os.environ.get("HANDRAIL_TEST_POSTGRES") or stack.enter_context(embedded_server())
         made: list[str] = []
 
-        def new() -> str:
-            while made:  # the one before is done with, and a million rows are much to keep
+        def new(*, beside: bool = False) -> str:
+            while made and not beside:  # the one before is done with, and a million rows are much to keep
                 drop_database(server, made.pop())
             made.append(new_database(server))
             return made[-1]
@@ -229,7 +247,7 @@ def _say(line: dict[str, Any]) -> dict[str, Any]:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--messages", type=int, default=100_000, help="how many are ready in each run (100000)")
-    parser.add_argument("--sent", type=int, default=30_000, help="how many of them are sent one by one (30000)")
+    parser.add_argument("--sent", type=int, default=100_000, help="how many of them are sent one by one (100000)")
     parser.add_argument("--databases", nargs="+", choices=("sqlite", "postgresql"), default=["sqlite", "postgresql"])
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2], help="worker processes (1 2)")
     parser.add_argument("--batches", type=int, nargs="+", default=[1, BATCH], help="items a request (1 100)")

@@ -41,7 +41,7 @@ def _measure(stack: Stack, rates: Sequence[float], seconds: float) -> list[Run]:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=_positive, default=20.0, help="how long each rate lasts (20)")
+    parser.add_argument("--seconds", type=_positive, default=10.0, help="how long each rate lasts (10)")
     parser.add_argument("--rates", type=_positive, nargs="+", default=[5.0, 50.0, 200.0], help="answers a second")
     parser.add_argument("--skip-prefect", action="store_true", help="only without Prefect")
     parser.add_argument("--database", default="", metavar="URL", help="a PostgreSQL database; else a new SQLite file")

@@ -4,10 +4,14 @@ A rate is sustained when, over its time, nothing is refused, lost or doubled, ti
 received within the promised second, and the last of them within a second of the last answer. Beside it, in the same
 run: the highest rate of a bare handler that commits one row and makes the same two calls, so what this machine, its
 sender and its stand-in for vendors leave at all; and at half of our rate that handler, and one that commits nothing.
-One JSON line each.
+And what the ledger's own statements cost an answer when the bare driver runs them, with nothing else of ours. One JSON
+line each.
 """
 
 import argparse
+import json
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -17,7 +21,7 @@ from typing import Any
 
 from _databases import embedded_postgresql
 from _latency import QUIET_SECONDS, WARM_UP, effects_of, line_of, print_line, run_rate, say
-from _stack import Stack, running_floor, running_stack
+from _stack import HERE, Stack, running_floor, running_sink, running_stack
 
 PROMISED_MS = 1000.0
 _COMMITTING = "floor with one committed row"
@@ -37,10 +41,12 @@ def main() -> None:
                 ) as stack,
             ):
                 said = {"prefect": not options.skip_prefect, "database": database, "gateways": gateways}
-                _search(stack, options.start, options.most, options.seconds, said)
+                half = _search(stack, options.start, options.most, options.seconds, said)
+        _least(database, half, options.seconds)
 
 
-def _search(stack: Stack, start: float, most: float, seconds: float, said: dict[str, Any]) -> None:
+def _search(stack: Stack, start: float, most: float, seconds: float, said: dict[str, Any]) -> float:
+    """Measure one stack; half of the highest rate it sustained."""
     run_rate(stack, "handrail", stack.gateway, rate=WARM_UP, seconds=1)
     best = _highest(stack, "handrail", stack.gateway, start, most, seconds, said)
     half = max(1.0, best / 2)
@@ -57,6 +63,28 @@ def _search(stack: Stack, start: float, most: float, seconds: float, said: dict[
         {"benchmark": "survey_rate", "step": "half", **said, **line}
         | {"highest_sustained_per_second": best, "floor_highest_sustained_per_second": bare}
     )
+    return half
+
+
+def _least(database: str, rate: float, seconds: float) -> None:
+    """What an answer costs at this rate in one process by itself, and what the ledger's statements alone cost."""
+    with (
+        tempfile.TemporaryDirectory(prefix="handrail-least-") as directory,
+        _address(database) as one,
+        _address(database) as other,
+        running_sink() as sink,
+    ):
+        orders = {
+            "rehearsal": one or f"sqlite:///{Path(directory) / 'one.db'}",
+            "database": other or f"sqlite:///{Path(directory) / 'other.db'}",
+            "data": directory,
+            "sink": sink,
+            "rate": rate,
+            "answers": round(rate * seconds),
+        }
+        command = [sys.executable, str(HERE / "_survey_least.py")]
+        told = subprocess.run(command, input=json.dumps(orders).encode(), stdout=subprocess.PIPE, check=True)
+    print_line({"benchmark": "survey_rate", "step": "least", "database": database, **json.loads(told.stdout)})
 
 
 def _highest(
@@ -100,8 +128,8 @@ def _address(database: str) -> Iterator[str]:
 
 def _options(words: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=10.0, help="how long each rate lasts (10)")
-    parser.add_argument("--start", type=float, default=100.0, help="answers a second to begin with (100)")
+    parser.add_argument("--seconds", type=float, default=6.0, help="how long each rate lasts (6)")
+    parser.add_argument("--start", type=float, default=150.0, help="answers a second to begin with (150)")
     parser.add_argument("--most", type=float, default=2000.0, help="no more than so many (2000)")
     parser.add_argument("--databases", nargs="+", choices=("sqlite", "postgresql"), default=["sqlite", "postgresql"])
     parser.add_argument("--gateways", type=int, nargs="+", default=[1], help="gateway processes on the port (1)")

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 
 from integrations.errors import IntegrationError, OutcomeUnknown, Rejected, Unsupported
 from integrations.registry import Configured
@@ -30,10 +30,7 @@ class Calling:
         self._latest_start = latest_start
 
     async def send(self, armed: Sequence[Armed], contexts: Mapping[int, Context]) -> None:
-        """Send all of them, side by side."""
-        if self._configured.largest_batch == 1:
-            await asyncio.gather(*(self._send_one(action, contexts.get(action.id)) for action in armed))
-            return
+        """Send all of them, side by side, once all are put into words: side by side that would cost more."""
         prepared: dict[str, list[tuple[Armed, Call]]] = defaultdict(list)
         for action in armed:
             call = await self._prepared(action, contexts.get(action.id))
@@ -41,15 +38,17 @@ class Calling:
                 self._ended(call)
             else:
                 prepared[call.operation].append((action, call))
-        calls = []
+        calls: list[Coroutine[None, None, None]] = []
         for operation, items in prepared.items():
+            if self._configured.largest_batch == 1:
+                calls += [self._send_one(action, call) for action, call in items]
+                continue
             most = self._configured.batch_of(operation)
             calls += [self._send_several(operation, items[i : i + most]) for i in range(0, len(items), most)]
         await asyncio.gather(*calls)
 
-    async def _send_one(self, action: Armed, context: Context | None) -> None:
-        call = await self._prepared(action, context)
-        self._ended(call if isinstance(call, Outcome) else await self._call(action, call))
+    async def _send_one(self, action: Armed, call: Call) -> None:
+        self._ended(await self._call(action, call))
 
     async def _send_several(self, operation: str, items: Sequence[tuple[Armed, Call]]) -> None:
         """One call for all; when the vendor refuses it as a whole, nothing was done, and each has a call of its own."""

@@ -12,6 +12,7 @@ from domain.policy import Policy
 from integrations.registry import Configured, Roster
 from services.calling import Calling
 from services.dispatch_report import DispatchReport
+from services.flight import WINDOWS, Flight, More
 from services.recording import Recording, Window
 from services.sending import Context, Sender
 from services.solitude import Solitude
@@ -19,17 +20,15 @@ from store.database import Database
 from store.groupcommit import GroupCommit
 from store.ledger import arm as arming
 from store.ledger.reserve import is_waiting, renew, reserve
-from store.ledger.rows import Armed, Reserved, Worker
+from store.ledger.rows import Reserved, Worker
 
 _log = logging.getLogger("services.dispatch")
 
 WINDOW = 32
 """Sends armed together where somebody waits for each of them: the gateway's urgent actions."""
 
-BULK_WINDOW = 64
-WINDOWS = 2
-"""Sends armed together otherwise, unless a vendor batch says how many; and windows in flight of one integration: the
-next is armed while the last is on its way. Their product is what a stop may overshoot."""
+BULK_WINDOW = 100
+"""Sends armed together otherwise, unless a vendor batch says how many."""
 
 RESERVED = 500
 """Rows reserved at once."""
@@ -104,12 +103,15 @@ class Dispatcher:
             return report
         worker = Worker(self.worker, run)
         for lane in ("urgent",) if urgent_only else ("urgent", "normal"):
-            while report.taken < limit:
-                rows = await self.take(capability, lane, worker, min(RESERVED, limit - report.taken), urgent_only, keys)
-                if not rows:
-                    break
+
+            async def more(lane: str = lane) -> list[Reserved]:
+                most = min(RESERVED, limit - report.taken)
+                rows = await self.take(capability, lane, worker, most, urgent_only, keys) if most > 0 else []
                 report.taken += len(rows)
-                await self.perform(rows, configured, worker, report, bulk=True)
+                return rows
+
+            while rows := await more():
+                await self.perform(rows, configured, worker, report, more=more)
         report.add(
             await self.run_alone(capability=capability, run=run, limit=limit, urgent_only=urgent_only, keys=keys)
         )
@@ -186,67 +188,60 @@ class Dispatcher:
         worker: Worker,
         report: DispatchReport,
         *,
-        bulk: bool = False,
+        more: More | None = None,
     ) -> None:
-        """Arm, send and record reserved rows, window by window; raises what kept answers from being recorded."""
-        size = BULK_WINDOW if bulk and configured.largest_batch == 1 else max(WINDOW, configured.largest_batch)
+        """Arm, send and record reserved rows, window by window; raises what kept answers from being recorded.
+
+        With `more` as many as it reserves while these are on their way, in the larger windows of those for whom nobody
+        waits.
+        """
+        is_bulk = more is not None and configured.largest_batch == 1
+        size = BULK_WINDOW if is_bulk else max(WINDOW, configured.largest_batch)
         async with self._solitude.together():
-            await self._windows(rows, configured, worker, report, size)
+            await self._windows(rows, configured, worker, report, size, more)
 
     async def _windows(
-        self, rows: Sequence[Reserved], configured: Configured, worker: Worker, report: DispatchReport, size: int
+        self,
+        rows: Sequence[Reserved],
+        configured: Configured,
+        worker: Worker,
+        report: DispatchReport,
+        size: int,
+        more: More | None = None,
     ) -> None:
         recording = Recording(
             *(self._database, self._writer, self._policy, configured, worker, report), clock=self._clock
         )
         left, kept = list(rows), time.monotonic()
-        in_flight: set[asyncio.Task[None]] = set()
-        trouble: list[Exception] = []
+        flight = Flight()
         try:
-            while left or in_flight:
+            while left or flight.is_under_way:
                 if left and time.monotonic() - kept > self._timing.renewal_seconds:
                     kept = time.monotonic()
                     await asyncio.to_thread(self._renew, left, worker)
-                if left and len(in_flight) < WINDOWS:
+                if more is not None and len(left) <= WINDOWS * size:
+                    flight.fetch(more)
+                if (fetched := flight.fetched()) is not None:
+                    left += fetched
+                    more = more if fetched else None
+                if left and flight.has_room:
                     begun, chosen = time.monotonic(), left[:size]
-                    window, contexts = await asyncio.to_thread(self._arm, chosen, configured, worker)
-                    report.count_moved(window.moved)
-                    left = left[size:] + window.left
-                    if window.armed:
-                        sends = self._send_window(window.armed, contexts, configured, recording, begun, trouble)
-                        in_flight.add(asyncio.create_task(sends))
-                    elif len(window.left) == len(chosen):  # somebody else holds the rows of all their customers
+                    armed, contexts = await asyncio.to_thread(self._arm, chosen, configured, worker)
+                    report.count_moved(armed.moved)
+                    left = left[size:] + armed.left
+                    if armed.armed:
+                        window = Window(len(armed.armed), ends=begun + self._timing.lease_seconds)
+                        latest = begun + self._timing.latest_start_seconds
+                        calling = Calling(self._sender, configured, recording, window, latest_start=latest)
+                        flight.begin(window, calling.send(armed.armed, contexts))
+                    elif len(armed.left) == len(chosen):  # somebody else holds the rows of all their customers
                         await asyncio.sleep(MOMENT)
                     continue
-                _, in_flight = await asyncio.wait(
-                    in_flight, timeout=self._timing.renewal_seconds, return_when=asyncio.FIRST_COMPLETED
-                )
+                await flight.changed(self._timing.renewal_seconds)
         finally:
-            for sending in in_flight:
-                sending.cancel()
-        if trouble:
-            raise trouble[0]
-
-    async def _send_window(
-        self,
-        armed: Sequence[Armed],
-        contexts: Mapping[int, Context],
-        configured: Configured,
-        recording: Recording,
-        begun: float,
-        trouble: list[Exception],
-    ) -> None:
-        """Send side by side, until each is recorded. Trouble is told in the end: to stop the others would lose their
-        answers too."""
-        window = Window(len(armed), ends=begun + self._timing.lease_seconds)
-        latest = begun + self._timing.latest_start_seconds
-        try:
-            await Calling(self._sender, configured, recording, window, latest_start=latest).send(armed, contexts)
-            await window.over.wait()
-        except Exception as problem:
-            trouble.append(problem)
-        if window.trouble is not None:
-            trouble.append(window.trouble)
+            flight.give_up()
+        if flight.trouble:
+            raise flight.trouble[0]
 
     def _arm(
         self, rows: Sequence[Reserved], configured: Configured, worker: Worker

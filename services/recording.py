@@ -42,6 +42,8 @@ class Window:
     """When their lease is over (`time.monotonic()`): what is not written down by then is recovery's."""
     out: int = field(init=False)
     """Sends that are not back."""
+    went_well: bool = True
+    """None of those that are back had a problem."""
     over: asyncio.Event = field(default_factory=asyncio.Event)
     trouble: Exception | None = None
 
@@ -85,6 +87,7 @@ class Recording:
         """These are back. Returns at once; `window` is over when all of its rows are written down."""
         self._back += [(outcome, window) for outcome in outcomes]
         window.out -= len(outcomes)
+        window.went_well = window.went_well and all(outcome.problem is None for outcome in outcomes)
         if not window.out:
             self._is_whole.set()
         if self._task is None or self._task.done():

@@ -26,7 +26,7 @@ RUN = "gateway"
 _LONGEST_REST = 0.05
 """Seconds between two rounds of one feeder."""
 
-_GATHERING_REST = 0.02
+_GATHERING_REST = 0.03
 """The least of them after a round that took several rows: a window costs nearly as much for one as for ten."""
 
 

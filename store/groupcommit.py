@@ -23,7 +23,7 @@ _log = logging.getLogger("store")
 
 _FIRST, _NEXT, _LAST = range(3)
 
-_LONGEST_REST = 0.01
+_LONGEST_REST = 0.02
 """Seconds. A transaction costs as much for one as for ten, so where several come at once, more may gather."""
 
 
@@ -43,8 +43,8 @@ class GroupCommit:
     raises, a deadlock, a lost connection), the transaction is taken back and each of its jobs is run once more by
     itself, so that one cannot spoil the others; a job must bear being run again. That is rare, and savepoints, which
     would spare the others, cost each job two statements. A group has at most `largest` jobs: other writers wait for it.
-    After a group of several it rests for as long as that took, but no more than ten milliseconds; after a single one
-    never.
+    After a group of several it rests for twice as long as that took, but no more than 20 milliseconds; after a single
+    one never.
     """
 
     def __init__(self, database: Database, *, largest: int = 64) -> None:
@@ -93,7 +93,7 @@ class GroupCommit:
                 for job in taken:
                     self._commit_alone(job)
             if len(taken) > 1:
-                time.sleep(min(time.monotonic() - began, _LONGEST_REST))
+                time.sleep(min(2 * (time.monotonic() - began), _LONGEST_REST))
 
     def _take_waiting(self, taken: list[_Job]) -> None:
         """Everybody who waits by now, but for those given up."""

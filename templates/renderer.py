@@ -111,9 +111,10 @@ def _compiled(template: Template, part: str) -> jinja2.Template:
     return compiled
 
 
-def _words(template: Template, part: str, values: Mapping[str, Any]) -> str:
+def _words(template: Template, part: str, values: dict[str, Any]) -> str:
     try:
-        words = _compiled(template, part).render(values)
+        compiled = _compiled(template, part)
+        words = "".join(compiled.root_render_func(compiled.new_context(values, shared=True)))  # as `render` does it
     except jinja2.UndefinedError as undefined:
         variable = _QUOTED.findall(undefined.message or "")[-1]
         what = f'"{variable}" is undefined{did_you_mean(variable, values)}'
@@ -149,23 +150,27 @@ def _wrapped(words: str) -> str:
 
     What no-break spaces join stays together, and so does a one-letter word with the next ("u nás", "w ankiecie").
     """
-    lines: list[str] = []
-    for paragraph in words.strip().split("\n"):
-        left = paragraph.strip(" ")
-        while len(left) > _WIDTH:
-            end = left.rfind(" ", 0, _WIDTH + 1)
-            while end > 0 and _follows_one_letter(left, end):
-                end = left.rfind(" ", 0, end)
-            if end <= 0:
-                end = left.find(" ", _WIDTH)
-                while end > 0 and _follows_one_letter(left, end):
-                    end = left.find(" ", end + 1)
-            if end < 0:
-                break
-            lines.append(left[:end])
-            left = left[end + 1 :].lstrip(" ")
-        lines.append(left)
+    lines = [line for paragraph in words.strip().split("\n") for line in _lines(paragraph)]
     return "\n".join(lines).replace("\N{NO-BREAK SPACE}", " ") + "\n"
+
+
+@lru_cache(maxsize=64)  # most paragraphs are the same for everybody; what is said to one alone is not kept for long
+def _lines(paragraph: str) -> tuple[str, ...]:
+    lines: list[str] = []
+    left = paragraph.strip(" ")
+    while len(left) > _WIDTH:
+        end = left.rfind(" ", 0, _WIDTH + 1)
+        while end > 0 and _follows_one_letter(left, end):
+            end = left.rfind(" ", 0, end)
+        if end <= 0:
+            end = left.find(" ", _WIDTH)
+            while end > 0 and _follows_one_letter(left, end):
+                end = left.find(" ", end + 1)
+        if end < 0:
+            break
+        lines.append(left[:end])
+        left = left[end + 1 :].lstrip(" ")
+    return *lines, left
 
 
 def _follows_one_letter(line: str, space: int) -> bool:

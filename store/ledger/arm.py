@@ -8,13 +8,16 @@ from typing import Any
 from sqlalchemy import BindParameter, Connection, Row, bindparam, insert, select, text, update
 
 from domain import recheck
-from domain.actions import Basis, Capability, Kind, State
+from domain.actions import Basis, Capability, State
 from domain.customers import Customer
 from domain.policy import Policy
 from store.customers import PERSON, Person, as_customer
 from store.ledger.facts import read_facts
 from store.ledger.pace import pace_of
 from store.ledger.rows import (
+    BASES,
+    CAPABILITIES,
+    KINDS,
     Armed,
     Claimed,
     Reserved,
@@ -295,9 +298,9 @@ def _armed(row: Claimed, people: dict[int | None, Customer]) -> Armed:
         id=row.id,
         key=row.key,
         fence=row.fence,
-        kind=Kind(row.kind),
-        basis=Basis(row.basis),
-        capability=Capability(row.capability),
+        kind=KINDS[row.kind],
+        basis=BASES[row.basis],
+        capability=CAPABILITIES[row.capability],
         payload=row.payload,
         customer=people.get(row.customer_id),
         customer_id=row.customer_id,

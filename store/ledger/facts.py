@@ -14,6 +14,8 @@ from domain.gates import DataSet, Gate, GateVerdict
 from store.canonical import address_hash
 from store.gates import REPLAYED
 from store.ledger.rows import (
+    BASES,
+    CAPABILITIES,
     Claimed,
     actions,
     audit,
@@ -108,8 +110,8 @@ def read_facts(
     suppressed = set() if address_of is None else _suppressed(connection, people, channel, address_of)
     return {
         row.id: recheck.Facts(
-            basis=Basis(row.basis),
-            capability=Capability(row.capability),
+            basis=BASES[row.basis],
+            capability=CAPABILITIES[row.capability],
             not_after=row.not_after,
             stale_after=row.stale_after,
             changed=changed.get(row.id, ()),

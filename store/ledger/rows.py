@@ -25,6 +25,11 @@ receipts: Table = metadata.tables["receipts"]
 reviews: Table = metadata.tables["reviews"]
 suppressions: Table = metadata.tables["suppressions"]
 
+KINDS = {kind.value: kind for kind in Kind}
+BASES = {basis.value: basis for basis in Basis}
+CAPABILITIES = {capability.value: capability for capability in Capability}
+"""What a column says, as the domain's value: `Kind(…)` takes seven times as long, five times a message."""
+
 
 @dataclass(frozen=True, slots=True)
 class Worker:

@@ -34,11 +34,14 @@ def test_survey_rate_searches_and_measures_half_beside_the_floors() -> None:
         [sys.executable, str(BENCHMARKS / "survey_rate.py"), *asked], capture_output=True, text=True, timeout=115
     )
     assert done.returncode == 0, done.stderr
-    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    *lines, least = [json.loads(line) for line in done.stdout.splitlines()]
     assert [line["system"] for line in lines[-3:]] == ["floor", "floor with one committed row", "handrail"]
     assert [line["rate_per_second"] for line in lines] == [10, 15, 15, 7.5, 7.5, 7.5]
     assert all(line["lost"] == line["doubled"] == 0 for line in lines)
     assert lines[-1]["highest_sustained_per_second"] == lines[-1]["floor_highest_sustained_per_second"] == 15
+    assert (least["step"], least["answers"]) == ("least", 8)
+    assert least["statements_per_answer"] > least["transactions_per_answer"] > 0
+    assert 0 < least["least_cpu_ms"] < least["ours_cpu_ms"]
 
 
 @pytest.mark.process
@@ -58,11 +61,12 @@ def test_dispatch_is_measured_beside_bare_clients_and_one_task_per_customer() ->
     assert [line["benchmark"] for line in lines] == [
         *(bare * 2),
         "task_per_customer",
+        "least",
         "dispatch",
         "dispatch",
         "dispatch_memory",
     ]
-    assert [line["messages"] for line in lines] == [200, 200, 2000, 2000, 10, 150, 150, 50]
+    assert [line["messages"] for line in lines] == [200, 200, 2000, 2000, 10, 150, 150, 150, 50]
     assert all(line["messages_per_second"] > 0 for line in lines)
     assert all(line["cpu_seconds_per_1000"] > 0 for line in lines)
     assert all(line["memory_peak_mb"] > 10 for line in lines)

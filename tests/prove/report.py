@@ -51,6 +51,8 @@ class Circumstances:
     seconds: float
     unfinished: Sequence[str]
     """Parts that did not come to their end, in words."""
+    again: Sequence[str] = ()
+    """Parts that were run again by themselves on the same commit, and when."""
 
 
 def write(findings: Sequence[Finding], circumstances: Circumstances) -> str:
@@ -87,10 +89,11 @@ def _introduction(findings: Sequence[Finding], it: Circumstances) -> str:
         if not broken and not it.unfinished
         else f"**{len(broken)} campaigns found something that did not hold; {len(it.unfinished)} parts did not end.**"
     )
+    again = f" Run again by itself on the same commit: {', '.join(it.again)}." if it.again else ""
     longest = max((f.longest_recovery_seconds for f in findings), default=0.0)
     return f"""\
 Written by `make prove` from what it measured: commit {it.commit}, {it.at:%Y-%m-%d %H:%M} UTC, {it.machine},
-seed {it.seed}, {it.seconds / 60:.0f} minutes. {verdict}
+seed {it.seed}, {it.seconds / 60:.0f} minutes. {verdict}{again}
 
 **{_total(findings, "deaths")} process deaths, {_total(findings, "stops")} processes stopped past their lease and
 woken, {sum(sum(f.faults.values()) for f in findings):,} faults; {_total(findings, "effects_due")} effects due,

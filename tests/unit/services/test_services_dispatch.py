@@ -12,7 +12,7 @@ from sqlalchemy import update
 from domain.actions import Capability, State
 from integrations.errors import AuthFailed, NotSent, OutcomeUnknown, RateLimited, Rejected
 from integrations.ports import Health, Mail, Receipt, Ticket
-from services import dispatch
+from services import dispatch, flight
 from services.controls import set_stopped
 from services.dispatch_report import DispatchReport
 from services.health import check_integrations
@@ -136,7 +136,7 @@ async def test_a_silent_vendor_opens_its_breaker_and_nothing_more_is_sent_until_
     installation.ticketing.script(*(OutcomeUnknown(*WHO) for _ in range(99)))
     await _dispatch(handrail)
     sent = len(installation.ticketing.calls)
-    assert sent <= dispatch.WINDOWS * dispatch.BULK_WINDOW
+    assert sent <= flight.WINDOWS * dispatch.BULK_WINDOW
     installation.clock.go(seconds=1)
     assert (await _dispatch(handrail)).taken == 0
     installation.ticketing.health = Health(ok=True, latency_ms=3)
@@ -155,7 +155,7 @@ async def test_a_vendor_that_asks_to_wait_is_left_alone(
     installation.ticketing.script(asked(*WHO, retry_after=60))
     await _dispatch(handrail)
     calls = len(installation.ticketing.calls)
-    assert calls <= dispatch.WINDOWS * dispatch.BULK_WINDOW
+    assert calls <= flight.WINDOWS * dispatch.BULK_WINDOW
     installation.clock.go(seconds=59)
     assert (await _dispatch(handrail)).taken == 0
     installation.clock.go(seconds=1)
