@@ -34,7 +34,7 @@ def data_in(stage: Stage, story: Story) -> Feeds:
     }
     story.told = (
         f"{taken['customers']['accepted']} customers in four countries, {taken['purchases']['accepted']} real "
-        f"purchases, {taken['entitlements']['accepted']} subscriptions, policies and supplies: each file passed its gate"
+        f"purchases, {taken['entitlements']['accepted']} subscriptions, policies and supplies: each file passed a gate"
     )
     return feeds
 
