@@ -78,7 +78,7 @@ class Stage:
         """Deliver an event as the shop's or the telephone's system does; the gateway's status code."""
         now = datetime.now(UTC)
         body = json.dumps({"type": what, "timestamp": _iso(now), "data": data}, ensure_ascii=False).encode()
-        name = f"demo-{what}-{now:%H%M%S%f}"
+        name = f"demo-{now:%H%M%S%f}"
         headers = signature_headers(self._secret, name, int(now.timestamp()), body)
         return self._http.post(f"/webhooks/{SOURCE}", content=body, headers=headers).status_code
 
