@@ -125,6 +125,7 @@ CONTRACT = RowContract(
     model=CustomerRow,
     types={"ltv": pl.Int64, **dict.fromkeys(CONSENTS, pl.Boolean)},
     together=(("window_start", "window_end"), ("ltv_currency", "ltv")),
+    amounts=(("ltv_currency", "ltv"),),
 )
 """What a row of customers must be."""
 

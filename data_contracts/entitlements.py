@@ -83,5 +83,6 @@ CONTRACT = RowContract(
     model=EntitlementRow,
     types={"ends_on": pl.Date, "auto_renews": pl.Boolean, "value": pl.Int64, "bought_on": pl.Date},
     together=(("kind", "bought_on"), ("currency", "value")),
+    amounts=(("currency", "value"),),
 )
 """What a row of entitlements must be."""

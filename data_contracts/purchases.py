@@ -52,5 +52,6 @@ CONTRACT = RowContract(
     model=PurchaseRow,
     types={"bought_on": pl.Date, "quantity": pl.Float64, "amount": pl.Int64, "is_supply": pl.Boolean},
     together=(("currency", "amount"),),
+    amounts=(("currency", "amount"),),
 )
 """What a row of purchases must be."""

@@ -6,7 +6,8 @@ distinct, by a polars expression that means the same. So the two ways cannot dri
 when it is good for the other, and is read to the same values.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import time
 from enum import Enum
@@ -21,12 +22,14 @@ from data_contracts.explain import problems_of
 from data_contracts.fields import LONGEST_LINE, Line, OptionalLine, written_out
 from data_contracts.problems import ContractBroken, Problem
 from data_contracts.rows import Columns, as_cells, is_formula
+from domain.currencies import decimals_of
 from domain.words import did_you_mean
 
 _BLANKS = "".join(chr(code) for code in range(0x110000) if chr(code).isspace())
 """What Python's `strip` takes off, which is a little more than polars would by itself."""
 
 _CONTROLS = r"[\p{Cc}\p{Zl}\p{Zp}]"
+"""Zero characters among them."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,8 @@ class RowContract:
     """Of the fields that are not text, once they are read."""
     together: tuple[tuple[str, ...], ...] = ()
     """Fields whose check looks at each other, in the model's order."""
+    amounts: Collection[tuple[str, ...]] = ()
+    """Those of them that are a currency and an amount of it that is not below 0."""
 
     def read(self, cells: Mapping[Any, object]) -> dict[str, Any]:
         """One row as plain values by field. Raises `ContractBroken` with every problem."""
@@ -87,22 +92,16 @@ class RowContract:
 
         A column that is not there counts as empty. What the fields of a row that does not fit hold means nothing.
         """
-        texts = [name for name in rows.columns if rows.schema[name] == pl.String]
-        present = rows.select(
-            *(name for name in self.model.model_fields if name in texts),
-            _=pl.all_horizontal(pl.lit(True), *(~_is_formula(rows[name]) for name in texts)),
-        )
-        fits = [present["_"]]
+        fields = self.model.model_fields
+        fits = [~_is_formula(rows[name]) for name in rows.columns if name not in fields]
         read: dict[str, pl.Series] = {}
         for names in self._groups:
-            missing = [name for name in names if name not in present.columns]
-            given = present.with_columns(pl.lit(None, pl.String).alias(name) for name in missing)
-            good, values = self._read_group(names, given.select(names))
+            missing = [name for name in names if name not in rows.columns]
+            cells = rows.with_columns(pl.lit(None, pl.String).alias(name) for name in missing).select(names)
+            good, values = self._read_group(names, cells)
             fits.append(good)
             read |= values
-        return pl.DataFrame({name: read[name] for name in self.model.model_fields}).with_columns(
-            fits=pl.all_horizontal(fits)
-        )
+        return pl.DataFrame([read[name].alias(name) for name in fields]).with_columns(fits=pl.all_horizontal(fits))
 
     @cached_property
     def _groups(self) -> list[tuple[str, ...]]:
@@ -113,33 +112,61 @@ class RowContract:
         metadata = self.model.model_fields[names[0]].metadata
         for lines, is_optional in ((Line, False), (OptionalLine, True)):
             if metadata == list(get_args(lines)[1:]):
-                read = cells.select(*_line(names[0], is_optional=is_optional))
-                return read["good"], {names[0]: read[names[0]]}
+                line, good = _lines(cells[names[0]], is_optional=is_optional)
+                return good, {names[0]: line}
+        if names in self.amounts:
+            return self._read_amounts(names, cells)
         return self._read_distinct(names, cells)
 
     def _read_distinct(self, names: tuple[str, ...], cells: pl.DataFrame) -> tuple[pl.Series, dict[str, pl.Series]]:
+        """Each distinct value, or combination of values, read once by the model."""
         distinct = cells.unique()
         part = self._parts[names]
         good: list[bool] = []
         values: dict[str, list[Any]] = {name: [] for name in names}
         for row in distinct.iter_rows():
             try:
-                # A null is a cell that is not there: JSON may leave a key out.
-                found = part.model_validate({name: cell for name, cell in zip(names, row, strict=True)})
+                found = part.model_validate(dict(zip(names, row, strict=True)))
             except ValidationError:
                 found = None
             good.append(found is not None)
             for name in names:
                 values[name].append(None if found is None else _plain(getattr(found, name)))
+        no_formula = pl.all_horizontal(~_is_formula(distinct[name]) for name in names)
         read = distinct.select(pl.col(name).alias(f"cell {name}") for name in names).with_columns(
-            pl.Series("good", good, pl.Boolean),
             *(pl.Series(name, values[name], self.schema[name]) for name in names),
+            good=pl.Series(good, dtype=pl.Boolean) & pl.select(no_formula).to_series(),
         )
         keys = [f"cell {name}" for name in names]
         joined = cells.rename(dict(zip(names, keys, strict=True))).join(
             read, on=keys, how="left", nulls_equal=True, maintain_order="left"
         )
         return joined["good"], {name: joined[name] for name in names}
+
+    def _read_amounts(self, names: tuple[str, ...], cells: pl.DataFrame) -> tuple[pl.Series, dict[str, pl.Series]]:
+        """A currency, read as a distinct value, and an amount, of which nearly every one is another.
+
+        What a column says as plain digits and with no more decimals than its currency has is read at once; whatever
+        else there is (blanks, mistakes), as distinct values.
+        """
+        currency, amount = names
+        decimals = {code: decimals_of(code) for code in cells[currency].unique() if code and _CODE.fullmatch(code)}
+        pieces = cells[amount].str.extract_groups(_PLAIN_AMOUNT).struct
+        whole, part = pieces.field("1"), pieces.field("2").fill_null("")
+        places = cells[currency].replace_strict(decimals, default=None, return_dtype=pl.UInt32)
+        plain = (whole.is_not_null() & (part.str.len_bytes() <= places)).fill_null(False)
+        digits = whole + part.str.pad_end(_MOST_DECIMALS, "0").str.slice(0, places)
+        minor = digits.cast(pl.Int64, strict=False)
+        if plain.all():
+            return plain, {currency: cells[currency], amount: minor}
+        good, values = self._read_distinct(names, cells.filter(~plain))
+        return (
+            _scattered(plain, plain, good),
+            {
+                currency: _scattered(cells[currency], plain, values[currency]),
+                amount: _scattered(minor, plain, values[amount]),
+            },
+        )
 
     @cached_property
     def _parts(self) -> dict[tuple[str, ...], type[BaseModel]]:
@@ -165,24 +192,41 @@ def _plain(value: Any) -> Any:
     return f"{value:%H:%M}" if isinstance(value, time) else value
 
 
-def _line(name: str, *, is_optional: bool) -> tuple[pl.Expr, pl.Expr]:
-    """The line and whether it is good: what `fields.read_line` says, of a whole column."""
-    cell = pl.col(name)
-    stripped = cell.str.strip_chars(_BLANKS)
-    is_line = (
-        (cell.str.len_chars() <= LONGEST_LINE) & ~cell.str.contains(_CONTROLS) & ~cell.str.contains("\0", literal=True)
-    ).fill_null(False)
+def _lines(column: pl.Series, *, is_optional: bool) -> tuple[pl.Series, pl.Series]:
+    """The lines and which of them are good: what `fields.read_line` and `rows.is_formula` say, of a whole column."""
+    plain = column.str.contains(_PLAIN_LINE) & (column.str.len_bytes() <= LONGEST_LINE)
+    if plain.all() and not column.null_count():
+        return column, plain
+    stripped = column.str.strip_chars(_BLANKS)
+    is_line = ((column.str.len_chars() <= LONGEST_LINE) & ~column.str.contains(_CONTROLS)).fill_null(False)
     is_blank = (stripped == "").fill_null(True)
+    no_formula = ~_is_formula(column)
     if is_optional:
-        return pl.when(~is_blank).then(stripped).alias(name), (is_blank | is_line).alias("good")
-    return stripped.alias(name), (is_line & ~is_blank).alias("good")
+        return stripped.set(is_blank, None), (is_blank | is_line) & no_formula
+    return stripped, is_line & ~is_blank & no_formula
+
+
+_PLAIN_LINE = r"^[!-*,./0-9:;<>?A-~](?:[ -~]*[!-~])?$"
+"""ASCII without blanks around it that begins as no formula does."""
+
+_CODE = re.compile(r"[A-Z]{3}")
+_PLAIN_AMOUNT = r"^(\d{1,12})(?:\.(\d{1,4}))?$"
+_MOST_DECIMALS = 4
+
+
+def _scattered(whole: pl.Series, keep: pl.Series, others: pl.Series) -> pl.Series:
+    """`whole` where it is to be kept, and elsewhere `others` in their order."""
+    place = ((~keep).cum_sum().cast(pl.Int64) - 1).clip(0)
+    return pl.select(pl.when(keep).then(whole).otherwise(others.gather(place))).to_series()
 
 
 def _is_formula(column: pl.Series) -> pl.Series:
     """What `rows.is_formula` says of a whole column. It is asked only about cells that might be one."""
-    begins = column.str.contains(r"^[\s\x1c-\x1f]*[=@+-]")
-    might = (begins & (column.str.contains("=", literal=True) | column.str.contains(r"[(|]"))).fill_null(False)
+    might = column.str.contains(_LIKE_A_FORMULA).fill_null(False)
     if not might.any():
         return might
     formulas = [cell for cell in column.filter(might).unique() if is_formula(cell)]
     return column.is_in(formulas).fill_null(False)
+
+
+_LIKE_A_FORMULA = r"^[\s\x1c-\x1f]*(?:=|[-+@][^(|]*[(|])"

@@ -145,16 +145,16 @@ def _rest_of_line(file: BinaryIO) -> bytes:
 
 def _take_apart(block: bytes, number: int, layout: Layout) -> tuple[pl.DataFrame, list[Row]]:
     """The rows of a block as a table, and those that must be read one by one."""
-    if _is_plain(block):
-        return _table(pl.Series([block.decode()], dtype=pl.String), number, layout)
+    if (text := _plain(block)) is not None:
+        return _table(text, number, layout)
     plain: list[tuple[int, str]] = []
     quoted: list[Row] = []
     lines = Lines(io.BytesIO(block), number - 1)
     while (first := lines.next()) is not None:
         if not first[1].strip():
             continue
-        if _is_plain(first[1]):
-            plain.append((first[0], first[1].decode()))
+        if (text := _plain(first[1])) is not None:
+            plain.append((first[0], text))
         else:
             quoted.append(csv_row(first, lines, layout))
     table, ragged = _split(pl.DataFrame(plain, schema=_KEPT, orient="row"), layout)
@@ -180,14 +180,14 @@ def _gather(
     return pl.DataFrame(found, schema={**_KEPT, **dict.fromkeys(columns, pl.String)}), singles
 
 
-def _is_plain(block: bytes) -> bool:
-    if b'"' in block or block.count(b"\r") != block.count(b"\r\n"):
-        return False
+def _plain(block: bytes) -> str | None:
+    """The text of lines that end where their rows do; None for others."""
+    if b'"' in block or (b"\r" in block and block.count(b"\r") != block.count(b"\r\n")):
+        return None
     try:
-        block.decode()
+        return block.decode()
     except UnicodeDecodeError:
-        return False
-    return True
+        return None
 
 
 LINE, RAW = " line", " raw"
@@ -196,29 +196,33 @@ LINE, RAW = " line", " raw"
 _KEPT = {LINE: pl.Int64, RAW: pl.String}
 
 
-def _table(text: pl.Series, number: int, layout: Layout) -> tuple[pl.DataFrame, list[Row]]:
-    lines = text.str.split("\n").explode()
-    numbered = pl.DataFrame({RAW: lines}).with_row_index(LINE, number).cast({LINE: pl.Int64})
-    # What follows the last line's end is no line, unless the file ends without one.
-    ends = pl.when(pl.col(LINE) < number + len(lines) - 1).then(pl.lit("\n")).otherwise(pl.lit(""))
-    whole = numbered.select(LINE, pl.concat_str(RAW, ends).alias(RAW))
-    return _split(whole.filter(pl.col(RAW).str.strip_chars(" \t\r\n\x0b\x0c") != ""), layout)
+def _table(text: str, number: int, layout: Layout) -> tuple[pl.DataFrame, list[Row]]:
+    lines = pl.Series(RAW, [text], pl.String).str.split("\n").explode()
+    last = len(lines) - 1  # what follows the last line's end is no line, unless the file ends without one
+    numbers = pl.int_range(number, number + len(lines), eager=True).alias(LINE)
+    ends = pl.select(pl.when(numbers < number + last).then(pl.lit("\n")).otherwise(pl.lit(""))).to_series()
+    whole = pl.DataFrame([numbers, lines + ends])
+    is_blank = lines.str.strip_chars(" \t\r\n\x0b\x0c") == ""
+    return _split(whole.filter(~is_blank), layout)
 
 
 def _split(lines: pl.DataFrame, layout: Layout) -> tuple[pl.DataFrame, list[Row]]:
     """Lines without quotes into their cells; one with another number of cells, or too long, is read by itself."""
+    if not len(lines):
+        return _empty(layout.columns), []
     width = len(layout.columns)
-    fits = (lines[RAW].str.count_matches(layout.separator, literal=True) == width - 1) & (
-        lines[RAW].str.len_bytes() <= LONGEST_ROW
-    )
+    # One cell more than there should be, so that a line that has it gives itself away.
+    cells = lines[RAW].str.strip_chars_end("\r\n").str.split_exact(layout.separator, width).struct.unnest()
+    fits = cells.to_series(width - 1).is_not_null() & cells.to_series(width).is_null()
+    fits &= lines[RAW].str.len_bytes() <= LONGEST_ROW
+    table = lines.hstack(cells[:, :width].rename(dict(zip(cells.columns, layout.columns, strict=False))))
+    if fits.all():
+        return table, []
     others = [
         csv_row((line, raw.encode()), Lines(io.BytesIO()), layout)
         for line, raw in lines.filter(~fits).iter_rows()
     ]  # fmt: skip
-    good = lines.filter(fits)
-    cells = good[RAW].str.strip_chars_end("\r\n").str.split_exact(layout.separator, width - 1)
-    table = cells.struct.rename_fields(list(layout.columns)).struct.unnest() if len(good) else _empty(layout.columns)
-    return (good.hstack(table.select(layout.columns)), others)
+    return table.filter(fits), others
 
 
 def _empty(columns: Any) -> pl.DataFrame:

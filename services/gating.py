@@ -113,10 +113,10 @@ def judge(
     """Judge a batch. `history`: the feed's last accepted batches."""
     contract = CONTRACTS[data_set]
     by_hand, singles = _read_singles(batch, contract)
-    read = contract.read_all(batch.table).with_columns(batch.table[LINE], batch.table[RAW])
+    read = contract.read_all(batch.table.drop(LINE, RAW)).with_columns(batch.table[LINE], batch.table[RAW])
     read = pl.concat([read, by_hand.select(read.columns)]) if len(by_hand) else read
     judged = _with_references(database, read, data_set, policy, now=now)
-    whole = _for_the_suite(judged, data_set, unread=len(singles), now=now)
+    whole = _for_the_suite(judged, _cells(batch, by_hand), data_set, unread=len(singles), now=now)
     numbers = bounds(sorted(parameters_of(data_set.value)), policy.gates.data_sets[data_set], history, rows=batch.size)
     checked = check_batch(data_set.value, whole, {name: one.number for name, one in numbers.items()})
     failed = [one for one in checked if not one.passed]
@@ -155,6 +155,15 @@ def _read_singles(batch: Batch, contract: RowContract) -> tuple[pl.DataFrame, li
             bad.append((row, broken.problems))
     schema = {**contract.schema, LINE: pl.Int64, RAW: pl.String, "fits": pl.Boolean}
     return pl.DataFrame(good, schema=schema, orient="row"), bad
+
+
+def _cells(batch: Batch, by_hand: pl.DataFrame) -> pl.DataFrame:
+    """The cells of the rows as they came; of those read by themselves, as their contract reads them."""
+    cells = batch.table.drop(LINE, RAW)
+    if not len(by_hand):
+        return cells
+    read = by_hand.select(pl.col(name).cast(pl.String) for name in cells.columns if name in by_hand.columns)
+    return pl.concat([cells, read], how="diagonal")
 
 
 def _with_references(
@@ -200,23 +209,37 @@ def _with_references(
     )
 
 
-def _for_the_suite(judged: pl.DataFrame, data_set: DataSet, *, unread: int, now: datetime) -> pl.DataFrame:
-    """The columns a suite may ask about, a row a row of the file; of a broken row they are null."""
-    fits, today = pl.col("fits"), pl.lit(now.date())
-    more: dict[str, pl.Expr] = {
-        "fits_contract": fits & (pl.col(_WHY).is_null() | pl.col(_WHY).is_in(("customer", "twice", "again"))),
-        "is_only_one": pl.when(fits).then(~pl.col(_WHY).is_in(("twice", "again")).fill_null(False)),
+def _for_the_suite(
+    judged: pl.DataFrame, cells: pl.DataFrame, data_set: DataSet, *, unread: int, now: datetime
+) -> pl.DataFrame:
+    """The columns a suite may ask about, a row a row of the file.
+
+    A column of the contract holds its cells as they came, the blank ones null; the others are facts about rows, null
+    where a broken row does not tell.
+    """
+    fits, today, why = pl.col("fits"), pl.lit(now.date()), pl.col(_WHY)
+    facts: dict[str, pl.Expr] = {
+        "fits_contract": fits & (why.is_null() | why.is_in(("customer", "twice", "again"))),
+        "is_only_one": pl.when(fits).then(~why.is_in(("twice", "again")).fill_null(False)),
     }
     if "customer_id" in judged.columns:
-        more["customer_is_known"] = pl.when(fits).then(pl.col("customer_id").is_not_null())
+        facts["customer_is_known"] = pl.when(fits).then(pl.col("customer_id").is_not_null())
     if data_set is DataSet.ENTITLEMENTS:
-        more["days_left"] = pl.when(fits).then((pl.col("ends_on") - today).dt.total_days())
-        more["is_active"] = pl.when(fits).then(pl.col("state") == "active")
+        facts["days_left"] = pl.when(fits).then((pl.col("ends_on") - today).dt.total_days())
+        facts["is_active"] = pl.when(fits).then(pl.col("state") == "active")
     if data_set is DataSet.PURCHASES:
-        more["days_old"] = pl.when(fits).then((today - pl.col("bought_on")).dt.total_days())
+        facts["days_old"] = pl.when(fits).then((today - pl.col("bought_on")).dt.total_days())
+        facts["costs_something"] = pl.when(fits).then(pl.col("amount") > 0)
     wanted = columns_of(data_set.value)
-    own = [pl.when(fits).then(name).alias(name) for name in sorted(wanted - set(more))]
-    whole = judged.select(*own, **{name: one for name, one in more.items() if name in wanted})
+    own = sorted(wanted - set(facts))
+    stripped = [pl.col(name).str.strip_chars() if name in cells.columns else pl.lit("").alias(name) for name in own]
+    whole = pl.concat(
+        [
+            judged.select(**{name: fact for name, fact in facts.items() if name in wanted}),
+            cells.select(stripped).with_columns(pl.when(pl.col(name) != "").then(name).alias(name) for name in own),
+        ],
+        how="horizontal",
+    )
     if not unread:
         return whole
     broken = pl.DataFrame({"fits_contract": [False] * unread})

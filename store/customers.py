@@ -97,9 +97,9 @@ def all_locked(connection: Connection, refs: Sequence[str]) -> dict[str, tuple[i
 def ids_and_zones(connection: Connection, refs: Sequence[str]) -> list[tuple[int, str, str | None]]:
     """Id, ref and time zone of those customers among `refs` that we know."""
     found: list[tuple[int, str, str | None]] = []
-    for start in range(0, len(refs), _REFS):
-        page = connection.execute(_IDS, {"refs": list(refs[start : start + _REFS])})
-        found += [(row[0], row[1], row[2]) for row in page]
+    wanted = sorted(refs)  # in the order of the index
+    for start in range(0, len(wanted), _REFS):
+        found += connection.execute(_IDS, {"refs": wanted[start : start + _REFS]}).tuples().all()
     return found
 
 

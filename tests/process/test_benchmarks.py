@@ -74,3 +74,17 @@ def test_dispatch_is_measured_beside_bare_clients_and_one_task_per_customer() ->
     assert [(line["batch"], line["lost"], line["doubled"]) for line in sent] == [(1, 0, 0), (100, 0, 0)]
     assert all(line["times_a_task_per_customer"] > 0 for line in sent)  # a busy machine may turn any ratio round
     assert all(line["of_the_bare_client"] > 0 for line in sent)
+
+
+@pytest.mark.process
+@pytest.mark.slow
+def test_the_gate_is_measured_beside_a_bare_run_of_its_suite() -> None:
+    asked = ["--rows", "2000", "--rounds", "2", "--databases", "sqlite"]
+    done = subprocess.run(
+        [sys.executable, str(BENCHMARKS / "gate.py"), *asked], capture_output=True, text=True, timeout=110
+    )
+    assert done.returncode == 0, done.stderr
+    [line] = map(json.loads, done.stdout.splitlines())
+    assert (line["rows"], line["in_quarantine"], line["verdict"]) == (2000, 20, "pass")
+    assert line["ratio"] > 0
+    assert line["sqlite_applied"]["new_rows_per_second"] > 0

@@ -228,8 +228,8 @@ def test_an_approval_is_for_once(imported: Importing, installation: Any) -> None
     imported(*endings(20))
     halted = imported(*endings(10))
     approve_gate(installation.database, halted.gate["id"], EWA)
-    imported(*endings(10))
-    imported(*endings(10, ends_on="2027-12-31"))
+    assert not imported(*endings(10)).is_halted
+    assert not imported(*endings(12, ends_on="2027-12-31")).is_halted
     assert imported(*endings(10)).is_halted
 
 
