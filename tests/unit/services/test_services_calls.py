@@ -374,3 +374,28 @@ async def test_what_is_told_too_late_is_written_down_and_calls_nobody(
     assert (kept.outcome, kept.source) == (outcome, "standard")
     assert sorted(installation.states()) == sorted([call(1), TASK])
     assert phone.consent() is (False if outcome == "answered_declined" else None)
+
+
+class Died(BaseException):
+    """The process is gone."""
+
+
+@pytest.mark.parametrize("step", ["calls.kept", "enqueue.inserted", "calls.followed"])
+async def test_death_while_following_a_call_changes_nothing_in_the_end(
+    phone: Phone, installation: Any, handrail: Any, clock: Any, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    phone.place()
+    clock.go(hours=5)
+
+    def die(name: str) -> None:
+        if name == step:
+            raise Died
+
+    with monkeypatch.context() as patch:
+        for module in ("services.calls", "store.ledger.enqueue"):
+            patch.setattr(f"{module}.reached", die)
+        with pytest.raises(Died):
+            await follow_calls(handrail, run="sweep")
+    await follow_calls(handrail, run="sweep")
+    assert phone.outcomes() == [("unknown", "nobody", "a colleague's task: nobody knows how it ended")]
+    assert sorted(installation.states()) == sorted([call(1), TASK])
