@@ -5,7 +5,7 @@ import json
 from datetime import UTC, datetime
 from pathlib import Path
 
-from data_contracts.customers import check_header, customer_row
+from data_contracts.customers import CONTRACT, as_customer
 from data_contracts.problems import ContractBroken
 from data_contracts.surveys import survey_row
 
@@ -16,8 +16,8 @@ NOW = datetime(2026, 12, 1, tzinfo=UTC)
 def test_every_example_customer_is_accepted() -> None:
     with (EXAMPLES / "customers.csv").open(encoding="utf-8", newline="") as file:
         reader = csv.DictReader(file)
-        assert check_header(reader.fieldnames or []) == []
-        customers = [customer_row(row).as_customer() for row in reader]
+        assert CONTRACT.columns.check(reader.fieldnames or []) == []
+        customers = [as_customer(CONTRACT.read(row)) for row in reader]
     assert len({customer.ref for customer in customers}) == 12
     assert all(customer.is_reachable for customer in customers)
     assert {customer.language for customer in customers} == {"pl", "cs", "en"}
