@@ -48,7 +48,10 @@ def answered(handrail: CommandLine, tmp_path: Path) -> Callable[..., None]:
 def test_imports_say_what_became_of_every_row(handrail: CommandLine) -> None:
     file = str(ROOT / "examples" / "customers.csv")
 
-    assert handrail("import", "customers", file, "--json").document == {
+    told = handrail("import", "customers", file, "--json").document
+    gate = told.pop("gate")
+    assert (gate["verdict"], {one["passed"] for one in gate["findings"]}) == ("pass", {True})
+    assert told == {
         "file": file,
         "accepted": 12,
         "known": 0,
