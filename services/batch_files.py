@@ -8,10 +8,10 @@ cell too many costs its own line only, and is kept byte for byte.
 import hashlib
 import io
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 import polars as pl
 from polars.exceptions import PolarsError
@@ -112,26 +112,19 @@ def _read_csv(path: Path, hashed: _Hashed, contract: RowContract) -> Batch:
     layout = read_header(path, lines, contract.columns.check)
     tables: list[pl.DataFrame] = []
     singles: list[Row] = []
-    for number, block in _blocks(lines, file):
-        table, others = _take_apart(block, number, layout)
+    number, left = lines.upcoming, b""
+    while block := left + file.read(_BLOCK):
+        if not block.endswith(b"\n"):
+            block += _rest_of_line(file)
+        if (text := _plain(block)) is not None:
+            table, others = _table(text, number, layout)
+            number, left = number + block.count(b"\n"), b""
+        else:
+            table, others, number, left = _take_apart(block, file, number, layout)
         tables.append(table)
         singles += others
     table = pl.concat(tables) if tables else _empty(layout.columns)
     return Batch(path.name, hashed.digest, table, singles, layout)
-
-
-def _blocks(lines: Lines, file: BinaryIO) -> Iterator[tuple[int, bytes]]:
-    """The rest of the file in blocks that end where a row may end, each with the number of its first line."""
-    number = lines.number + 1
-    while block := file.read(_BLOCK):
-        parts = [block, _rest_of_line(file) if not block.endswith(b"\n") else b""]
-        is_open, longest = sum(part.count(b'"') for part in parts) % 2, LONGEST_ROW
-        while is_open and longest > 0 and (more := _rest_of_line(file)):
-            parts.append(more)  # a row that goes on over the end of the block
-            is_open, longest = (is_open + more.count(b'"')) % 2, longest - len(more)
-        block = b"".join(parts)
-        yield number, block
-        number += block.count(b"\n")
 
 
 def _rest_of_line(file: BinaryIO) -> bytes:
@@ -143,14 +136,26 @@ def _rest_of_line(file: BinaryIO) -> bytes:
     return rest + b"\n" if more else rest
 
 
-def _take_apart(block: bytes, number: int, layout: Layout) -> tuple[pl.DataFrame, list[Row]]:
-    """The rows of a block as a table, and those that must be read one by one."""
-    if (text := _plain(block)) is not None:
-        return _table(text, number, layout)
+class _Then(io.RawIOBase):
+    """The lines of a block, and then those of the file it is from."""
+
+    def __init__(self, block: bytes, file: BinaryIO) -> None:
+        self._block, self._file = io.BytesIO(block), file
+
+    def readline(self, size: int | None = -1, /) -> bytes:
+        return self._block.readline(size) or self._file.readline(size or -1)
+
+
+def _take_apart(
+    block: bytes, file: BinaryIO, number: int, layout: Layout
+) -> tuple[pl.DataFrame, list[Row], int, bytes]:
+    """The rows that begin in a block: as a table, and those that must be read one by one. A quote may lead beyond it:
+    where the next block begins, and what was read of that already."""
+    after = number + block.count(b"\n") + (not block.endswith(b"\n"))
     plain: list[tuple[int, str]] = []
     quoted: list[Row] = []
-    lines = Lines(io.BytesIO(block), number - 1)
-    while (first := lines.next()) is not None:
+    lines = Lines(cast(BinaryIO, _Then(block, file)), number - 1)
+    while lines.upcoming < after and (first := lines.next()) is not None:
         if not first[1].strip():
             continue
         if (text := _plain(first[1])) is not None:
@@ -159,7 +164,7 @@ def _take_apart(block: bytes, number: int, layout: Layout) -> tuple[pl.DataFrame
             quoted.append(csv_row(first, lines, layout))
     table, ragged = _split(pl.DataFrame(plain, schema=_KEPT, orient="row"), layout)
     others, singles = _gather(quoted, layout.columns, lambda cells: None if None in cells else cells)
-    return pl.concat([table, others]).sort(LINE), ragged + singles
+    return pl.concat([table, others]).sort(LINE), ragged + singles, lines.upcoming, lines.given_back()
 
 
 def _gather(

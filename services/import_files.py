@@ -72,6 +72,15 @@ class Lines:
         self._back: deque[tuple[int, bytes]] = deque()
         self.number = number
 
+    @property
+    def upcoming(self) -> int:
+        """The number of the line that comes next, if there is one."""
+        return self._back[0][0] if self._back else self.number + 1
+
+    def given_back(self) -> bytes:
+        """What was read of the file already, and is still to come."""
+        return b"".join(line for _, line in self._back)
+
     def next(self) -> tuple[int, bytes] | None:
         if self._back:
             return self._back.popleft()

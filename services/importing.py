@@ -31,7 +31,7 @@ from store.database import Database
 _HOLD_SECONDS = 0.02
 """How long a transaction should take in rows. The urgent path waits for it on SQLite."""
 
-_PAGE_ROWS = 200
+_PAGE_ROWS = 50
 """Rows of the first transaction; later ones have as many as fit into `_HOLD_SECONDS`."""
 
 
@@ -242,7 +242,7 @@ def _pages(database: Database, count: int) -> Iterator[slice]:
         held = time.monotonic() - begun
         start += size
         size = min(
-            max(round(size * _HOLD_SECONDS / max(held, 1e-6)), size // 2, _PAGE_ROWS // 10), size * 2, _PAGE_ROWS * 20
+            max(round(size * _HOLD_SECONDS / max(held, 1e-6)), size // 2, _PAGE_ROWS // 5), size * 2, _PAGE_ROWS * 80
         )
         if database.is_sqlite and start < count:
             time.sleep(held)  # as long as we held the lock, somebody else may have it

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from data_contracts.purchases import CONTRACT
@@ -38,6 +38,7 @@ PIECES = st.sampled_from(
 )  # fmt: skip
 
 
+@example(body=b'a"P-1,C-1,coffee,2026-03-01,2,129.90,PLN\nP-3,"two\nlines",c,d,1,2,PLN\n', block=1)
 @settings(max_examples=300)
 @given(body=st.lists(PIECES, max_size=30).map(b"".join), block=st.sampled_from([1, 7, 64, 1 << 20]))
 def test_a_csv_says_the_same_as_line_by_line(body: bytes, block: int, tmp_path_factory: pytest.TempPathFactory) -> None:
