@@ -81,6 +81,12 @@ def empty(database: Database) -> None:
     settle(database)
 
 
+def forget(database: Database) -> None:
+    """As if nobody had looked yet; what was planned stays."""
+    with database.write("forget") as connection:
+        connection.execute(delete(metadata.tables["detection_marks"]))
+
+
 def settle(database: Database) -> None:
     """What a database does by itself some time after much was written."""
     after = ("PRAGMA wal_checkpoint(TRUNCATE)",)
@@ -155,7 +161,12 @@ def _gate() -> dict[str, Any]:
 
 def _numbers(first: int, last: int, is_sqlite: bool) -> Select[Any]:
     if not is_sqlite:
-        return select(func.generate_series(first, last, type_=BigInteger()).table_valued(column("n", BigInteger())).c.n)
+        return select(
+            func.generate_series(first, last, type_=BigInteger())
+            .table_valued(column("n", BigInteger()))
+            .render_derived()
+            .c.n
+        )
     numbers = select(literal(first).label("n")).cte("numbers", recursive=True)
     numbers = numbers.union_all(select(numbers.c.n + 1).where(numbers.c.n < last))
     return select(numbers.c.n)

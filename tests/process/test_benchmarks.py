@@ -88,3 +88,20 @@ def test_the_gate_is_measured_beside_a_bare_run_of_its_suite() -> None:
     assert (line["rows"], line["in_quarantine"], line["verdict"]) == (2000, 20, "pass")
     assert line["ratio"] > 0
     assert line["sqlite_applied"]["new_rows_per_second"] > 0
+
+
+@pytest.mark.timeout(300)
+def test_endings_are_measured_beside_bare_sql() -> None:
+    asked = ["--rows", "5000", "--repeats", "1"]
+    done = subprocess.run(
+        [sys.executable, str(BENCHMARKS / "expiry.py"), *asked], capture_output=True, text=True, timeout=290
+    )
+    assert done.returncode == 0, done.stderr
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    measured = ["filled", "bare insert-select", "detect and plan", "bare look"]
+    reruns = ["rerun by its marks", "rerun over the whole window"]
+    writes = ["small writes alone", "small writes meanwhile"]
+    assert [line["what"] for line in lines] == [*measured, *reruns, *writes, *measured, *reruns]
+    planned = [line for line in lines if line["what"] == "detect and plan"]
+    assert [(line["database"], line["actions"]) for line in planned] == [("sqlite", 50), ("postgresql", 50)]
+    assert all(line["ratio"] > 0 for line in planned)  # a busy machine may turn any ratio round
