@@ -70,6 +70,12 @@ class EndingsWorld(World):
         with self.database.write() as connection:
             connection.execute(update(entitlements).where(entitlements.c.ref == ref).values(**{**risen, **values}))
 
+    def set_customer(self, customer_id: int, **values: Any) -> None:
+        """Change a customer's columns."""
+        people = metadata.tables["customers"]
+        with self.database.write() as connection:
+            connection.execute(update(people).where(people.c.id == customer_id).values(**values))
+
     def detect(self, *, now: datetime | None = None) -> Detection:
         """Look."""
         return detect(self.database, self.policy, now=now or self.now)

@@ -320,7 +320,7 @@ def staged(plan: Plan) -> Iterator[Campaign]:
     with TemporaryDirectory(prefix="handrail-kills-") as name, _database(plan, Path(name)) as (database, postgres):
         directory, programs = Path(name), list[Program]()
         policy = directory / "policy.yaml"
-        policy.write_text(_policy_of_these_hours(), encoding="utf-8")
+        policy.write_text(policy_of_these_hours(), encoding="utf-8")
         shape = Shape(LEASE, SWEEP, TIMEOUT, CLASSES[plan.classes], "", LAG, policy)
         nursery = Nursery()
         try:
@@ -352,7 +352,7 @@ def _worker(nursery: Nursery, stack: Stack, directory: Path, number: int) -> Pro
     return nursery.program([script, f"worker-{number}"], stack.environment, directory / f"worker-{number}.log")
 
 
-def _policy_of_these_hours() -> str:
+def policy_of_these_hours() -> str:
     """The shipped policy with its night on the other side of the clock: what is shown here holds at any hour."""
     shipped = (ROOT / "deployments" / "policy.yaml").read_text(encoding="utf-8")
     night = datetime.now(ZoneInfo("Europe/Warsaw")) + timedelta(hours=12)

@@ -44,6 +44,7 @@ class Part:
 PARTS: tuple[tuple[Part, ...], ...] = (
     (Part("crash_points.py", 27),),
     (Part("kill_loops.py", 14),),
+    (Part("ending_kills.py", 10),),
     (Part("vendor_faults.py", 12),),
     # Prefect's minutes are mostly waiting; planted mutants measure no time, and give way to whatever does.
     (Part("prefect_chaos.py", 18), Part("mutants.py", 25, gives_way=True)),
