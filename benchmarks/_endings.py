@@ -30,6 +30,7 @@ from sqlalchemy import (
 
 from domain.actions import Basis, Capability, Kind, State
 from domain.planning import Payload
+from services.publishing import publish_templates
 from store.canonical import payload_hash
 from store.database import Database
 from store.ledger.endings import key_of
@@ -37,6 +38,7 @@ from store.ledger.rows import actions, audit, consents, customers, entitlements,
 from store.migrate import upgrade
 from store.tables import metadata
 from store.types import Instant
+from templates.library import load
 
 NOON = datetime(2026, 3, 4, 11, tzinfo=UTC)
 """A Wednesday, noon in Warsaw."""
@@ -52,6 +54,7 @@ _CHUNK = 500_000
 def fill(database: Database, rows: int) -> None:
     """A migrated database with `rows` entitlements of a fifth as many customers."""
     upgrade(database)
+    publish_templates(database, load(), now=NOON)
     with database.write("fill") as connection:
         connection.execute(insert(gates).values(_gate()))
     indexes = _without_indexes(database)

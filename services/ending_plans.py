@@ -1,9 +1,9 @@
 """What is planned about each ending: policy is asked once for those that are alike, and answers with a thin action."""
 
 from bisect import bisect_right
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import date, datetime, time
-from typing import Any
+from typing import Any, NamedTuple
 
 from domain.actions import Basis, Capability, Kind
 from domain.calls import call_payload
@@ -12,11 +12,18 @@ from domain.contact import ContactWindow, hours_hold
 from domain.customers import Tier
 from domain.endings import Calendars, horizon_reached, last_day
 from domain.entitlements import EntitlementKind
-from domain.expiry import Route, Situation, priority_of, route, value_thresholds
+from domain.expiry import Route, Situation, objections, priority_of, route, value_thresholds
 from domain.planning import Payload
 from domain.policy import Policy
 from store.detection import Ending
 from store.ledger.endings import Chosen, Thin
+
+
+class _Call(NamedTuple):
+    """They are called, if an hour is left for it before it ends."""
+
+    why: str
+    instead: Thin
 
 
 class EndingPlans:
@@ -33,8 +40,8 @@ class EndingPlans:
         self._thresholds = value_thresholds(policy)
         self._rules = policy.expiry.kinds[kind]
         self._horizons: dict[tuple[date, str], int | None] = {}
-        self._routes: dict[tuple[object, ...], Route] = {}
-        self._plans: dict[tuple[object, ...], Thin] = {}
+        self._plans: dict[tuple[Any, ...], Thin | _Call] = {}
+        self._calls: dict[tuple[Any, ...], Thin] = {}
         self._times: dict[tuple[object, ...], tuple[datetime, datetime] | None] = {}
 
     def horizon(self, ending: Ending) -> int | None:
@@ -61,33 +68,34 @@ class EndingPlans:
         if horizon is None:
             raise ValueError(f"entitlement {ending.id} has reached no horizon")
         chosen = Chosen(ending.id, ending.version, ending.task_id)
-        if ending.task_id is not None:
-            return self._remember(("note", horizon, at_risk), lambda: self._note(horizon, at_risk)), chosen
         may_call = consents or self._policy.expiry.calls.basis is not Basis.PROACTIVE
-        who = (ending.tier, ending.has_agent, has_phone, may_call, ending.is_locked, ending.is_erased)
-        decided = self._routes.get((at_risk, *who))
-        if decided is None:
-            decided = self._routes[at_risk, *who] = route(
-                Situation(self.kind, Tier(ending.tier), at_risk, *who[1:]), self._policy
-            )
-        if decided.channel is Channel.VOICE and not self._wordings:
-            decided = Route(Channel.PERSON, "no wording of the call is approved yet")
-        if decided.channel is Channel.VOICE:
-            times, why = self._call_times(ending), decided.why
-            if times is not None:
-                call = self._remember(
-                    ("call", horizon, at_risk, decided.why, times),
-                    lambda: self._call(horizon, at_risk, why, *times),
-                )
-                return call, chosen
-            decided = Route(Channel.PERSON, "no hour is left in which they may be called before it ends")
-        task = self._remember(("task", horizon, at_risk, decided), lambda: self._task(horizon, at_risk, decided))
-        return task, chosen
+        decides: tuple[Any, ...] = (horizon, at_risk)
+        if ending.task_id is None:
+            who = (ending.tier, ending.has_agent, has_phone, may_call, ending.is_locked, ending.is_erased)
+            decides = (horizon, at_risk, *who)
+        plan = self._plans.get(decides)
+        if plan is None:
+            plan = self._plans[decides] = self._decide(*decides) if ending.task_id is None else self._note(*decides)
+        if isinstance(plan, Thin):
+            return plan, chosen
+        times = self._call_times(ending)
+        if times is None:
+            return plan.instead, chosen
+        call = self._calls.get((decides, times))
+        if call is None:
+            call = self._calls[decides, times] = self._call(horizon, at_risk, plan.why, *times)
+        return call, chosen
 
-    def _remember(self, decides: tuple[object, ...], make: Callable[[], Thin]) -> Thin:
-        if decides not in self._plans:
-            self._plans[decides] = make()
-        return self._plans[decides]
+    def _decide(self, horizon: int, at_risk: int, tier: str, *who: bool) -> "Thin | _Call":
+        situation = Situation(self.kind, Tier(tier), at_risk, *who)
+        decided = route(situation, self._policy)
+        if decided.channel is not Channel.VOICE:
+            return self._task(horizon, at_risk, decided)
+        against = objections(Channel.PERSON, situation, self._policy)
+        why = "no hour is left for a call before it ends" if self._wordings else "no wording of a call is approved yet"
+        instead = Route(None, f"{why}; {against[0]}") if against else Route(Channel.PERSON, why)
+        task = self._task(horizon, at_risk, instead)
+        return _Call(decided.why, task) if self._wordings else task
 
     def _task(self, horizon: int, at_risk: int, decided: Route) -> Thin:
         is_skipped = decided.channel is None

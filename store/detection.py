@@ -12,7 +12,6 @@ from sqlalchemy import (
     String,
     and_,
     bindparam,
-    exists,
     func,
     literal,
     or_,
@@ -97,9 +96,10 @@ def _endings() -> Select[Any]:
     e, c, task, other = entitlements, customers, actions.alias("task"), actions.alias("other")
 
     def is_planned(what: str | ColumnElement[str]) -> ColumnElement[bool]:
-        return exists(select(literal(1)).where(other.c.key == key_of(e, what)))
+        # Not as EXISTS, for which PostgreSQL may read all actions there are into a hash.
+        return select(literal(1)).where(other.c.key == key_of(e, what)).limit(1).scalar_subquery().is_not(None)
 
-    horizon = task.c.payload["params"]["horizon"].as_integer()
+    horizon = task.c.payload["params", "horizon"].as_integer()
     of_old = and_(
         task.c.id.is_not(None),
         task.c.state.not_in([State.SKIPPED, State.CANCELLED, State.EXPIRED]),

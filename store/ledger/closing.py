@@ -11,7 +11,6 @@ from sqlalchemy import (
     and_,
     bindparam,
     case,
-    exists,
     func,
     insert,
     literal,
@@ -57,10 +56,13 @@ _REASON = case(
 
 def _needless() -> Select[Any]:
     e, a, closing = entitlements, actions, actions.alias("closing")
-    was_lost = exists(select(literal(1)).where(audit.c.action_id == a.c.id, audit.c.after == literal(State.UNCERTAIN)))
+    # Not as EXISTS, for which PostgreSQL may read the whole audit, and all actions, into a hash.
+    lost = select(literal(1)).where(audit.c.action_id == a.c.id, audit.c.after == literal(State.UNCERTAIN))
+    was_lost = lost.limit(1).scalar_subquery().is_not(None)
     unsent = a.c.state.in_(sorted(UNSENT))
     is_unsent = and_(unsent, or_(a.c.attempts == 0, ~was_lost))
-    closed = exists(select(literal(1)).where(closing.c.key == a.c.key.concat("/close")))
+    closing_of = select(literal(1)).where(closing.c.key == a.c.key.concat("/close"))
+    closed = closing_of.limit(1).scalar_subquery().is_not(None)
     other_ending = func.substr(a.c.key, 1, func.length(key_of(e, ""))) != key_of(e, "")
     not_needed = or_(other_ending, e.c.state != "active", e.c.auto_renews, customers.c.erased_at.is_not(None))
     may_be_there = and_(a.c.kind == Kind.TASK, a.c.state.in_(sorted(_MAY_BE_THERE)), ~closed)

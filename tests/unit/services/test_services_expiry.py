@@ -198,3 +198,15 @@ def test_an_entitlement_that_changes_between_reading_and_writing_is_left_for_the
     monkeypatch.undo()
     assert world.plan().planned == {"task": 1}
     assert bound(world, task_key("E-1", TODAY + timedelta(days=30))) == {"entitlement": 2}
+
+
+def test_where_no_call_can_be_made_it_is_a_task_if_it_is_worth_one(world: EndingsWorld) -> None:
+    """It ends today, and the hours in which they may be called are over; a colleague costs more than a call."""
+    world.now = NOON + timedelta(hours=9)  # 21:00 in Warsaw
+    core = world.customer("C-core", tier="core")
+    world.entitlement("dear", customer_id=core, in_days=0)
+    world.entitlement("cheap", customer_id=core, in_days=0, at_risk_minor=500)
+    assert world.plan().planned == {"task": 1}
+    assert "no hour is left for a call" in world.row(task_key("dear", TODAY)).payload["params"]["why"]
+    skipped = world.row(task_key("cheap", TODAY))
+    assert (skipped.state, skipped.reason.split(";")[0]) == ("skipped", "no hour is left for a call before it ends")
