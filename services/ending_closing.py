@@ -5,6 +5,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from domain.endings import Calendars, horizon_reached
+from domain.entitlements import EntitlementKind
+from domain.policy import Policy
 from services.expiry import Detection
 from store import detection as store
 from store.database import Database
@@ -20,10 +23,17 @@ class Closing:
 
     taken_back: Counter[str] = field(default_factory=Counter)
     closed: Counter[str] = field(default_factory=Counter)
+    again: list[str] = field(default_factory=list)
+    """Tasks that were taken back or closed and whose ending is near all the same: a person sees to it."""
 
 
-def close_needless(database: Database, detection: Detection, *, run: str, dry_run: bool = False) -> Closing:
-    """Take back what is unsent, have closed what may be at the CRM; what was closed before is left alone."""
+def close_needless(
+    database: Database, policy: Policy, detection: Detection, *, run: str, dry_run: bool = False
+) -> Closing:
+    """Take back what is unsent, have closed what may be at the CRM; what was closed before is left alone.
+
+    An ending has one task and no second one: where it goes on after all (cancelled, then not cancelled), that is told.
+    """
     done = Closing()
     with database.read() as connection:
         if not store.has_actions(connection):
@@ -40,6 +50,13 @@ def close_needless(database: Database, detection: Detection, *, run: str, dry_ru
                     else:
                         count = closing.close(connection, those, reason=reason, run=run, now=detection.at)
             (done.taken_back if is_unsent else done.closed)[reason] += count
+    calendars = Calendars(detection.at, policy.default_time_zone)
+    with database.read() as connection:
+        found = closing.again(connection, detection.closes_since, limit=_PAGE)
+    for one in found:
+        kind, today = EntitlementKind(one.kind), calendars.today(one.time_zone)
+        if horizon_reached(kind, one.ends_on, today, policy) is not None:
+            done.again.append(one.task_key)
     return done
 
 

@@ -105,6 +105,7 @@ class EndingReport:
             f"- value at risk: **{risk}** in the window, {of_planned} of what was planned",
         ]
         lines += [f"- **{problem}**" for problem in self.gates.problems]
+        lines += [f"- {key}: due again, though it was taken back or closed: see to it" for key in self.closing.again]
         lines += [f"- {self.needs_people} endings wait for their gate"] if self.needs_people else []
         return "\n".join(lines)
 
@@ -125,6 +126,7 @@ class EndingReport:
             "skipped": dict(self.planning.skipped),
             "taken_back": dict(self.closing.taken_back),
             "closed": dict(self.closing.closed),
+            "due_again_without_task": self.closing.again,
             "gate_problems": self.gates.problems,
             "endings_per_day": self.days(),
         }
@@ -135,7 +137,7 @@ def run_detection(handrail: Handrail, *, at: datetime | None, run: str, dry_run:
     now, policy, database = require_aware(at or handrail.clock()), handrail.policy, handrail.database
     gates = look_at_gates(database, policy, now=now)
     detection = detect(database, policy, now=now)
-    closing = close_needless(database, detection, run=run, dry_run=dry_run)
+    closing = close_needless(database, policy, detection, run=run, dry_run=dry_run)
     planning = plan_endings(database, policy, detection, gates, run=run, dry_run=dry_run)
     return EndingReport(policy, gates, detection, closing, planning, dry_run)
 

@@ -56,7 +56,9 @@ async def detect_endings(at: datetime | None = None) -> Detection:
 async def close_endings(detection: Detection, *, dry_run: bool = False) -> Closing:
     """Take back, or have closed, what was planned about endings that need it no more."""
     async with Handrail.from_environment() as handrail:
-        closing = await asyncio.to_thread(close_needless, handrail.database, detection, run=run_id(), dry_run=dry_run)
+        closing = await asyncio.to_thread(
+            close_needless, handrail.database, handrail.policy, detection, run=run_id(), dry_run=dry_run
+        )
     say_how_it_went(f"needed no more: {closing.taken_back.total()} taken back, {closing.closed.total()} to be closed")
     return closing
 

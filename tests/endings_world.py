@@ -88,7 +88,7 @@ class EndingsWorld(World):
 
     def close(self, *, dry_run: bool = False) -> Closing:
         """Look, and take back or have closed what is needed no more."""
-        return close_needless(self.database, self.detect(), run="detection", dry_run=dry_run)
+        return close_needless(self.database, self.policy, self.detect(), run="detection", dry_run=dry_run)
 
     def look(self) -> None:
         """A whole run on a fresh gate, but for sending."""

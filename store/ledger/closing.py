@@ -1,7 +1,7 @@
 """What was planned about endings that need it no more: taken back while it is unsent, else closed at the CRM."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
@@ -106,6 +106,38 @@ _TAKE_BACK = (
 )
 
 
+class Again(NamedTuple):
+    """An ending that goes on after all, although its task was taken back or closed."""
+
+    task_key: str
+    kind: str
+    ends_on: date
+    time_zone: str
+
+
+_TASK, _CLOSING = actions.alias("task"), actions.alias("task_closing")
+_WAS_CLOSED = (
+    select(literal(1))
+    .where(_CLOSING.c.key == _TASK.c.key.concat("/close"), _CLOSING.c.state != State.SKIPPED)
+    .limit(1)
+    .scalar_subquery()
+)
+_AGAIN = (
+    select(_TASK.c.key, entitlements.c.kind, entitlements.c.ends_on, entitlements.c.time_zone)
+    .join_from(entitlements, _TASK, _TASK.c.key == key_of(entitlements, "task"))
+    .join(customers, customers.c.id == entitlements.c.customer_id)
+    .where(
+        entitlements.c.changed_at > bindparam("since", type_=Instant),
+        entitlements.c.state == "active",
+        entitlements.c.auto_renews.is_(False),
+        customers.c.erased_at.is_(None),
+        or_(_TASK.c.state == State.CANCELLED, _WAS_CLOSED.is_not(None)),
+    )
+    .order_by(entitlements.c.id)
+    .limit(bindparam("most"))
+)
+
+
 class Place(NamedTuple):
     """Up to where the changed ones were read."""
 
@@ -126,6 +158,11 @@ def erased(connection: Connection, since: datetime, after_id: int, *, limit: int
     """Needless actions of customers who were erased after an instant, by id."""
     asked = {"since": since, "action_id": after_id, "most": limit}
     return [Needless(*row) for row in connection.execute(_ERASED, asked)]
+
+
+def again(connection: Connection, since: datetime, *, limit: int) -> list[Again]:
+    """Endings of entitlements that changed after an instant, and go on although their task was taken back or closed."""
+    return [Again(*row) for row in connection.execute(_AGAIN, {"since": since, "most": limit})]
 
 
 def take_back(connection: Connection, ids: Sequence[int], *, reason: str, run: str, now: datetime) -> int:

@@ -125,3 +125,15 @@ def test_many_that_changed_at_one_instant_are_all_found(world: EndingsWorld) -> 
     for number in range(450):
         world.alter(f"M-{number}", state="cancelled")
     assert world.close().taken_back == {"cancelled": 450}
+
+
+@pytest.mark.parametrize("state", [State.READY, State.DONE])
+def test_an_ending_that_goes_on_after_all_is_told_of(world: EndingsWorld, state: State) -> None:
+    """There is no second task for it."""
+    world.force(TASK, state)
+    world.alter("E-1", state="cancelled")
+    assert world.close().again == []
+    world.now += timedelta(hours=2)
+    world.alter("E-1", state="active")
+    assert world.close().again == [TASK]
+    assert world.plan().planned.total() == 0
