@@ -3,14 +3,18 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from domain.actions import Capability
+from services.arriving import Before, arrived
 from services.asking import ask_sources
 from services.desk import read_desk, words_of
 from services.ending_report import run_detection
 from services.following import follow_cases
 from services.health import check_integrations
+from services.import_files import UnreadableFile
+from services.importing import Source, import_batch
 from services.reconciling import reconcile_tickets
 from services.recovery import sweep
 from services.reporting import follow_survey, iso
@@ -67,6 +71,28 @@ async def poll_surveys(handrail: Handrail) -> Told:
     return {"asked": [one.as_json() for one in report.asked], "fetched": report.fetched, "not_here_yet": waiting}
 
 
+async def import_data(handrail: Handrail) -> Told:
+    """Import every file that was not taken yet from the folder where files arrive."""
+    database, folder = handrail.database, handrail.settings.imports
+    files = await asyncio.to_thread(arrived, database, folder) if folder.is_dir() else []
+    imported = []
+    for file in files:
+        if file.before is not Before.NEW:
+            continue
+        source = Source(Path(file.path), file.data_set, file.feed)
+        try:
+            report = await asyncio.to_thread(
+                import_batch, database, handrail.policy, source, clock=handrail.clock, run=RUN
+            )
+        except (UnreadableFile, OSError) as problem:
+            imported.append({"file": file.name, "feed": file.feed, "problem": str(problem)})
+        else:
+            counts: Told = {"accepted": report.accepted, "known": report.known, "quarantined": report.quarantined}
+            imported.append({"file": file.name, "feed": file.feed, "verdict": report.gate["verdict"], **counts})
+    alone = [f"{one.name}: {one.before}" for one in files if one.before is not Before.NEW]
+    return {"imported": imported, "left_alone": alone}
+
+
 async def expiry_detection(handrail: Handrail, *, at: datetime | None = None, dry_run: bool = False) -> Told:
     """Plan one task or call about each ending that is near; a dry run writes nothing and contacts nobody."""
     report = await asyncio.to_thread(run_detection, handrail, at=at, run=RUN, dry_run=dry_run)
@@ -84,6 +110,7 @@ JOBS: Mapping[str, Callable[..., Awaitable[Told]]] = {
     "recovery-sweep": recovery_sweep,
     "integration-health": integration_health,
     "poll-surveys": poll_surveys,
+    "import-data": import_data,
 }
 
 

@@ -53,7 +53,7 @@ def backtest_depletion(path: Path, policy: DepletionPolicy, *, split: date) -> t
 def read_purchases(path: Path) -> Read:
     """A file's purchases by customer and product. Raises UnreadableFile and OSError."""
     batch = read_batch(path, CONTRACT)
-    read = CONTRACT.read_all(batch.table)
+    read = CONTRACT.read_all(batch.cells)
     singles = [found for row in batch.singles if (found := _read_alone(row)) is not None]
     good = pl.concat([read.filter("fits").drop("fits"), pl.DataFrame(singles, schema=CONTRACT.schema, orient="row")])
     bought = good.filter("is_supply")

@@ -53,6 +53,11 @@ class Batch:
     layout: Layout | None = None  # of a CSV
 
     @property
+    def cells(self) -> pl.DataFrame:
+        """The text cells alone, as a contract reads them."""
+        return self.table.drop(LINE, RAW)
+
+    @property
     def size(self) -> int:
         """How many rows there are."""
         return len(self.table) + len(self.singles)

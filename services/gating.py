@@ -113,7 +113,7 @@ def judge(
     """Judge a batch. `history`: the feed's last accepted batches."""
     contract = CONTRACTS[data_set]
     by_hand, singles = _read_singles(batch, contract)
-    read = contract.read_all(batch.table.drop(LINE, RAW)).with_columns(batch.table[LINE], batch.table[RAW])
+    read = contract.read_all(batch.cells).with_columns(batch.table[LINE], batch.table[RAW])
     read = pl.concat([read, by_hand.select(read.columns)]) if len(by_hand) else read
     judged = _with_references(database, read, data_set, policy, now=now)
     whole = _for_the_suite(judged, _cells(batch, by_hand), data_set, unread=len(singles), now=now)

@@ -14,8 +14,8 @@ def run(
         str,
         typer.Argument(
             metavar="JOB",
-            help="expiry-detection, survey-escalation, dispatch-actions, recovery-sweep, integration-health, "
-            "poll-surveys.",
+            help="import-data, expiry-detection, survey-escalation, dispatch-actions, recovery-sweep, "
+            "integration-health, poll-surveys.",
         ),
     ],
     at: Annotated[

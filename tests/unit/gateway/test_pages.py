@@ -164,7 +164,7 @@ async def test_what_nobody_knows_is_a_page_that_helps(site: Site, send: Any, ans
     assert shown.status_code == 404
     assert "Nobody knows resp-1024" in words
     assert 'href="/trace/resp-1042"' in shown.text
-    assert "A customer's ref, an answer's id, a case" in words
+    assert "A customer's or an entitlement's ref, an answer's id" in words
     assert (await site.get("/trace", params={"subject": " resp-1042 "})).headers["location"] == "/trace/resp-1042"
     assert (await site.get("/trace", params={"subject": "//evil.example"})).headers[
         "location"

@@ -37,7 +37,7 @@ def rows(path: Path) -> list[dict[str, str]]:
 def test_every_row_fits_its_contract(name: str, contract: RowContract) -> None:
     batch = read_batch(EXAMPLES / name, contract)
     assert batch.singles == []
-    assert contract.read_all(batch.table)["fits"].all()
+    assert contract.read_all(batch.cells)["fits"].all()
 
 
 def test_customers_live_in_four_countries_and_whatever_tells_of_them_knows_them() -> None:
