@@ -86,6 +86,10 @@ class Gate:
         """What comes through it, in words."""
         return f"{self.data_set} told by events" if self.is_events else f"imported {self.data_set}"
 
+    def is_stale(self, policy: GatePolicy, *, now: datetime) -> bool:
+        """True when nobody has brought its data anew for longer than policy allows."""
+        return now - self.last_passed_at > policy.stale_after(self.data_set, is_events=self.is_events)
+
 
 @dataclass(frozen=True, slots=True)
 class Measures:

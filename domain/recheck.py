@@ -148,12 +148,9 @@ def _outdated(facts: Facts, now: datetime) -> Verdict | None:
 def _stale(facts: Facts, policy: Policy, now: datetime) -> Defer | None:
     """Data that nobody has brought anew for too long is not acted on, until it comes again."""
     gate = facts.gate
-    if gate is None:
+    if gate is None or not gate.is_stale(policy.gates, now=now):
         return None
-    allowed = policy.gates.stale_after(gate.data_set, is_events=gate.is_events)
-    if now - gate.last_passed_at <= allowed:
-        return None
-    hours = allowed // timedelta(hours=1)
+    hours = policy.gates.stale_after(gate.data_set, is_events=gate.is_events) // timedelta(hours=1)
     since = f"{gate.last_passed_at:%Y-%m-%d %H:%M} UTC"
     return Defer(now + LOOK_AGAIN, f"stale: {gate.feed} last passed their gate {since}, more than {hours} hours ago")
 

@@ -13,7 +13,7 @@ from domain.actions import Kind
 from domain.calls import call_wordings
 from domain.endings import Calendars, ends_due, horizon_reached, quiet_before
 from domain.entitlements import EntitlementKind, Standing
-from domain.gates import DataSet, GateVerdict
+from domain.gates import DataSet
 from domain.hours import require_aware
 from domain.policy import Policy
 from services.ending_plans import EndingPlans
@@ -22,6 +22,7 @@ from store.canonical import address_hash
 from store.database import Database
 from store.detection import Cell, Ending
 from store.ledger.endings import Chosen, Thin, plan
+from store.ledger.facts import gates_of
 from store.wordings import approved
 
 CHART_DAYS = 30
@@ -99,27 +100,20 @@ class Planning:
 
 def look_at_gates(database: Database, policy: Policy, *, now: datetime) -> GateReport:
     """Which gates let data through whose feed is not stale; a feed that is gone stale, or never passed, is named."""
-    let_through: dict[int, tuple[str, str]] = {}
-    latest: dict[tuple[str, str], tuple[datetime, bool]] = {}
     with database.read() as connection:
-        for row in store.gates_of_endings(connection):
-            if GateVerdict(row.verdict).lets_through or row.approved_by is not None:
-                let_through[row.id] = row.data_set, row.feed
-                latest[row.data_set, row.feed] = row.decided_at, row.is_events
-    stale = {
-        feed: at
-        for feed, (at, is_events) in latest.items()
-        if now - at > policy.gates.stale_after(DataSet(feed[0]), is_events=is_events)
-    }
+        feeds = store.feeds(connection)
+        gates = gates_of(connection, set(feeds))
+    passed = [gate for gate in gates.values() if gate.verdict.lets_through]
+    usable = {gate.id for gate in passed if not gate.is_stale(policy.gates, now=now)}
+    stale = {(gate.data_set, feeds[gate.id]): gate.last_passed_at for gate in passed if gate.id not in usable}
     problems = [
         f"{data_set} of {feed}: nothing was accepted since {at:%Y-%m-%d %H:%M} UTC; nothing is planned on it"
         for (data_set, feed), at in sorted(stale.items())
-        if data_set != DataSet.CUSTOMERS
+        if data_set is not DataSet.CUSTOMERS
     ]
-    usable = frozenset(gate for gate, feed in let_through.items() if feed not in stale)
-    if not let_through:
+    if not passed:
         problems.append("no batch of entitlements has passed a gate yet: nothing is planned")
-    return GateReport(usable, problems)
+    return GateReport(frozenset(usable), problems)
 
 
 def detect(database: Database, policy: Policy, *, now: datetime) -> Detection:

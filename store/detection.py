@@ -1,6 +1,6 @@
 """Detection: set-based reading of what is about to end, and what has already been planned about it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
@@ -258,13 +258,9 @@ def set_mark(connection: Connection, kind: str, *, looked_at: datetime, whole_at
             connection.execute(later.values({column: at}))
 
 
-def gates_of_endings(connection: Connection) -> Iterator[Row[Any]]:
-    """Every gate there is, the oldest first."""
-    wanted = select(
-        gates.c.id, gates.c.data_set, gates.c.feed, gates.c.is_events, gates.c.verdict, gates.c.approved_by,
-        gates.c.decided_at,
-    )  # fmt: skip
-    return iter(connection.execute(wanted.order_by(gates.c.decided_at, gates.c.id)))
+def feeds(connection: Connection) -> dict[int, str]:
+    """Every gate there is, by our id, and its feed."""
+    return {row.id: row.feed for row in connection.execute(select(gates.c.id, gates.c.feed))}
 
 
 def has_actions(connection: Connection) -> bool:

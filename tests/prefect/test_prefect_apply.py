@@ -72,7 +72,7 @@ def test_applied_again_it_changes_nothing_but_what_is_not_declared(applied: Serv
 
     after = {each["name"]: each["id"] for each in applied.post("/deployments/filter")}
     assert after == {name: before[name] for name in (*ALL, "somebody-elses")}
-    assert len(names(applied, "automations")) == 4
+    assert len(names(applied, "automations")) == 5
     assert applied.named("automations", "handrail: a run is late")["id"] == late["id"]
     assert applied.named("automations", "handrail: a run is late")["enabled"] is False
     assert applied.named("automations", "handrail: a run failed")["enabled"] is True

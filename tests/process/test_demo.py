@@ -13,6 +13,7 @@ SCENES = (
     *("angry_at_night", "same_again", "forged", "lost_answer", "broken_rows"),
     *("hardship", "second_bad_answer", "prefect_killed", "retry_pressed", "emergency_stop"),
 )
+ENDINGS = ("data_in", "endings_found", "renewed_meanwhile", "half_missing", "broken_batch", "nobody_answers")
 
 pytestmark = pytest.mark.process
 
@@ -39,6 +40,13 @@ def scenes(document: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
+@pytest.fixture
+def endings(document: dict[str, Any]) -> dict[str, Any]:
+    """The same of the scenes about endings."""
+    found: dict[str, Any] = document["expiry"]["scenes"]
+    return found
+
+
 def effects(scene: dict[str, Any]) -> list[str]:
     """What the outside received."""
     return [effect["what"] for effect in scene["effects"]]
@@ -50,13 +58,17 @@ class TestOnce:
     """`handrail demo --once`."""
 
     def test_all_of_it_happens_and_everybody_is_told(
-        self, told: subprocess.CompletedProcess[str], document: dict[str, Any], scenes: dict[str, Any]
+        self,
+        told: subprocess.CompletedProcess[str],
+        document: dict[str, Any],
+        scenes: dict[str, Any],
+        endings: dict[str, Any],
     ) -> None:
         assert told.returncode == 0, told.stdout + told.stderr
-        assert document["ok"] is document["survey"]["ok"] is document["health"]["ok"] is True
-        assert document["survey"]["surprises"] == []
-        assert tuple(scenes) == SCENES
-        for number, scene in enumerate(scenes.values(), start=1):
+        jobs = [document[job]["ok"] for job in ("survey", "expiry", "health")]
+        assert (document["ok"], jobs, document["surprises"]) == (True, [True] * 3, [])
+        assert (tuple(scenes), tuple(endings)) == (SCENES, ENDINGS)
+        for number, scene in enumerate([*scenes.values(), *endings.values()], start=1):
             assert scene["ok"]
             assert scene["problems"] == []
             assert f"{number}. {scene['title']}\n   {scene['told']}\n" in told.stdout
@@ -118,6 +130,25 @@ class TestOnce:
         assert "done" not in scene["while_stopped"].values()
         assert effects(scene) == ["ticket", "message"]
         assert all(effect["after_ms"] >= 0 for effect in scene["effects"])
+
+    def test_every_ending_that_is_due_is_accounted_for_once(self, endings: dict[str, Any]) -> None:
+        assert set(endings["data_in"]["imported"]) == {"customers", "purchases", "entitlements"}
+        found = endings["endings_found"]
+        assert sum(found["became"].values()) == found["due_by_the_file"] > 50
+        assert found["supplies_by_estimate"] > 0
+        assert effects(found) == ["call"]
+
+    def test_who_renewed_meanwhile_is_not_contacted(self, endings: dict[str, Any]) -> None:
+        scene = endings["renewed_meanwhile"]
+        assert (scene["planned"], scene["ended"]) == ("ready", "skipped")
+        assert scene["reason"].startswith("renewed until ")
+
+    def test_half_a_batch_is_halted_and_broken_rows_wait(self, endings: dict[str, Any]) -> None:
+        assert endings["half_missing"]["verdict"] == "halt"
+        assert len(endings["half_missing"]["why"]) == 1
+        batch = endings["broken_batch"]
+        assert (batch["quarantined"], batch["replayed"]) == (12, "accepted")
+        assert endings["nobody_answers"]["next_call_at"]
 
 
 def test_a_directory_that_no_demo_made_is_left_alone(tmp_path: Path) -> None:
