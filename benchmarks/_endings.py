@@ -73,14 +73,11 @@ def fill(database: Database, rows: int) -> None:
 
 def empty(database: Database) -> None:
     """Take out everything that was planned, as if nobody had looked yet."""
-    marks = metadata.tables["detection_marks"]
-    with database.write("empty") as connection:
-        if database.is_sqlite:
-            for table in (evidence, audit, marks):
-                connection.execute(delete(table))
-            connection.execute(delete(actions))
-        else:
-            connection.exec_driver_sql("TRUNCATE actions, evidence, audit, detection_marks CASCADE")
+    if database.is_sqlite:  # which would look through all actions for those that wait for each it deletes
+        tables = (evidence, audit, metadata.tables["detection_marks"], actions)
+        _run_each(database, "PRAGMA foreign_keys = OFF", *(str(delete(table)) for table in tables))
+    else:
+        _run_each(database, "TRUNCATE actions, evidence, audit, detection_marks CASCADE")
     settle(database)
 
 
