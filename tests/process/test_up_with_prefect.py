@@ -23,6 +23,7 @@ JOBS = {
     "dispatch-actions",
     "recovery-sweep",
     "integration-health",
+    "import-data",
     "poll-surveys",
 }
 VERBS = {"replay-quarantine", "emergency-stop"}
