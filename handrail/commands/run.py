@@ -87,8 +87,15 @@ def _run_here(job: str, why: str, how: Mapping[str, Any], *, as_json: bool) -> N
 
 def _say(name: str, value: Any) -> None:
     if isinstance(value, list) and value and isinstance(value[0], dict):
-        say_table(tuple(value[0]), value, title=name)
+        say_table(tuple(value[0]), [{word: _cell(cell) for word, cell in row.items()} for row in value], title=name)
     elif isinstance(value, list):
         say(f"{name}: {'; '.join(map(str, value)) or 'none'}")
     else:
-        say(f"{name}: {value}")
+        say(f"{name}: {_cell(value)}")
+
+
+def _cell(value: Any) -> Any:
+    """Counts by word as people write them: `over already: 19, cancelled: 3`."""
+    if isinstance(value, dict):
+        return ", ".join(f"{word}: {count}" for word, count in value.items()) or "none"
+    return value
