@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from domain.actions import Capability
-from services.arriving import Before, arrived
+from services.arriving import Before, Folder, arrived
 from services.asking import ask_sources
 from services.desk import read_desk, words_of
 from services.ending_report import run_detection
@@ -74,9 +74,9 @@ async def poll_surveys(handrail: Handrail) -> Told:
 async def import_data(handrail: Handrail) -> Told:
     """Import every file that was not taken yet from the folder where files arrive."""
     database, folder = handrail.database, handrail.settings.imports
-    files = await asyncio.to_thread(arrived, database, folder) if folder.is_dir() else []
+    there = await asyncio.to_thread(arrived, database, folder) if folder.is_dir() else Folder()
     imported = []
-    for file in files:
+    for file in there.files:
         if file.before is not Before.NEW:
             continue
         source = Source(Path(file.path), file.data_set, file.feed)
@@ -89,8 +89,8 @@ async def import_data(handrail: Handrail) -> Told:
         else:
             counts: Told = {"accepted": report.accepted, "known": report.known, "quarantined": report.quarantined}
             imported.append({"file": file.name, "feed": file.feed, "verdict": report.gate["verdict"], **counts})
-    alone = [f"{one.name}: {one.before}" for one in files if one.before is not Before.NEW]
-    return {"imported": imported, "left_alone": alone}
+    alone = [f"{one.name}: {one.before}" for one in there.files if one.before is not Before.NEW]
+    return {"imported": imported, "left_alone": alone, "problems": there.problems}
 
 
 async def expiry_detection(handrail: Handrail, *, at: datetime | None = None, dry_run: bool = False) -> Told:

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -50,16 +50,27 @@ class Arrived:
         return Path(self.path).name
 
 
-def arrived(database: Database, folder: Path, *, data_set: DataSet | None = None, feed: str = "") -> list[Arrived]:
-    """The files of a folder: customers before what refers to them, then by name.
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """What is in a folder: customers before what refers to them, then by name."""
 
-    Raises UnreadableFile for a file of which nobody knows what it holds, and CannotFetch when there is no such folder.
-    """
+    files: list[Arrived] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    """Files whose names do not say what they hold, in words. They do not keep the others waiting."""
+
+
+def arrived(database: Database, folder: Path, *, data_set: DataSet | None = None, feed: str = "") -> Folder:
+    """Look at the files of a folder. Raises CannotFetch when there is no such folder."""
     if not folder.is_dir():
         raise CannotFetch(f"{folder}: there is no such folder")
     files = sorted(path for path in folder.iterdir() if path.is_file() and path.suffix.lower() in ENDINGS)
-    found = [_looked_up(database, path, data_set or data_set_of(path.name), feed) for path in files]
-    return sorted(found, key=lambda one: list(DataSet).index(one.data_set))
+    found, problems = [], []
+    for path in files:
+        try:
+            found.append(_looked_up(database, path, data_set or data_set_of(path.name), feed))
+        except UnreadableFile as problem:
+            problems.append(str(problem))
+    return Folder(sorted(found, key=lambda one: list(DataSet).index(one.data_set)), problems)
 
 
 def data_set_of(name: str) -> DataSet:

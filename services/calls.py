@@ -38,7 +38,7 @@ from store.crash_points import reached
 from store.endings import Ending
 from store.gates import event_gate
 from store.ledger.enqueue import About, enqueue
-from store.ledger.sweep import Uncertain, adopt
+from store.ledger.sweep import adopt, as_uncertain
 
 NO_CALL = Problem("data.call", "no call of ours has this key", "send the key that the call was ordered with")
 NOT_PLACED = Problem("data.call", "this call was not placed", "send the key that the call was ordered with")
@@ -123,7 +123,7 @@ def _end(connection: Connection, placed: _Placed, told: _Told, policy: Policy, *
     if outcome_id is None:
         return _too_late(connection, placed, told, now)
     if row.state == State.UNCERTAIN:
-        adopt(connection, _uncertain(row), external_id="", run=run, now=now)
+        adopt(connection, as_uncertain(row), external_id="", run=run, now=now)
     step = follow(
         told.outcome,
         placed.number,
@@ -249,23 +249,6 @@ def _next_window(placed: _Placed, policy: Policy, now: datetime) -> datetime | N
         ends = calendars.end_of(last_day(it.kind, it.ends_on, it.latest_on, policy), it.time_zone)
     place = calendars.place(placed.customer.time_zone)
     return next_window(placed.customer, policy.expiry.calls, policy.contact.quiet, place, after=now, ends=ends)
-
-
-def _uncertain(row: Row[Any]) -> Uncertain:
-    return Uncertain(
-        id=row.id,
-        key=row.key,
-        kind=Kind(row.kind),
-        basis=Basis(row.basis),
-        capability=row.capability,
-        integration=row.integration,
-        fence=row.fence,
-        attempts=row.attempts,
-        resends=row.resends,
-        lookups=row.lookups,
-        deaths_alone=row.deaths_alone,
-        urgent=row.urgent,
-    )
 
 
 async def follow_calls(handrail: Handrail, *, run: str) -> list[str]:

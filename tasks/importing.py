@@ -27,7 +27,7 @@ class Found:
     to_import: list[Arrived] = field(default_factory=list)
     left_alone: list[Arrived] = field(default_factory=list)
     problem: str = ""
-    """Why the place cannot be looked at, in words; empty: it can be."""
+    """Why the place, or a file there, cannot be looked at, in words; empty: it can be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +56,7 @@ async def look_for_files(place: str, *, data_set: str, feed: str, again: bool) -
     """The files at a place that are to be imported, and those that are left alone. `again`: halted ones too."""
     told = DataSet(data_set) if data_set else None
     settings, _ = load_settings()
+    problems: list[str] = []
     try:
         if is_address(place):
             require_allowed(place, settings.allowed_import_hosts)
@@ -66,12 +67,13 @@ async def look_for_files(place: str, *, data_set: str, feed: str, again: bool) -
         else:
             folder = Path(place) if place else settings.imports
             async with Handrail.from_environment() as handrail:
-                files = await asyncio.to_thread(arrived, handrail.database, folder, data_set=told, feed=feed)
+                there = await asyncio.to_thread(arrived, handrail.database, folder, data_set=told, feed=feed)
+            files, problems = there.files, there.problems
     except (CannotFetch, UnreadableFile) as problem:
         say_how_it_went(str(problem))
         return Found(problem=str(problem))
     alone = [one for one in files if one.before is Before.TAKEN or (one.before is Before.HALTED and not again)]
-    found = Found([one for one in files if one not in alone], alone)
+    found = Found([one for one in files if one not in alone], alone, "; ".join(problems))
     say_how_it_went(f"{len(found.to_import)} to import, {len(alone)} left alone")
     return found
 

@@ -3,8 +3,9 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Float, case, insert, literal, select, text, update
+from sqlalchemy import ColumnElement, Connection, Float, Row, case, insert, literal, select, text, update
 
 from domain.actions import Basis, Kind, State
 from domain.recovery import DEATHS_ALONE
@@ -156,23 +157,25 @@ def take_uncertain(
             actions.c.urgent,
         )
     )
-    return [
-        Uncertain(
-            id=row.id,
-            key=row.key,
-            kind=Kind(row.kind),
-            basis=Basis(row.basis),
-            capability=row.capability,
-            integration=row.integration,
-            fence=row.fence,
-            attempts=row.attempts,
-            resends=row.resends,
-            lookups=row.lookups,
-            deaths_alone=row.deaths_alone,
-            urgent=row.urgent,
-        )
-        for row in rows
-    ]
+    return [as_uncertain(row) for row in rows]
+
+
+def as_uncertain(row: Row[Any]) -> Uncertain:
+    """A row of the ledger whose answer was lost."""
+    return Uncertain(
+        id=row.id,
+        key=row.key,
+        kind=Kind(row.kind),
+        basis=Basis(row.basis),
+        capability=row.capability,
+        integration=row.integration,
+        fence=row.fence,
+        attempts=row.attempts,
+        resends=row.resends,
+        lookups=row.lookups,
+        deaths_alone=row.deaths_alone,
+        urgent=row.urgent,
+    )
 
 
 def send_again(

@@ -26,7 +26,7 @@ def put(folder: Path, name: str, *lines: str) -> Path:
 def test_customers_come_before_what_refers_to_them(installation: Any, tmp_path: Path) -> None:
     for name in ("entitlements-1.csv", "purchases.parquet", "new-customers.jsonl", "readme.txt"):
         put(tmp_path, name, "ref")
-    found = arrived(installation.database, tmp_path)
+    found = arrived(installation.database, tmp_path).files
     assert [(one.name, one.feed) for one in found] == [
         ("new-customers.jsonl", "new-customers"),
         ("entitlements-1.csv", "entitlements"),
@@ -35,12 +35,23 @@ def test_customers_come_before_what_refers_to_them(installation: Any, tmp_path: 
     assert {one.before for one in found} == {Before.NEW}
 
 
+def test_a_file_nobody_can_tell_the_contents_of_does_not_keep_the_others_waiting(
+    installation: Any, tmp_path: Path
+) -> None:
+    put(tmp_path, "custmers-1.csv", "ref")
+    put(tmp_path, "purchases-1.csv", "ref")
+    there = arrived(installation.database, tmp_path)
+    assert [one.name for one in there.files] == ["purchases-1.csv"]
+    assert len(there.problems) == 1
+    assert there.problems[0].startswith("custmers-1.csv: the name does not say what it holds")
+
+
 def test_what_was_taken_is_known_by_its_bytes_whatever_it_is_called(installation: Any, tmp_path: Path) -> None:
     file = put(tmp_path, "customers-1.csv", "ref", "C-1")
     source = Source(file, DataSet.CUSTOMERS)
     report = import_batch(installation.database, installation.policy, source, clock=installation.clock)
     file.rename(tmp_path / "customers-2.csv")
-    [found] = arrived(installation.database, tmp_path)
+    [found] = arrived(installation.database, tmp_path).files
     assert (found.before, found.gate_id) == (Before.TAKEN, report.gate["id"])
 
 
@@ -49,9 +60,9 @@ def test_what_was_halted_waits_until_a_person_lets_it_through(installation: Any,
     source = Source(file, DataSet.CUSTOMERS)
     report = import_batch(installation.database, installation.policy, source, clock=installation.clock)
     assert report.is_halted
-    assert arrived(installation.database, tmp_path)[0].before is Before.HALTED
+    assert arrived(installation.database, tmp_path).files[0].before is Before.HALTED
     approve_gate(installation.database, report.gate["id"], Approver("Ewa", "nobody is a customer yet"))
-    assert arrived(installation.database, tmp_path)[0].before is Before.NEW
+    assert arrived(installation.database, tmp_path).files[0].before is Before.NEW
 
 
 def test_a_name_that_does_not_say_what_it_holds_is_refused() -> None:
