@@ -13,6 +13,8 @@ from data_contracts import customers, entitlements, purchases
 from data_contracts.problems import ContractBroken
 from data_contracts.row_contracts import RowContract
 
+pytestmark = pytest.mark.slow  # many examples
+
 ENTITLEMENT = {
     "ref": "E-1",
     "customer_ref": "C-1",

@@ -13,6 +13,8 @@ from data_contracts.problems import ContractBroken
 from data_contracts.row_contracts import RowContract
 from domain.gates import DataSet, GateRules, bounds
 
+pytestmark = pytest.mark.slow  # Great Expectations takes seconds to import
+
 CONTRACTS: Mapping[DataSet, RowContract] = {
     DataSet.CUSTOMERS: customers.CONTRACT,
     DataSet.ENTITLEMENTS: entitlements.CONTRACT,
