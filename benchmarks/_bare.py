@@ -12,14 +12,13 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 import aiohttp
-from _ready import LANGUAGES, WORDING, params
+from _ready import LANGUAGES, WORDING, message
 from _worker import cpu_seconds, peak_mb, roster
 
 from domain.actions import Capability
 from handrail.flow_process import prepare
 from integrations.ports import Mail
 from templates.library import load
-from templates.renderer import render
 
 Send = Callable[[list[str]], Awaitable[object]]
 
@@ -81,18 +80,7 @@ _ways: dict[str, Callable[[dict[str, Any], AsyncExitStack], Awaitable[Send]]] = 
 
 
 def _mail() -> Mail:
-    template = next(each for each in load() if each.name == WORDING and each.language == LANGUAGES[0])
-    words = render(template, Capability.MAIL, params("bench-1", template.language))
-    return Mail(
-        customer_ref="bench-1",
-        to="bench-1@example.com",
-        subject=words.subject,
-        text=words.text,
-        html=words.html,
-        language=template.language,
-        template=template.name,
-        headers={"Auto-Submitted": "auto-generated"},
-    )
+    return message(next(each for each in load() if each.name == WORDING and each.language == LANGUAGES[0]), "bench-1")
 
 
 if __name__ == "__main__":

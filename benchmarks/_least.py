@@ -14,14 +14,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from _ready import LANGUAGES, NOON, WORDING, params
+from _ready import LANGUAGES, NOON, WORDING, message
 from _worker import cpu_seconds, peak_mb, roster
 from sqlalchemy import event
 
 from data_contracts.policy import load_policy
 from domain.actions import Capability, State
 from handrail.flow_process import prepare
-from integrations.ports import Mail
 from integrations.registry import Configured, Roster
 from services.dispatch import ADDRESS, BULK_WINDOW, RESERVED
 from services.settings import Settings
@@ -32,7 +31,6 @@ from store.ledger.record import record
 from store.ledger.reserve import reserve
 from store.ledger.rows import Result, Worker
 from templates.library import Template, load
-from templates.renderer import render
 
 Transaction = list[tuple[str, Any]]
 """Statements as the driver gets them, each with its parameters."""
@@ -139,7 +137,8 @@ async def _drain(
         for transaction in window.before:
             await loop.run_in_executor(writer, run_transaction, driver, transaction)
         mails = [
-            (f"reminder/{name}-{number}", _mail(wordings, f"{name}-{number}", number)) for number in window.numbers
+            (f"reminder/{name}-{number}", message(wordings[LANGUAGES[number % len(LANGUAGES)]], f"{name}-{number}"))
+            for number in window.numbers
         ]
         await asyncio.gather(*(configured.port.send_mail(mail, key=key) for key, mail in mails))
         await loop.run_in_executor(writer, run_transaction, driver, window.after)
@@ -158,21 +157,6 @@ def run_transaction(driver: Any, transaction: Transaction) -> None:
         if cursor.description is not None:
             cursor.fetchall()
     driver.commit()
-
-
-def _mail(wordings: dict[str, Template], ref: str, number: int) -> Mail:
-    template = wordings[LANGUAGES[number % len(LANGUAGES)]]
-    words = render(template, Capability.MAIL, params(ref, template.language))
-    return Mail(
-        customer_ref=ref,
-        to=f"{ref}@example.com",
-        subject=words.subject,
-        text=words.text,
-        html=words.html,
-        language=template.language,
-        template=template.name,
-        headers={"Auto-Submitted": "auto-generated"},
-    )
 
 
 if __name__ == "__main__":

@@ -19,11 +19,13 @@ from sqlalchemy import (
 )
 
 from domain.actions import Basis, Capability, Kind, State
+from integrations.ports import Mail
 from services.publishing import publish_templates
 from store.database import Database
 from store.ledger.rows import actions, consents, customers, evidence
 from store.migrate import upgrade
-from templates.library import load
+from templates.library import Template, load
+from templates.renderer import render
 
 NOON = datetime(2026, 3, 4, 11, tzinfo=UTC)
 """A Wednesday, noon in Warsaw: nobody sleeps. The workers' clock stands still there."""
@@ -64,6 +66,21 @@ def params(number: str, language: str) -> dict[str, Any]:
         "reference": f"case {number}",
         "language": language,
     }
+
+
+def message(template: Template, number: str) -> Mail:
+    """The same message as the dispatcher makes it, to the customer of that number."""
+    words = render(template, Capability.MAIL, params(number, template.language))
+    return Mail(
+        customer_ref=number,
+        to=f"{number}@example.com",
+        subject=words.subject,
+        text=words.text,
+        html=words.html,
+        language=template.language,
+        template=template.name,
+        headers={"Auto-Submitted": "auto-generated"},
+    )
 
 
 def _fill(connection: Connection, name: str, begin: int, end: int) -> None:
