@@ -85,24 +85,29 @@ def refs_like(connection: Connection, subject: str, *, limit: int) -> list[str]:
     ]
 
 
+def as_entitlement(row: Row[Any]) -> Entitlement:
+    """A row of entitlements, with its customer's `customer_ref`, as the domain's value."""
+    return Entitlement(
+        ref=row.ref,
+        customer_ref=row.customer_ref,
+        kind=EntitlementKind(row.kind),
+        product=row.product,
+        ends_on=row.ends_on,
+        time_zone=row.time_zone,
+        occurrence=row.occurrence,
+        standing=Standing(row.state),
+        auto_renews=row.auto_renews,
+        value=None if row.value_minor is None else Money(row.value_minor, row.currency),
+        earliest_on=row.earliest_on,
+        latest_on=row.latest_on,
+    )
+
+
 def _ending(row: Row[Any]) -> Ending:
     return Ending(
         id=row.id,
         customer_id=row.customer_id,
-        entitlement=Entitlement(
-            ref=row.ref,
-            customer_ref=row.customer_ref,
-            kind=EntitlementKind(row.kind),
-            product=row.product,
-            ends_on=row.ends_on,
-            time_zone=row.time_zone,
-            occurrence=row.occurrence,
-            standing=Standing(row.state),
-            auto_renews=row.auto_renews,
-            value=None if row.value_minor is None else Money(row.value_minor, row.currency),
-            earliest_on=row.earliest_on,
-            latest_on=row.latest_on,
-        ),
+        entitlement=as_entitlement(row),
         at_risk_minor=row.at_risk_minor,
         renewed_from=row.renewed_from,
         gate_id=row.gate_id,

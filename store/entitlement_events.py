@@ -6,8 +6,8 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, select, update
 
 from domain.actions import UNSENT, State
-from domain.entitlements import Entitlement, EntitlementKind, Money, Standing
 from domain.events import Told
+from store.endings import as_entitlement
 from store.ledger.rows import actions, customers, entitlements, evidence
 from store.types import Instant, among
 
@@ -52,19 +52,4 @@ def resting_on(connection: Connection, refs: Sequence[str]) -> list[str]:
 
 
 def _told(row: Row[Any]) -> Told | None:
-    if row.told_at is None:
-        return None
-    value = None if row.value_minor is None else Money(row.value_minor, row.currency)
-    it = Entitlement(
-        ref=row.ref,
-        customer_ref=row.customer_ref,
-        kind=EntitlementKind(row.kind),
-        product=row.product,
-        ends_on=row.ends_on,
-        time_zone=row.time_zone,
-        occurrence=row.occurrence,
-        standing=Standing(row.state),
-        auto_renews=row.auto_renews,
-        value=value,
-    )
-    return Told(it, row.told_at)
+    return None if row.told_at is None else Told(as_entitlement(row), row.told_at)
