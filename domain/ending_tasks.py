@@ -14,6 +14,10 @@ from domain.policy import Policy, Priority
 from domain.staffing import Staffing, minutes_before
 from domain.value import at_risk
 
+TASK_SCHEMA, NOTE_SCHEMA, CLOSE_SCHEMA = "expiry-task/1", "expiry-note/1", "expiry-close/1"
+CALL_NOTE_SCHEMA = "expiry-call-note/1"
+"""Of the payloads about an ending's task: open it, add a later horizon, close it, add what came of a call."""
+
 _DAY = timedelta(days=1)
 _WHAT = {
     EntitlementKind.SUBSCRIPTION: "subscription",

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from domain.channels import Channel, may_carry
 from domain.currencies import written
@@ -73,6 +74,18 @@ def priority_of(at_risk_minor: int, horizon: int, kind: EntitlementKind, policy:
         begins = Priority.LOW
     earlier = sum(days > horizon for days in policy.expiry.kinds[kind].horizons)
     return _PRIORITIES[min(_PRIORITIES.index(begins) + earlier, len(_PRIORITIES) - 1)]
+
+
+def pressing(at_risk_minor: int, horizon: int, kind: EntitlementKind, policy: Policy) -> dict[str, Any]:
+    """The params of what is done about an ending: how pressing it is, and how confidential.
+
+    The same for all endings that are alike: whatever is about one of them is gathered when it is sent.
+    """
+    return {
+        "horizon": horizon,
+        "priority": priority_of(at_risk_minor, horizon, kind, policy).value,
+        "confidentiality": policy.expiry.kinds[kind].confidentiality.value,
+    }
 
 
 def horizon_of(days_left: int, horizons: tuple[int, ...]) -> int | None:

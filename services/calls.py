@@ -25,12 +25,12 @@ from domain.calls import (
     next_window,
 )
 from domain.customers import Customer
+from domain.ending_tasks import CALL_NOTE_SCHEMA, TASK_SCHEMA
 from domain.endings import Calendars, last_day, not_needed
 from domain.entitlements import expiry_key, named_by
 from domain.gates import DataSet
 from domain.planning import Payload, PlannedAction
 from domain.policy import Policy, Priority, higher
-from services.ending_tasks import CALL_NOTE_SCHEMA, TASK_SCHEMA
 from services.fates import Done, EventFate
 from services.wiring import Handrail
 from store import calls, customers, endings

@@ -10,9 +10,10 @@ from domain.calls import call_payload
 from domain.channels import Channel
 from domain.contact import ContactWindow, hours_hold
 from domain.customers import Tier
+from domain.ending_tasks import NOTE_SCHEMA, TASK_SCHEMA
 from domain.endings import Calendars, horizon_reached, last_day
 from domain.entitlements import EntitlementKind
-from domain.expiry import Route, Situation, objections, priority_of, route, value_thresholds
+from domain.expiry import Route, Situation, objections, pressing, route, value_thresholds
 from domain.planning import Payload
 from domain.policy import Policy
 from store.detection import Ending
@@ -104,7 +105,7 @@ class EndingPlans:
             kind=Kind.TASK,
             basis=Basis.INTERNAL,
             capability=Capability.CRM,
-            payload=Payload("expiry-task/1", self._params(horizon, at_risk) | {"why": decided.why}),
+            payload=Payload(TASK_SCHEMA, pressing(at_risk, horizon, self.kind, self._policy) | {"why": decided.why}),
             due_at=self._calendars.now,
             reason=decided.why if is_skipped else None,
             is_skipped=is_skipped,
@@ -116,7 +117,7 @@ class EndingPlans:
             kind=Kind.TASK_NOTE,
             basis=Basis.INTERNAL,
             capability=Capability.CRM,
-            payload=Payload("expiry-note/1", self._params(horizon, at_risk)),
+            payload=Payload(NOTE_SCHEMA, pressing(at_risk, horizon, self.kind, self._policy)),
             due_at=self._calendars.now,
         )
 
@@ -127,19 +128,11 @@ class EndingPlans:
             kind=Kind.CALL,
             basis=calls.basis,
             capability=Capability.VOICE,
-            payload=call_payload(self._params(horizon, at_risk) | {"why": why}, self._wordings),
+            payload=call_payload(pressing(at_risk, horizon, self.kind, self._policy) | {"why": why}, self._wordings),
             due_at=due_at,
             not_after=not_after,
             purpose=calls.purpose,
         )
-
-    def _params(self, horizon: int, at_risk: int) -> dict[str, Any]:
-        """The same for all endings that are alike: whatever is about one of them is gathered when it is sent."""
-        return {
-            "horizon": horizon,
-            "priority": priority_of(at_risk, horizon, self.kind, self._policy).value,
-            "confidentiality": self._rules.confidentiality.value,
-        }
 
     def _call_times(self, ending: Ending) -> tuple[datetime, datetime] | None:
         """From when and until when to call: inside the hours they stated, else their tier's; None: it ends before."""

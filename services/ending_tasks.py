@@ -13,9 +13,6 @@ from integrations import ports
 from store.endings import Ending
 from store.ledger.rows import Armed
 
-TASK_SCHEMA, NOTE_SCHEMA, CLOSE_SCHEMA = "expiry-task/1", "expiry-note/1", "expiry-close/1"
-CALL_NOTE_SCHEMA = "expiry-call-note/1"
-
 
 def task(
     action: Armed, customer: Customer, ending: Ending, calls: Sequence[CallStory], policy: Policy, now: datetime

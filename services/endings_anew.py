@@ -9,18 +9,18 @@ from domain.actions import Basis, Capability, Kind
 from domain.channels import Channel
 from domain.contact import consent_holds
 from domain.customers import Customer
+from domain.ending_tasks import TASK_SCHEMA
 from domain.endings import Calendars, horizon_reached, not_needed
 from domain.entitlements import expiry_key, named_by
 from domain.expiry import (
     Situation,
     objections,
-    priority_of,
+    pressing,
     route,
 )
 from domain.hours import instant_of
 from domain.planning import Payload, PlannedAction
 from domain.policy import Policy
-from services.ending_tasks import TASK_SCHEMA
 from store import customers, endings
 from store.endings import Ending
 from store.ledger.enqueue import About
@@ -163,14 +163,12 @@ def _today(ending: Ending, policy: Policy, now: datetime) -> date:
 
 
 def _pressing(ending: Ending, policy: Policy, now: datetime) -> dict[str, Any]:
-    """The params that say how pressing it is, and how confidential."""
+    """The params that say how pressing it is; while it is too early, and waits, as at its first horizon."""
     it = ending.entitlement
-    rules = policy.expiry.kinds[it.kind]
     horizon = horizon_reached(it.kind, it.ends_on, _today(ending, policy, now), policy)
-    if horizon is None:  # it is too early, and waits
-        horizon = rules.horizons[0]
-    priority = priority_of(ending.at_risk_minor, horizon, it.kind, policy)
-    return {"horizon": horizon, "priority": priority.value, "confidentiality": rules.confidentiality.value}
+    if horizon is None:
+        horizon = policy.expiry.kinds[it.kind].horizons[0]
+    return pressing(ending.at_risk_minor, horizon, it.kind, policy)
 
 
 def _not_before(ending: Ending, policy: Policy, due_at: datetime, now: datetime) -> tuple[datetime, str | None]:

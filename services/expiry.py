@@ -122,7 +122,7 @@ def detect(database: Database, policy: Policy, *, now: datetime) -> Detection:
     calendars = Calendars(now, policy.default_time_zone)
     with database.read() as connection:
         marks = store.read_marks(connection)
-        looks = [_look(kind, marks.get(kind), policy, now) for kind in EntitlementKind]
+        looks = [_look(kind, marks.get(kind), calendars) for kind in EntitlementKind]
         detection = Detection(now, looks, _closes_since(looks, marks, now))
         for look in looks:
             _count(connection, look, detection, policy, calendars)
@@ -130,12 +130,12 @@ def detect(database: Database, policy: Policy, *, now: datetime) -> Detection:
     return detection
 
 
-def _look(kind: EntitlementKind, mark: Any, policy: Policy, now: datetime) -> Look:
+def _look(kind: EntitlementKind, mark: Any, calendars: Calendars) -> Look:
+    now, place = calendars.now, calendars.place(None)
     if mark is None:
         return Look(kind, None, "nobody has looked yet")
     if now < mark.looked_at:
         return Look(kind, None, "an earlier time than the last look's", moves_mark=False)
-    place = Calendars(now, policy.default_time_zone).place(None)
     if now.astimezone(place).date() > mark.whole_at.astimezone(place).date():
         return Look(kind, None, "the day's look over the whole window")
     return Look(kind, mark.looked_at, "what is new since the last look")

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from domain.actions import Basis, Capability, Kind
 from domain.calls import CALL_SCHEMA, WORDINGS
 from domain.customers import Customer, choose_language
+from domain.ending_tasks import CALL_NOTE_SCHEMA, TASK_SCHEMA
 from domain.policy import Policy
 from integrations import ports
 from integrations.ports import Receipt
@@ -140,12 +141,12 @@ class Sender:
             return _ticket(action, customer, context or await self._context(action))
         if action.kind is Kind.TICKET_NOTE:
             return _note(action, customer, context or await self._context(action))
-        if action.kind is Kind.TASK and action.payload["schema"] == ending_tasks.TASK_SCHEMA:
+        if action.kind is Kind.TASK and action.payload["schema"] == TASK_SCHEMA:
             known = context or await self._context(action)
             return ending_tasks.task(action, customer, known["ending"], known["calls"], self._policy, self._clock())
         if action.kind is Kind.TASK:
             return _task(action, customer)
-        if action.kind is Kind.TASK_NOTE and action.payload["schema"] == ending_tasks.CALL_NOTE_SCHEMA:
+        if action.kind is Kind.TASK_NOTE and action.payload["schema"] == CALL_NOTE_SCHEMA:
             called = (context or await self._context(action))["calls"]
             return ending_tasks.call_note(action, customer, called, self._policy, self._clock())
         if action.kind is Kind.CALL and action.payload["schema"] == CALL_SCHEMA:

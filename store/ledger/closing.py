@@ -22,6 +22,7 @@ from sqlalchemy import (
 )
 
 from domain.actions import UNSENT, Basis, Capability, Kind, State
+from domain.ending_tasks import CLOSE_SCHEMA
 from domain.planning import Payload
 from store.canonical import payload_hash
 from store.ledger.endings import key_of
@@ -173,7 +174,7 @@ def take_back(connection: Connection, ids: Sequence[int], *, reason: str, run: s
 
 def close(connection: Connection, needless: Sequence[Needless], *, reason: str, run: str, now: datetime) -> int:
     """Plan that these tasks are closed at the CRM, once they are over; how many of these plans are new."""
-    content = Payload("expiry-close/1", {"reason": reason}).as_json()
+    content = Payload(CLOSE_SCHEMA, {"reason": reason}).as_json()
     values: dict[str, ColumnElement[Any]] = {
         "key": actions.c.key.concat("/close"),
         "kind": literal(Kind.TASK_CLOSE),
