@@ -53,6 +53,7 @@ class Kind(StrEnum):
     CALL = "call"  # a voicebot call
     MESSAGE = "message"  # a step of a journey
     PAGE = "page"  # call a colleague on duty
+    ERASURE = "erasure"  # ask an outside system to forget a customer
 
 
 class Capability(StrEnum):

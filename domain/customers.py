@@ -41,11 +41,12 @@ class Customer:
     dedicated_agent: str | None = None
     tact_lock: str | None = None  # why all proactive contact is silent; None: it is not
     erased: bool = False
+    device: str | None = None  # where notifications are pushed to, as the vendor names it
 
     @property
     def is_reachable(self) -> bool:
         """True when there is an address of any kind."""
-        return bool(self.email or self.phone)
+        return bool(self.email or self.phone or self.device)
 
 
 def fill_blanks(on_file: Customer, event: Customer) -> Customer:
@@ -62,6 +63,7 @@ def fill_blanks(on_file: Customer, event: Customer) -> Customer:
         name=on_file.name or event.name,
         email=on_file.email or event.email,
         phone=on_file.phone or event.phone,
+        device=on_file.device or event.device,
         language=on_file.language or event.language,
         time_zone=on_file.time_zone or event.time_zone,
     )

@@ -17,6 +17,7 @@ from domain.distress import DistressRules
 from domain.ending_rules import ExpiryPolicy
 from domain.gates import GatePolicy
 from domain.hours import QuietHours, zone
+from domain.journey_rules import JourneyPolicy
 from domain.staffing import Staffing
 from domain.surveys import SCALES, SurveyKind, Thresholds
 from domain.triage import TriageRules
@@ -193,6 +194,7 @@ class Policy:
     channels: Mapping[Channel, ChannelRules]
     depletion: DepletionPolicy
     expiry: ExpiryPolicy
+    journeys: JourneyPolicy
 
     def __post_init__(self) -> None:
         zone(self.default_time_zone)

@@ -166,6 +166,16 @@ class Push:
     to: str
     title: str
     text: str
+    link: str  # what opens when it is touched; empty: the app
+    language: str
+    template: str
+
+
+@dataclass(frozen=True, slots=True)
+class Erasure:
+    """A customer who is to be forgotten; known to the outside system by our ref."""
+
+    customer_ref: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,6 +248,14 @@ class Batches(Protocol):
         does, what holds for all of them: when the answer is lost, each may have been done. Raises `Unsupported` for
         more items than the integration declares.
         """
+
+
+@runtime_checkable
+class Erases(Protocol):
+    """What a port has beside its writes when its vendor keeps customers under our ref, and can forget them."""
+
+    async def erase_customer(self, erasure: Erasure, *, key: str) -> Receipt:
+        """Forgets the customer; one it does not know is forgotten already."""
 
 
 @runtime_checkable

@@ -33,6 +33,10 @@ class Settings(BaseSettings):
         None,
         description="File of the operators who may sign in to the pages; empty: operators.yaml in the data directory.",
     )
+    link_secret: SecretStr = Field(
+        SecretStr(""),
+        description="What links to customers' own pages are signed with; while it changes: new,old.",
+    )
     prefect_api_url: str = Field("", description="Prefect's API; empty: work without Prefect.")
     prefect_auth: SecretStr = Field(SecretStr(""), description="Prefect's basic auth, user:password; empty: none.")
     import_folder: Path | None = Field(
@@ -66,6 +70,11 @@ class Settings(BaseSettings):
     def allowed_import_hosts(self) -> frozenset[str]:
         """The hosts that files may be fetched from."""
         return frozenset(host.strip().lower() for host in self.import_hosts.split(",") if host.strip())
+
+    @property
+    def link_secrets(self) -> list[SecretStr]:
+        """What links are signed with: the first signs, each is believed."""
+        return [SecretStr(one.strip()) for one in self.link_secret.get_secret_value().split(",") if one.strip()]
 
     @property
     def operators_file(self) -> Path:

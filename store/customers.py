@@ -26,6 +26,7 @@ class Person(NamedTuple):
     name: str | None
     email: str | None
     phone: str | None
+    device: str | None
     language: str | None
     time_zone: str | None
     tier: str
@@ -81,6 +82,7 @@ def as_customer(row: Row[Any] | Person) -> Customer:
         dedicated_agent=row.dedicated_agent,
         tact_lock=row.tact_lock,
         erased=row.erased_at is not None,
+        device=row.device,
     )
 
 
@@ -218,7 +220,9 @@ def _address_hashes(customer: Customer) -> dict[Capability, str]:
 
 def erase(connection: Connection, customer_id: int, *, now: datetime) -> None:
     """Blank the person on the customer's row; the row, its ref and its counts stay."""
-    blank: Mapping[str, Any] = dict.fromkeys(("name", "email", "phone", "preferred_channel", "dedicated_agent"))
+    blank: Mapping[str, Any] = dict.fromkeys(
+        ("name", "email", "phone", "device", "preferred_channel", "dedicated_agent")
+    )
     connection.execute(
         update(customers)
         .where(customers.c.id == customer_id)
@@ -245,6 +249,7 @@ def _columns(customer: Customer) -> dict[str, Any]:
         "name": customer.name,
         "email": customer.email,
         "phone": customer.phone,
+        "device": customer.device,
         "language": customer.language,
         "time_zone": customer.time_zone,
         "tier": customer.tier,

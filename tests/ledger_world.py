@@ -19,6 +19,7 @@ from domain.ending_rules import CallRules, EndingRules, ExpiryPolicy
 from domain.entitlements import EntitlementKind
 from domain.gates import DataSet, GatePolicy, GateRules
 from domain.hours import ContactWindow, QuietHours
+from domain.journey_rules import JourneyPolicy
 from domain.planning import Payload, PlannedAction
 from domain.policy import (
     CasePolicy,
@@ -148,6 +149,14 @@ POLICY = Policy(
             outcome_within_hours=4,
             windows=dict.fromkeys(Tier, ContactWindow(time(16), time(19))),
         ),
+    ),
+    journeys=JourneyPolicy(
+        look_ahead_minutes=15,
+        spread_minutes=60,
+        late_after_minutes=30,
+        tasks_go_to=dict.fromkeys(Tier, "Customer Success"),
+        call_me_goes_to="Customer Success",
+        call_me_minutes=240,
     ),
 )
 

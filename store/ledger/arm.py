@@ -307,6 +307,7 @@ def _armed(row: Claimed, people: dict[int | None, Customer]) -> Armed:
         case_id=row.case_id,
         response_id=row.response_id,
         entitlement_id=row.entitlement_id,
+        enrolment_id=row.enrolment_id,
         attempts=row.attempts + 1,
         urgent=row.urgent,
     )

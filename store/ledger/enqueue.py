@@ -48,6 +48,7 @@ class About:
     response_id: int | None = None
     entitlement_id: int | None = None
     gate_id: int | None = None  # the gate that the plan's data came through
+    enrolment_id: int | None = None
 
 
 def enqueue(
@@ -103,6 +104,7 @@ def replan(
             due_at=planned.due_at,
             stale_after=planned.stale_after,
             customer_id=actions.c.customer_id if about.customer_id is None else about.customer_id,
+            enrolment_id=actions.c.enrolment_id if about.enrolment_id is None else about.enrolment_id,
             gate_id=actions.c.gate_id if about.gate_id is None else about.gate_id,
             planned_by=run,
             updated_at=now,
@@ -176,6 +178,7 @@ def _row(action: PlannedAction, about: About, after_id: int | None, *, run: str,
         "response_id": about.response_id,
         "entitlement_id": about.entitlement_id,
         "gate_id": about.gate_id,
+        "enrolment_id": about.enrolment_id,
         "after_id": after_id,
         "state": State.SKIPPED if action.skip else State.READY,
         "lane": "urgent" if action.urgent else "normal",

@@ -17,6 +17,7 @@ cases: Table = metadata.tables["cases"]
 consents: Table = metadata.tables["consents"]
 controls: Table = metadata.tables["controls"]
 customers: Table = metadata.tables["customers"]
+enrolments: Table = metadata.tables["enrolments"]
 entitlements: Table = metadata.tables["entitlements"]
 evidence: Table = metadata.tables["evidence"]
 gates: Table = metadata.tables["gates"]
@@ -68,6 +69,7 @@ class Claimed(NamedTuple):
     response_id: int | None
     entitlement_id: int | None
     gate_id: int | None
+    enrolment_id: int | None
     review_id: int | None
     payload: dict[str, Any]
     due_at: datetime
@@ -93,6 +95,7 @@ class Armed:
     case_id: int | None
     response_id: int | None
     entitlement_id: int | None
+    enrolment_id: int | None
     attempts: int
     urgent: bool
 

@@ -5,6 +5,7 @@ from sqlmodel import SQLModel
 from store.tables.customers import Consent, Customer, Suppression
 from store.tables.entitlements import CallOutcome, DetectionMark, EntitlementRow, GateRecord, Purchase
 from store.tables.intake import InboxEvent, QuarantineDecision, QuarantinedRow, SurveyFetch, SurveyPoll, SurveyResponse
+from store.tables.journeys import CustomerBehaviour, Enrolment, ErasureRecord, MessageEvent, PublishedJourney
 from store.tables.ledger import (
     Action,
     AuditEntry,
@@ -31,17 +32,22 @@ __all__ = [
     "Control",
     "ControlChange",
     "Customer",
+    "CustomerBehaviour",
     "DeskDifference",
     "DetectionMark",
+    "Enrolment",
     "EntitlementRow",
+    "ErasureRecord",
     "Evidence",
     "GateRecord",
     "InboxEvent",
     "IntegrationState",
     "Message",
+    "MessageEvent",
     "MessageSorting",
     "OperatorSession",
     "Promise",
+    "PublishedJourney",
     "PublishedTemplate",
     "Purchase",
     "QuarantineDecision",

@@ -22,6 +22,7 @@ class Customer(SQLModel, table=True):
     name: str | None = None
     email: str | None = Field(default=None, index=True)
     phone: str | None = Field(default=None, index=True)
+    device: str | None = None  # where notifications are pushed to, as the vendor names it
     language: str | None = None
     time_zone: str | None = None
     tier: str = "basic"

@@ -107,6 +107,7 @@ class Action(SQLModel, table=True):
         _partial("ix_actions_uncertain", "next_check_at", where="state = 'uncertain'"),
         _partial("ix_actions_planned", "id", where="state = 'planned'"),
         _partial("ix_actions_people", "id", where="state IN ('needs_human', 'failed')"),
+        _partial("ix_actions_enrolment", "enrolment_id", where="enrolment_id IS NOT NULL"),
         _partial("ix_actions_calls", "updated_at", "id", where="kind = 'call' AND state = 'done'"),
     )
 
@@ -122,6 +123,7 @@ class Action(SQLModel, table=True):
     response_id: int | None = Field(default=None, foreign_key="survey_responses.id", sa_type=Identity)
     entitlement_id: int | None = Field(default=None, foreign_key="entitlements.id", index=True, sa_type=Identity)
     gate_id: int | None = Field(default=None, foreign_key="gates.id", sa_type=Identity)  # its data came through it
+    enrolment_id: int | None = Field(default=None, foreign_key="enrolments.id", sa_type=Identity)
     after_id: int | None = Field(default=None, foreign_key="actions.id", sa_type=Identity)  # never before that one
     review_id: int | None = Field(default=None, foreign_key="reviews.id", sa_type=Identity)
 

@@ -56,7 +56,7 @@ SENT: Mapping[str, Callable[[Any], Awaitable[Receipt]]] = {
         Sms("C-1042", PHONE, f"{PERSON}, {WORDS}", "pl", "acknowledgement"), key=KEY
     ),
     "place_call": lambda port: port.place_call(Call("C-1042", PHONE, f"{PERSON}, {WORDS}", "pl", "expiry"), key=KEY),
-    "send_push": lambda port: port.send_push(Push("C-1042", "device-1", PERSON, WORDS), key=KEY),
+    "send_push": lambda port: port.send_push(Push("C-1042", "device-1", PERSON, WORDS, "", "en", "welcome"), key=KEY),
     "raise_alert": lambda port: port.raise_alert(
         Alert("3 cases have no owner", "critical", "http://127.0.0.1:8100/cases", {"cases": 3}), key=KEY
     ),
