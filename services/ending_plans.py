@@ -40,6 +40,7 @@ class EndingPlans:
         self._calendars = calendars
         self._thresholds = value_thresholds(policy)
         self._rules = policy.expiry.kinds[kind]
+        self._calls_anybody = policy.expiry.calls.basis is not Basis.PROACTIVE
         self._horizons: dict[tuple[date, str], int | None] = {}
         self._plans: dict[tuple[Any, ...], Thin | _Call] = {}
         self._calls: dict[tuple[Any, ...], Thin] = {}
@@ -53,25 +54,23 @@ class EndingPlans:
             self._horizons[cell] = horizon_reached(self.kind, ending.ends_on, today, self._policy)
         return self._horizons[cell]
 
-    def is_news(self, ending: Ending) -> bool:
-        """True for an ending in a horizon that nothing was planned for yet."""
-        horizon = self.horizon(ending)
-        return horizon is not None and (ending.task_horizon is None or horizon < ending.task_horizon)
-
     def may_be_called(self, ending: Ending) -> bool:
         """True when policy has the voicebot call such customers; then it matters whether the number is suppressed."""
         return ending.phone is not None and ending.tier in self._rules.call
 
-    def choose(self, ending: Ending, *, has_phone: bool, consents: bool) -> tuple[Thin, Chosen]:
-        """What is planned about one ending that is news."""
-        at_risk = self._thresholds[bisect_right(self._thresholds, ending.at_risk_minor) - 1]
+    def choose(self, ending: Ending, *, is_suppressed: bool, consents: bool) -> tuple[Thin, Chosen] | None:
+        """What is planned about one ending; None when it has reached no horizon that nothing was planned for yet."""
         horizon = self.horizon(ending)
-        if horizon is None:
-            raise ValueError(f"entitlement {ending.id} has reached no horizon")
+        if horizon is None or (ending.task_horizon is not None and horizon >= ending.task_horizon):
+            return None
+        at_risk = self._thresholds[bisect_right(self._thresholds, ending.at_risk_minor) - 1]
         chosen = Chosen(ending.id, ending.version, ending.task_id)
-        may_call = consents or self._policy.expiry.calls.basis is not Basis.PROACTIVE
-        decides: tuple[Any, ...] = (horizon, at_risk)
-        if ending.task_id is None:
+        decides: tuple[Any, ...]
+        if ending.task_id is not None:
+            decides = (horizon, at_risk)
+        else:
+            has_phone = ending.phone is not None and not is_suppressed
+            may_call = self._calls_anybody or consents
             who = (ending.tier, ending.has_agent, has_phone, may_call, ending.is_locked, ending.is_erased)
             decides = (horizon, at_risk, *who)
         plan = self._plans.get(decides)

@@ -36,7 +36,7 @@ OVERLAP = timedelta(hours=1)
 WHOLE_OVERLAP = timedelta(days=2)
 """The same once a day, for closing: a day's look over what changed since the one before the last."""
 
-_SQLITE_HOLD_SECONDS, _HOLD_SECONDS = 0.025, 0.1
+_SQLITE_HOLD_SECONDS, _HOLD_SECONDS = 0.04, 0.1
 """How long one transaction of planning may last. SQLite's keeps every other writer waiting, urgent ones among them."""
 
 _FIRST_PAGE, _SMALLEST_PAGE, _LARGEST_PAGE = 250, 50, 5_000
@@ -247,6 +247,7 @@ class _Run:
         self._run, self._dry_run = run, dry_run
         with database.read() as connection:
             wordings = call_wordings(approved(connection), policy.languages)
+            self._is_any_number_suppressed = store.is_any_number_suppressed(connection)
         self._plans = EndingPlans(look.kind, policy, Calendars(detection.at, policy.default_time_zone), wordings)
         self._size = _FIRST_PAGE
         self._hold = _SQLITE_HOLD_SECONDS if database.is_sqlite else _HOLD_SECONDS
@@ -316,36 +317,36 @@ class _Run:
 
     def _choose(self, page: Sequence[Ending]) -> dict[Thin, list[Chosen]]:
         """What is planned about each of a page, those alike together."""
-        news = [ending for ending in page if self._plans.is_news(ending)]
-        ringing, consenting = self._may_ring(news)
+        suppressed, consenting = self._may_ring(page)
         chosen: dict[Thin, list[Chosen]] = {}
-        for ending in news:
+        for ending in page:
+            decided = self._plans.choose(
+                ending, is_suppressed=ending.id in suppressed, consents=ending.customer_id in consenting
+            )
+            if decided is None:
+                continue
             if ending.gate_id not in self._gates.usable:
                 self._planning.held[self._look.kind] += 1
                 continue
-            thin, row = self._plans.choose(
-                ending, has_phone=ending.id in ringing, consents=ending.customer_id in consenting
-            )
+            thin, row = decided
             chosen.setdefault(thin, []).append(row)
             if not thin.is_skipped:
                 self._planning.at_risk_minor += ending.at_risk_minor
         return chosen
 
     def _may_ring(self, endings: Sequence[Ending]) -> tuple[set[int], set[int]]:
-        """Of endings whose customers might be called: those whose number is not suppressed; and who allowed it."""
-        numbers = {
-            ending.id: address_hash(ending.phone)
-            for ending in endings
-            if ending.phone is not None and self._plans.may_be_called(ending)
-        }
-        if not numbers:
+        """Of endings whose customers might be called: those whose number is suppressed; and who allowed it."""
+        callable_ = [ending for ending in endings if self._plans.may_be_called(ending)]
+        if not callable_:
             return set(), set()
         purpose = self._policy.expiry.calls.purpose
         with self._database.read() as connection:
-            suppressed = store.suppressed_numbers(connection, sorted(set(numbers.values())))
-            people = {ending.customer_id for ending in endings if ending.id in numbers}
-            consenting = store.consenting(connection, sorted(people), purpose)
-        return {ending_id for ending_id, hashed in numbers.items() if hashed not in suppressed}, consenting
+            consenting = store.consenting(connection, [ending.customer_id for ending in callable_], purpose)
+            if not self._is_any_number_suppressed:
+                return set(), consenting
+            hashes = {ending.id: address_hash(ending.phone) for ending in callable_ if ending.phone is not None}
+            suppressed = store.suppressed_numbers(connection, sorted(set(hashes.values())))
+        return {ending_id for ending_id, hashed in hashes.items() if hashed in suppressed}, consenting
 
     def _write(self, chosen: Mapping[Thin, Sequence[Chosen]]) -> None:
         if self._dry_run:

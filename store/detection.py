@@ -173,6 +173,7 @@ _CONSENTING = select(consents.c.customer_id).where(
     consents.c.granted,
 )
 _FIRST_MARK = insert_once(marks, "kind")
+_ANY_SUPPRESSED = select(suppressions.c.id).where(suppressions.c.channel == Capability.VOICE).limit(1)
 _SUPPRESSED = select(suppressions.c.address_hash).where(
     suppressions.c.channel == Capability.VOICE, among(suppressions.c.address_hash, "hashes")
 )
@@ -272,9 +273,14 @@ def has_actions(connection: Connection) -> bool:
 
 def consenting(connection: Connection, customer_ids: Sequence[int], purpose: str) -> set[int]:
     """Those of the customers who allowed calls for a purpose."""
-    return set(connection.execute(_CONSENTING, {"ids": list(customer_ids), "purpose": purpose}).scalars())
+    return set(connection.execute(_CONSENTING, {"ids": list(customer_ids), "purpose": purpose}).scalars().all())
+
+
+def is_any_number_suppressed(connection: Connection) -> bool:
+    """False when there is no telephone number that must not be called: then none need be looked for."""
+    return connection.execute(_ANY_SUPPRESSED).first() is not None
 
 
 def suppressed_numbers(connection: Connection, hashes: Sequence[str]) -> set[str]:
     """Those of the hashed telephone numbers that must not be called."""
-    return set(connection.execute(_SUPPRESSED, {"hashes": list(hashes)}).scalars())
+    return set(connection.execute(_SUPPRESSED, {"hashes": list(hashes)}).scalars().all())

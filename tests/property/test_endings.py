@@ -87,7 +87,9 @@ def test_a_call_is_due_at_the_first_moment_of_its_window_and_before_the_end(
         window_start=stated[0], window_end=stated[1], is_locked=False, is_erased=False, task_id=None, task_horizon=None,
     )  # fmt: skip
     plans = EndingPlans(EntitlementKind.SUBSCRIPTION, POLICY, calendars, {"en": "0" * 64})
-    plan, _ = plans.choose(ending, has_phone=True, consents=True)
+    decided = plans.choose(ending, is_suppressed=False, consents=True)
+    assert decided is not None
+    plan, _ = decided
     window = ContactWindow(starts, ends) if is_stated else POLICY.expiry.calls.windows[Tier.CORE]
     over = calendars.end_of(ends_on, place)
 
