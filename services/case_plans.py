@@ -22,7 +22,7 @@ def recovery_survey(connection: Connection, case_id: int, policy: Policy, *, now
     """The recovery survey of a case as it stands; takes the customer's row."""
     case = connection.execute(select(cases).where(cases.c.id == case_id)).one()
     person = connection.execute(
-        select(customer_rows).where(customer_rows.c.id == case.customer_id).with_for_update()
+        select(customer_rows).where(customer_rows.c.id == case.customer_id).with_for_update(key_share=True)
     ).one()
     customer = customers.as_customer(person)
     return plan_recovery_survey(

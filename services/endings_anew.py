@@ -47,7 +47,7 @@ def ending_anew(connection: Connection, action_id: int, policy: Policy, *, now: 
     row = connection.execute(select(actions).where(actions.c.id == action_id)).one()
     owner = select(entitlement_rows.c.customer_id).where(entitlement_rows.c.id == row.entitlement_id)
     person = connection.execute(
-        select(customer_rows).where(customer_rows.c.id == owner.scalar_subquery()).with_for_update()
+        select(customer_rows).where(customer_rows.c.id == owner.scalar_subquery()).with_for_update(key_share=True)
     ).one()
     ending = endings.held(connection, row.entitlement_id)
     if ending.customer_id != person.id:  # it changed hands just now; the next round plans it

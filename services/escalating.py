@@ -169,7 +169,7 @@ def acknowledgement_anew(
         )
     ).one()
     person = connection.execute(
-        select(customer_rows).where(customer_rows.c.id == row.customer_id).with_for_update()
+        select(customer_rows).where(customer_rows.c.id == row.customer_id).with_for_update(key_share=True)
     ).one()
     customer = customers.as_customer(person)
     if row.response_id is None:

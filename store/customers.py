@@ -44,7 +44,7 @@ _LOCKED = (
     select(customers)
     .where(customers.c.ref.in_(bindparam("refs", expanding=True)))
     .order_by(customers.c.id)
-    .with_for_update()
+    .with_for_update(key_share=True)
 )
 _CREATE = insert_once(customers, "ref").returning(customers.c.id, customers.c.ref)
 _IDS = select(customers.c.id, customers.c.ref, customers.c.time_zone).where(among(customers.c.ref, "refs"))
@@ -192,7 +192,7 @@ def suppress(connection: Connection, channel: str, address: str, reason: str, *,
     else:
         has_it = func.lower(func.trim(customers.c.email)) == address.strip().lower()
     for customer_id in connection.execute(
-        select(customers.c.id).where(has_it).order_by(customers.c.id).with_for_update()
+        select(customers.c.id).where(has_it).order_by(customers.c.id).with_for_update(key_share=True)
     ).scalars().all():  # fmt: skip
         touch(connection, customer_id, now=now)
     connection.execute(

@@ -88,7 +88,7 @@ def note_unchanged(connection: Connection, case_ids: Sequence[int], *, now: date
 def locked(connection: Connection, case_id: int) -> Row[Any]:
     """A case and its customer's ref, both held until the transaction ends; customers before cases, as everywhere."""
     customer_id = connection.execute(select(cases.c.customer_id).where(cases.c.id == case_id)).scalar_one()
-    connection.execute(select(customers.c.id).where(customers.c.id == customer_id).with_for_update())
+    connection.execute(select(customers.c.id).where(customers.c.id == customer_id).with_for_update(key_share=True))
     connection.execute(select(cases.c.id).where(cases.c.id == case_id).with_for_update(key_share=True))
     return standing(connection, [case_id])[case_id]
 

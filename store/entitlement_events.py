@@ -16,7 +16,7 @@ _STANDING = (
     .join(customers, customers.c.id == entitlements.c.customer_id)
     .where(among(entitlements.c.ref, "refs"))
     .order_by(entitlements.c.id)
-    .with_for_update(of=entitlements)
+    .with_for_update(of=entitlements, key_share=True)
 )
 _NOTE = (
     update(entitlements).where(entitlements.c.ref == bindparam("of_ref")).values(told_at=bindparam("at", type_=Instant))

@@ -54,7 +54,7 @@ _KNOWN = (
     select(entitlements.c.id, entitlements.c.ref, *(entitlements.c[name] for name in _COMPARED))
     .where(among(entitlements.c.ref, "refs"))
     .order_by(entitlements.c.id)
-    .with_for_update()
+    .with_for_update(key_share=True)
 )
 _CREATE = insert_once(entitlements, "ref").returning(entitlements.c.ref)
 _REWRITE = update(entitlements).where(entitlements.c.id == bindparam("row_id"))

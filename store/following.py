@@ -54,7 +54,7 @@ def these(connection: Connection, case_ids: Sequence[int]) -> list[Held]:
     """Those of these cases that are open, held with their customers until the transaction ends."""
     whose = select(cases.c.customer_id).where(cases.c.id.in_(case_ids))
     connection.execute(
-        select(customers.c.id).where(customers.c.id.in_(whose)).order_by(customers.c.id).with_for_update()
+        select(customers.c.id).where(customers.c.id.in_(whose)).order_by(customers.c.id).with_for_update(key_share=True)
     )
     connection.execute(
         select(cases.c.id).where(cases.c.id.in_(case_ids)).order_by(cases.c.id).with_for_update(key_share=True)

@@ -40,7 +40,7 @@ _KNOWN = (
     select(customers.c.id, customers.c.ref, customers.c.erased_at, *(customers.c[name] for name in _WRITTEN))
     .where(among(customers.c.ref, "refs"))
     .order_by(customers.c.id)
-    .with_for_update()
+    .with_for_update(key_share=True)
 )
 _CREATE = insert_once(customers, "ref").returning(customers.c.id, customers.c.ref)
 _REWRITE = update(customers).where(customers.c.id == bindparam("row_id"))

@@ -176,6 +176,5 @@ def _bound(page: Page) -> dict[str, int]:
 
 def _lock(connection: Connection, table: Table, ids: list[int]) -> None:
     """Hold rows until the transaction ends, in id order, as everybody does who holds several."""
-    connection.execute(
-        select(table.c.id).where(among(table.c.id, "ids")).order_by(table.c.id).with_for_update(), {"ids": ids}
-    )
+    held = select(table.c.id).where(among(table.c.id, "ids")).order_by(table.c.id).with_for_update(key_share=True)
+    connection.execute(held, {"ids": ids})

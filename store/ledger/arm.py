@@ -37,7 +37,7 @@ _CUSTOMERS = (
     select(customers.c.id, *PERSON)
     .where(among(customers.c.id, "ids"))
     .order_by(customers.c.id)
-    .with_for_update(skip_locked=True)
+    .with_for_update(skip_locked=True, key_share=True)
 )
 _OURS = (
     select(*(actions.c[name] for name in Claimed._fields))

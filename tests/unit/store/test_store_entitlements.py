@@ -10,6 +10,7 @@ from sqlalchemy import Row, select
 
 from domain.entitlements import Entitlement, EntitlementKind, Money, Standing
 from domain.gates import DataSet
+from store import customers as people
 from store.database import Database
 from store.entitlements import Owned, Saved, entitlements, save
 from store.gates import event_gate
@@ -116,3 +117,18 @@ def test_a_value_without_a_rate_is_refused_before_anything_is_written(world: Wor
         say(world, HOUSEHOLD, replace(HOUSEHOLD, ref="P/2", value=Money(1, "USD")), customer_id=world.customer())
     with world.database.read() as connection:
         assert not connection.execute(select(entitlements.c.id)).all()
+
+
+def test_who_holds_a_customer_does_not_stop_others_from_writing_what_belongs_to_them(world: World) -> None:
+    """An event holds the customer and waits for the entitlement; an import the other way round would be a deadlock."""
+    if world.database.is_sqlite:
+        pytest.skip("one writer at a time: nobody can wait in a circle")
+    customer = world.customer()
+    say(world, HOUSEHOLD, customer_id=customer)
+    with world.database.write() as event:
+        assert people.all_locked(event, ["C-1"])
+        with world.database.write() as batch:
+            batch.exec_driver_sql("SET LOCAL lock_timeout = '2s'")
+            owned = [Owned(customer, replace(HOUSEHOLD, ref="P/2"))]
+            gate = event_gate(batch, DataSet.ENTITLEMENTS, "import", now=NOON, run="test")
+            assert save(batch, owned, gate_id=gate, policy=POLICY, now=NOON) == Saved(created=1)
