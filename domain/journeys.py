@@ -58,7 +58,8 @@ class After:
     days: int = 0
     hours: int = 0
     minutes: int = 0
-    at: time | None = None  # on the customer's clock, on the day that the wait ends; not before the wait ends
+    at: time | None = None
+    """On the customer's clock, on the day that the wait ends. Days alone wait for that day; else not before its end."""
 
     def __post_init__(self) -> None:
         if self.of is not Anchor.ENDING and min(self.days, self.hours, self.minutes) < 0:

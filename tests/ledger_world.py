@@ -154,6 +154,7 @@ POLICY = Policy(
         look_ahead_minutes=15,
         spread_minutes=60,
         late_after_minutes=30,
+        contact_costs_at_most={Tier.VIP: 900, Tier.CORE: 900, Tier.BASIC: 60},
         tasks_go_to=dict.fromkeys(Tier, "Customer Success"),
         call_me_goes_to="Customer Success",
         call_me_minutes=240,
