@@ -9,7 +9,20 @@ from domain.contact import cap_holds, consent_holds, hours_hold, lock_holds, sup
 from domain.customers import Customer
 from domain.gates import Gate
 from domain.hours import ContactWindow
+from domain.journeys import Standing
 from domain.policy import Policy
+from domain.spreading import spread
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolled:
+    """Where the customer stands in the journey that an action is a step of."""
+
+    key: str  # the action's
+    standing: Standing
+    why: str | None  # the journey ended
+    is_its_turn: bool  # it is the step they are at, or the one that is done at the goal they have reached
+    window: ContactWindow | None  # the journey's, for those who stated no hours
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +44,7 @@ class Facts:
     gate: Gate | None = None  # that gate; None: there is none
     tells: Confidentiality | None = None  # how confidential what it says is; None: it does not say
     has_no_task: bool = False  # it adds to a task, or closes one, that was never made
+    enrolled: Enrolled | None = None  # None: it is no step of a journey
     is_closing: bool = False  # it only takes a task from a colleague's list, and says nothing of the customer
 
 
@@ -104,6 +118,10 @@ def _ended(facts: Facts, now: datetime) -> Skip | Expire | Replan | None:
     customer = facts.customer
     if customer is not None and customer.erased and not facts.is_closing:
         return Skip("the customer was erased")
+    if facts.enrolled is not None:
+        over = _journey_over(facts, facts.enrolled)
+        if over is not None:
+            return Skip(over)
     if facts.has_no_task:
         return Skip("the task it belongs to was never made")
     if facts.not_after is not None and now >= facts.not_after:
@@ -115,9 +133,24 @@ def _ended(facts: Facts, now: datetime) -> Skip | Expire | Replan | None:
     return None
 
 
+def _journey_over(facts: Facts, enrolled: Enrolled) -> str | None:
+    """Why a step of a journey is not to be done any more, however its journey ended and whoever did not notice."""
+    if facts.customer is not None and facts.customer.tact_lock is not None and lock_holds(facts.basis):
+        return f"tact lock: {facts.customer.tact_lock}"
+    if enrolled.is_its_turn:
+        return None
+    if enrolled.standing is Standing.ACTIVE:
+        return "the customer is at another step of the journey"
+    return f"the journey is over: {enrolled.why or enrolled.standing}"
+
+
 def _another_way(facts: Facts, reason: str) -> Skip | Replan:
-    """Nothing else need come of a message; of an ending a colleague may tell."""
-    return Replan(reason) if facts.is_ending else Skip(reason)
+    """Of an ending a colleague may tell, a journey's step has further channels; nothing else need come of a message."""
+    return Replan(reason) if _has_other_ways(facts) else Skip(reason)
+
+
+def _has_other_ways(facts: Facts) -> bool:
+    return facts.is_ending or facts.enrolled is not None
 
 
 def _refused(facts: Facts, policy: Policy) -> Verdict | None:
@@ -132,7 +165,7 @@ def _refused(facts: Facts, policy: Policy) -> Verdict | None:
     if channel is not None and may_carry(policy.channels[channel], facts.tells):
         return None
     reason = f"it is {facts.tells}: too confidential for {facts.capability}"
-    return Replan(reason) if facts.is_ending and not facts.may_be_out else ToPerson(reason)
+    return Replan(reason) if _has_other_ways(facts) and not facts.may_be_out else ToPerson(reason)
 
 
 def _outdated(facts: Facts, now: datetime) -> Verdict | None:
@@ -162,14 +195,14 @@ def _held(facts: Facts, policy: Policy, now: datetime) -> Verdict | None:
     if lock_holds(facts.basis) and customer.tact_lock is not None:
         reason = f"tact lock: {customer.tact_lock}"
         return Replan(reason) if facts.is_ending and not facts.may_be_out else ToPerson(reason)
-    hold = hours_hold(
-        facts.basis,
-        facts.capability,
-        window=customer.window or _segment_window(facts, policy),
-        quiet=policy.contact.quiet,
-        time_zone=customer.time_zone or policy.default_time_zone,
-        now=now,
-    )
+    window, quiet = customer.window or _usual_window(facts, policy), policy.contact.quiet
+    time_zone = customer.time_zone or policy.default_time_zone
+    hold = hours_hold(facts.basis, facts.capability, window, quiet, time_zone, now)
+    if hold is not None and facts.enrolled is not None:  # what waits for one morning does not go out at one stroke
+        over = timedelta(minutes=policy.journeys.spread_minutes)
+        key = facts.enrolled.key
+        until = spread(key, hold.until, over, window=window, quiet=quiet, time_zone=time_zone)
+        return Defer(until, hold.reason)
     if hold is not None:
         return Defer(hold.until, hold.reason)
     cap = policy.contact.cap
@@ -179,8 +212,10 @@ def _held(facts: Facts, policy: Policy, now: datetime) -> Verdict | None:
     return None
 
 
-def _segment_window(facts: Facts, policy: Policy) -> ContactWindow | None:
-    """When a customer is called about an ending who stated no hours."""
+def _usual_window(facts: Facts, policy: Policy) -> ContactWindow | None:
+    """When a customer is contacted who stated no hours: about an ending by their tier, in a journey by its file."""
+    if facts.enrolled is not None:
+        return facts.enrolled.window
     if not facts.is_ending or facts.customer is None:
         return None
     return policy.expiry.calls.windows[facts.customer.tier]

@@ -3,14 +3,17 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, func, literal, or_, select
+from sqlalchemy import Connection, Row, and_, bindparam, case, func, literal, or_, select
 
 from domain import recheck
 from domain.actions import FINAL, Basis, Capability, Kind, State
 from domain.channels import Confidentiality
 from domain.customers import Customer
 from domain.gates import DataSet, Gate, GateVerdict
+from domain.journey_payload import window_of
+from domain.journeys import Standing
 from store.canonical import address_hash
 from store.gates import REPLAYED
 from store.ledger.rows import (
@@ -23,9 +26,11 @@ from store.ledger.rows import (
     cases,
     consents,
     customers,
+    enrolments,
     entitlements,
     evidence,
     gates,
+    journeys,
     reviews,
     suppressions,
 )
@@ -74,6 +79,13 @@ _WITHOUT_TASK = (
     .join(_BEFORE, _BEFORE.c.id == actions.c.after_id)
     .where(among(actions.c.id, "ids"), _BEFORE.c.state.in_(sorted(FINAL - {State.DONE})))
 )
+_AT_GOAL = select(journeys.c.content["at_goal"].as_string()).where(journeys.c.hash == enrolments.c.journey_hash)
+_ENROLLED = select(
+    *(enrolments.c.id, enrolments.c.state, enrolments.c.reason),
+    case((enrolments.c.state == literal(Standing.GOAL), _AT_GOAL.scalar_subquery()), else_=enrolments.c.step).label(
+        "step"
+    ),
+).where(among(enrolments.c.id, "ids"))
 _ON_TASKS = frozenset({Kind.TASK_NOTE, Kind.TASK_CLOSE})
 _CONSENTS = select(consents.c.customer_id, consents.c.purpose, consents.c.granted).where(
     consents.c.channel == bindparam("on_channel"), among(consents.c.customer_id, "ids")
@@ -107,6 +119,7 @@ def read_facts(
     contacts = _contacts(connection, proactive, contacts_since)
     passed = gates_of(connection, {row.gate_id for row in rows if row.gate_id is not None})
     without_task = _without_task(connection, [row.id for row in rows if row.kind in _ON_TASKS])
+    enrolled = _enrolled(connection, {row.enrolment_id for row in rows if row.enrolment_id is not None})
     suppressed = set() if address_of is None else _suppressed(connection, people, channel, address_of)
     return {
         row.id: recheck.Facts(
@@ -125,6 +138,7 @@ def read_facts(
             gate=passed.get(row.gate_id),
             tells=_tells(row),
             has_no_task=row.id in without_task,
+            enrolled=_in_journey(row, enrolled.get(row.enrolment_id)),
             is_closing=row.kind == Kind.TASK_CLOSE,
         )
         for row in rows
@@ -180,6 +194,24 @@ def _tells(row: Claimed) -> Confidentiality | None:
     """How confidential the payload says it is. Raises ValueError for a word we do not know."""
     told = row.payload.get("params", {}).get("confidentiality")
     return None if told is None else Confidentiality(told)
+
+
+def _enrolled(connection: Connection, ids: set[int]) -> dict[int | None, Row[Any]]:
+    """Enrolments by our ids: how they stand, and the step whose turn it is."""
+    return {row.id: row for row in connection.execute(_ENROLLED, {"ids": sorted(ids)})} if ids else {}
+
+
+def _in_journey(row: Claimed, enrolment: Row[Any] | None) -> recheck.Enrolled | None:
+    if enrolment is None:
+        return None
+    params = row.payload.get("params", {})
+    return recheck.Enrolled(
+        key=row.key,
+        standing=Standing(enrolment.state),
+        why=enrolment.reason,
+        is_its_turn=enrolment.step is not None and enrolment.step == params.get("step"),
+        window=window_of(params),
+    )
 
 
 def _consents(

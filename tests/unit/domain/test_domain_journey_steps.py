@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from ledger_world import POLICY
 
 from domain.actions import Basis, Capability
 from domain.channels import Channel, ChannelRules, Confidentiality
@@ -40,7 +41,6 @@ from domain.journeys import (
     Seen,
     Step,
 )
-from tests.ledger_world import POLICY
 
 MAIL, SMS, PUSH, VOICE, PERSON = Channel.MAIL, Channel.SMS, Channel.PUSH, Channel.VOICE, Channel.PERSON
 WARSAW = "Europe/Warsaw"

@@ -13,7 +13,8 @@ from domain.channels import Channel, Confidentiality
 from domain.customers import Customer
 from domain.gates import DataSet, Gate, GateVerdict
 from domain.hours import ContactWindow
-from domain.recheck import GO, LOOK_AGAIN, Defer, Expire, Facts, Go, Replan, Skip, ToPerson, Verdict, recheck
+from domain.journeys import Standing
+from domain.recheck import GO, LOOK_AGAIN, Defer, Enrolled, Expire, Facts, Go, Replan, Skip, ToPerson, Verdict, recheck
 
 ANNA = Customer("C-1", email="anna@example.com", phone="+48600000001", time_zone="Europe/Warsaw")
 FREE = Facts(
@@ -30,6 +31,8 @@ FREE = Facts(
 )
 GATE = Gate(1, DataSet.ENTITLEMENTS, GateVerdict.PASS, is_events=False, last_passed_at=NOON)
 CALL = replace(FREE, capability=Capability.VOICE, is_ending=True, gate=GATE)
+AT_IT = Enrolled("journey/onboarding/C-1/1/guide", Standing.ACTIVE, None, is_its_turn=True, window=None)
+STEP = replace(FREE, enrolled=AT_IT)
 AFTERNOON = later(hours=4)
 """16:00 in Warsaw: when those are called who stated no hours."""
 
@@ -221,3 +224,66 @@ def test_what_is_deferred_goes_once_its_time_has_come(
         assert verdict.until > now
         now = verdict.until
     raise AssertionError("it never goes")
+
+
+LEFT = replace(AT_IT, standing=Standing.LEFT, why="they are no customer any more", is_its_turn=False)
+THANKS = replace(AT_IT, standing=Standing.GOAL, why="goal.reached")
+
+
+@pytest.mark.parametrize(
+    ("enrolled", "verdict"),
+    [
+        (AT_IT, GO),
+        (THANKS, GO),
+        (LEFT, Skip("the journey is over: they are no customer any more")),
+        (replace(LEFT, why=None, standing=Standing.FINISHED), Skip("the journey is over: finished")),
+        (replace(THANKS, is_its_turn=False), Skip("the journey is over: goal.reached")),
+        (replace(AT_IT, is_its_turn=False), Skip("the customer is at another step of the journey")),
+    ],
+)
+def test_a_step_goes_when_it_is_its_turn(enrolled: Enrolled, verdict: Verdict) -> None:
+    assert recheck(replace(FREE, enrolled=enrolled), POLICY, now=NOON) == verdict
+
+
+def test_a_journeys_step_is_not_for_a_person_when_the_customer_is_silenced() -> None:
+    locked = replace(ANNA, tact_lock="nps 0")
+    step = replace(STEP, customer=locked)
+    assert recheck(step, POLICY, now=NOON) == Skip("tact lock: nps 0")
+    assert isinstance(recheck(replace(step, may_be_out=True), POLICY, now=NOON), ToPerson)
+    assert isinstance(recheck(replace(FREE, customer=locked), POLICY, now=NOON), ToPerson)
+
+
+@pytest.mark.parametrize(
+    ("fact", "why"),
+    [
+        ({"suppressed": True}, "the address is suppressed (bounce or complaint)"),
+        ({"consent": False}, "no consent for this purpose on this channel"),
+        ({"tells": Confidentiality.PERSONAL}, "it is personal: too confidential for sms"),
+    ],
+)
+def test_a_journeys_step_looks_for_another_channel(fact: dict[str, object], why: str) -> None:
+    assert recheck(replace(STEP, **fact), POLICY, now=NOON) == Replan(why)  # type: ignore[arg-type]
+    assert isinstance(recheck(replace(STEP, may_be_out=True, **fact), POLICY, now=NOON), ToPerson)  # type: ignore[arg-type]
+
+
+def test_steps_of_journeys_held_by_one_night_are_spread_over_the_morning() -> None:
+    moments = set()
+    for number in range(200):
+        enrolled = replace(AT_IT, key=f"journey/onboarding/C-{number}/1/guide")
+        verdict = recheck(replace(FREE, enrolled=enrolled), POLICY, now=NIGHT)
+        assert isinstance(verdict, Defer)
+        assert verdict == recheck(replace(FREE, enrolled=enrolled), POLICY, now=later(hours=15))  # the same night
+        assert verdict.reason == "quiet hours until 08:00 (Europe/Warsaw)"
+        assert MORNING <= verdict.until < MORNING + timedelta(minutes=60)
+        assert recheck(replace(FREE, enrolled=enrolled), POLICY, now=verdict.until) is GO
+        moments.add(verdict.until)
+    assert len(moments) > 190
+
+
+def test_a_journeys_hours_are_for_who_stated_none() -> None:
+    evening = replace(STEP, enrolled=replace(AT_IT, window=ContactWindow(time(17), time(18))))
+    verdict = recheck(evening, POLICY, now=NOON)
+    assert isinstance(verdict, Defer)
+    assert later(hours=5) <= verdict.until < later(hours=6)  # 17:00 to 18:00 in Warsaw
+    stated = replace(ANNA, window=ContactWindow(time(11), time(13)))
+    assert recheck(replace(evening, customer=stated), POLICY, now=NOON) is GO
