@@ -12,7 +12,7 @@ import yaml
 from sqlalchemy.exc import DBAPIError
 
 from data_contracts.policy import PolicyProblem, load_policy
-from domain.actions import State
+from domain.actions import Capability, State
 from domain.words import MISSPELT, nearest
 from handrail.addresses import answers
 from handrail.prefect_server import POOL, TAG
@@ -56,6 +56,7 @@ def examine() -> list[Finding]:
     findings.append(finding)
     findings += _database(settings)
     if roster is not None:
+        findings.append(_links(settings, roster))
         findings += asyncio.run(_integrations(roster))
     findings += [_gateway(settings), *_prefect(settings)]
     return findings
@@ -89,6 +90,16 @@ def _roster(settings: Settings, variables: Any) -> tuple[Roster | None, Finding]
             "correct the file HANDRAIL_INTEGRATIONS names, or set what it asks for",
         )
     return roster, Finding("integrations", Verdict.OK, str(settings.integrations))
+
+
+def _links(settings: Settings, roster: Roster) -> Finding:
+    """Whether what we write of our own accord can offer its way out; without one it does not leave."""
+    if settings.link_secrets:
+        return Finding("links to customers", Verdict.OK, "signed")
+    if roster.of(Capability.MAIL) is None:
+        return Finding("links to customers", Verdict.OK, "not signed; nothing needs them without mail")
+    words = "no secret to sign them with, so no proactive mail leaves: it could offer no way to unsubscribe"
+    return Finding("links to customers", Verdict.FAIL, words, "set HANDRAIL_LINK_SECRET (`openssl rand -hex 32`)")
 
 
 async def _integrations(roster: Roster) -> list[Finding]:

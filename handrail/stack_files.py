@@ -18,6 +18,7 @@ LOCK_FILE = "up.lock"
 UP_FILE = "up.json"
 SECRET = "HANDRAIL_WEBHOOK_SECRET"  # noqa: S105 - the name of one
 TOKEN = "HANDRAIL_SANDBOX_TOKEN"  # noqa: S105
+LINKS = "HANDRAIL_LINK_SECRET"
 
 
 class Lock:
@@ -50,6 +51,7 @@ def secrets_of(directory: Path, environment: Mapping[str, str]) -> dict[str, str
     made = {
         SECRET: f"whsec_{base64.b64encode(secrets.token_bytes(32)).decode()}",
         TOKEN: secrets.token_urlsafe(32),
+        LINKS: secrets.token_urlsafe(32),
     }
     return {name: environment.get(name) or kept.get(name) or new for name, new in made.items()}
 

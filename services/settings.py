@@ -12,6 +12,7 @@ from store.database import is_database_url, sqlite_url
 
 ROOT = Path(__file__).resolve().parents[1]
 STACK_FILE = "stack.env"
+_SECRET_LENGTH = 32
 
 
 class Settings(BaseSettings):
@@ -55,6 +56,15 @@ class Settings(BaseSettings):
         if address and not is_database_url(address):
             raise ValueError("no address of ours: write postgresql://user@host/name, or sqlite:////path/to/file.db")
         return address
+
+    @field_validator("link_secret")
+    @classmethod
+    def _is_not_guessed(cls, given: SecretStr) -> SecretStr:
+        """Raises ValueError for a secret that whoever has one link could find by trying."""
+        secrets = [one.strip() for one in given.get_secret_value().split(",") if one.strip()]
+        if any(len(one) < _SECRET_LENGTH for one in secrets):
+            raise ValueError(f"too short: {_SECRET_LENGTH} characters or more, made by chance (`openssl rand -hex 32`)")
+        return given
 
     @property
     def database(self) -> str:

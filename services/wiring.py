@@ -13,6 +13,7 @@ from integrations.prefect_events import CRITICAL_ANSWER, PrefectEvents
 from integrations.registry import Roster, load_roster
 from services.dispatch import Dispatcher, Timing
 from services.lifelines import Lifelines
+from services.links import Links
 from services.sending import Sender
 from services.settings import Settings, load_settings
 from store.database import Database
@@ -42,6 +43,7 @@ class Handrail:
         self.policy = policy
         self.roster = roster
         self.clock = clock
+        self.links = Links(settings.gateway_url, settings.link_secrets)
         self.writer = GroupCommit(database)
         worker = worker_name()
         self.lifelines = Lifelines(settings.data / "workers", worker)

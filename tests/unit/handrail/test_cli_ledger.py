@@ -273,6 +273,24 @@ def test_a_trace_says_of_a_message_that_it_was_never_sent(handrail: CommandLine,
     assert "  says: " not in told
 
 
+def test_doctor_misses_the_secret_that_ways_out_are_signed_with(
+    handrail: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def line() -> dict[str, Any]:
+        checks = {check["check"]: check for check in handrail("doctor", "--json").document["checks"]}
+        found: dict[str, Any] = checks["links to customers"]
+        return found
+
+    monkeypatch.delenv("HANDRAIL_LINK_SECRET", raising=False)
+    missing = line()
+    assert missing["verdict"] == "fail"
+    assert "no proactive mail leaves" in missing["found"]
+    assert "HANDRAIL_LINK_SECRET" in missing["do"]
+
+    monkeypatch.setenv("HANDRAIL_LINK_SECRET", "s" * 32)
+    assert line()["verdict"] == "ok"
+
+
 def test_doctor_says_who_stopped_everything_and_why(handrail: CommandLine) -> None:
     handrail("stop", "--reason", "wrong wording", "--by", "ann")
 

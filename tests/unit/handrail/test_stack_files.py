@@ -8,7 +8,7 @@ import pytest
 from handrail.addresses import Addresses
 from handrail.failures import CommandFailed
 from handrail.stack import own_variables
-from handrail.stack_files import SECRET, TOKEN, Lock, keep_variables, secrets_of
+from handrail.stack_files import LINKS, SECRET, TOKEN, Lock, keep_variables, secrets_of
 from services.settings import load_settings
 
 
@@ -19,6 +19,8 @@ def test_secrets_are_made_once(tmp_path: Path) -> None:
     assert secrets_of(tmp_path, {}) == made
     assert len(base64.b64decode(made[SECRET].removeprefix("whsec_"))) == 32
     assert made[SECRET].startswith("whsec_")
+    settings, _ = load_settings({"HANDRAIL_DATA": str(tmp_path)})
+    assert [one.get_secret_value() for one in settings.link_secrets] == [made[LINKS]]
     assert secrets_of(tmp_path / "another", {}) != made
 
 
