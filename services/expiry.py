@@ -23,6 +23,7 @@ from store.database import Database
 from store.detection import Cell, Ending
 from store.ledger.endings import Chosen, Thin, plan
 from store.ledger.facts import gates_of
+from store.pages import Pace
 from store.wordings import approved
 
 CHART_DAYS = 30
@@ -249,8 +250,8 @@ class _Run:
             wordings = call_wordings(approved(connection), policy.languages)
             self._is_any_number_suppressed = store.is_any_number_suppressed(connection)
         self._plans = EndingPlans(look.kind, policy, Calendars(detection.at, policy.default_time_zone), wordings)
-        self._size = _FIRST_PAGE
-        self._hold = _SQLITE_HOLD_SECONDS if database.is_sqlite else _HOLD_SECONDS
+        hold = _SQLITE_HOLD_SECONDS if database.is_sqlite else _HOLD_SECONDS
+        self._pace = Pace(hold, first=_FIRST_PAGE, smallest=_SMALLEST_PAGE, largest=_LARGEST_PAGE)
 
     def plan(self) -> None:
         """Page after page; then the mark, unless some wait for their gate: they must be seen again."""
@@ -268,7 +269,7 @@ class _Run:
         page: list[Ending] = []
         for read in self._read():
             page += read
-            if len(page) >= self._size:
+            if len(page) >= self._pace.size:
                 yield page
                 page = []
         if page:
@@ -282,7 +283,7 @@ class _Run:
             after = ("", 0)
             while True:
                 with self._database.read() as connection:
-                    most = max(self._size, _SMALLEST_PAGE)
+                    most = self._pace.size
                     rows = store.unplanned_on(connection, asked, day, nearest=nearest, after=after, limit=most)
                 yield rows
                 if len(rows) < most:
@@ -295,7 +296,7 @@ class _Run:
         last_seen = (self._look.since - OVERLAP, 0)
         while True:
             with self._database.read() as connection:
-                most = max(self._size, _SMALLEST_PAGE)
+                most = self._pace.size
                 rows, changed_at = store.unplanned_since(
                     connection, asked, first, last, nearest=nearest, after=last_seen, limit=most
                 )
@@ -364,8 +365,7 @@ class _Run:
             self._tell(kind, skipped, count)
         self._planning.pages += 1
         self._planning.longest_hold_seconds = max(self._planning.longest_hold_seconds, held)
-        fits = sum(map(len, chosen.values())) * self._hold / took  # the disk's part of it is the same for any page
-        self._size = round(max(_SMALLEST_PAGE, min(_LARGEST_PAGE, 2 * self._size, fits)))
+        self._pace.took(sum(map(len, chosen.values())), took)  # the disk's part of it is the same for any page
 
     def _tell(self, kind: Kind, skipped: str | None, count: int) -> None:
         if skipped is None:

@@ -27,6 +27,7 @@ from services.reporting import iso
 from services.valuing import revalue
 from store import gates, inbox
 from store.database import Database
+from store.pages import Pace
 
 _HOLD_SECONDS = 0.02
 """How long a transaction should take in rows. The urgent path waits for it on SQLite."""
@@ -236,13 +237,12 @@ def _apply(
 def _pages(database: Database, count: int) -> Iterator[slice]:
     """Pages whose transactions take about `_HOLD_SECONDS`; ten times as long where nobody waits but for these rows."""
     wanted = _HOLD_SECONDS if database.is_sqlite else 10 * _HOLD_SECONDS
-    start, size = 0, _PAGE_ROWS
+    pace, start = Pace(wanted, first=_PAGE_ROWS, smallest=_PAGE_ROWS // 5, largest=_PAGE_ROWS * 80), 0
     while start < count:
-        begun = time.monotonic()
+        begun, size = time.monotonic(), pace.size
         yield slice(start, start + size)
         held = time.monotonic() - begun
         start += size
-        fitting = round(size * wanted / max(held, 1e-6))
-        size = min(max(fitting, size // 2, _PAGE_ROWS // 5), size * 2, _PAGE_ROWS * 80)
+        pace.took(size, held)
         if database.is_sqlite and start < count:
             time.sleep(held)  # as long as we held the lock, somebody else may have it

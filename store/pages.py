@@ -35,3 +35,16 @@ def in_steps(database: Database, rows: Sequence[T], count: int) -> Iterator[list
         yield list(rows[start : start + count])
         if database.is_sqlite:
             time.sleep(time.monotonic() - begun)
+
+
+class Pace:
+    """How many rows one transaction takes, so that it lasts about `hold_seconds`; it learns from each that was."""
+
+    def __init__(self, hold_seconds: float, *, first: int, smallest: int, largest: int) -> None:
+        self.size = first
+        self._hold, self._smallest, self._largest = hold_seconds, smallest, largest
+
+    def took(self, rows: int, seconds: float) -> None:
+        """So many rows took so long: the next page is at most twice this one."""
+        fits = rows * self._hold / max(seconds, 1e-6)
+        self.size = round(max(self._smallest, min(self._largest, 2 * self.size, fits)))

@@ -1,0 +1,124 @@
+"""Thin actions, written many at a time: what is the same for many is told once, their rows are made by the database.
+
+Both come to a statement as a table: `given`, a row for each action, and `shared`, a row for each that is alike.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from operator import itemgetter
+from typing import Any
+
+from sqlalchemy import (
+    ARRAY,
+    JSON,
+    ColumnElement,
+    DateTime,
+    FromClause,
+    String,
+    bindparam,
+    cast,
+    column,
+    false,
+    func,
+    literal_column,
+    select,
+    type_coerce,
+)
+from sqlalchemy.types import TypeEngine
+
+from domain.actions import Basis, Capability, Kind, State
+from domain.planning import Payload
+from store.canonical import payload_hash
+from store.ledger.rows import actions
+from store.types import Instant
+
+Types = Mapping[str, TypeEngine[Any]]
+
+CONTENT = ("kind", "basis", "capability", "purpose", "state", "payload", "payload_hash")
+"""The columns of an action that `content` tells."""
+
+
+def content(
+    kind: Kind, basis: Basis, capability: Capability, purpose: str | None, payload: Payload, *, is_skipped: bool
+) -> dict[str, Any]:
+    """What is the same for many actions, by column: its hash is computed once."""
+    said = payload.as_json()
+    return {
+        "kind": kind,
+        "basis": basis,
+        "capability": capability,
+        "purpose": purpose,
+        "state": State.SKIPPED if is_skipped else State.READY,
+        "payload": said,
+        "payload_hash": payload_hash(said),
+    }
+
+
+def new_row() -> dict[str, ColumnElement[Any]]:
+    """The columns that are the same for every new action; its parameters are `run` and `now`."""
+    run, now = bindparam("run", type_=String()), bindparam("now", type_=Instant())
+    return {
+        "lane": literal_column("'normal'"),
+        "urgent": false(),
+        "revision": literal_column("1"),
+        **dict.fromkeys(("fence", "attempts", "resends", "lookups", "deaths_alone"), literal_column("0")),
+        "planned_by": run,
+        "created_at": now,
+        "updated_at": now,
+        "updated_by": run,
+    }
+
+
+def given(dialect: str, types: Types) -> FromClause:
+    """The rows as a table: one JSON parameter on SQLite, an array a column on PostgreSQL."""
+    if dialect != "sqlite":
+        arrays = [bindparam(f"given_{name}", type_=ARRAY(_driver_type(kind))) for name, kind in types.items()]
+        return func.unnest(*arrays).table_valued(*types, name="given").render_derived()
+    each = func.json_each(bindparam("given", type_=String())).table_valued("value", name="each_given")
+    columns = (
+        func.json_extract(each.c.value, f"$[{place}]", type_=kind).label(name)
+        for place, (name, kind) in enumerate(types.items())
+    )
+    return select(*columns).subquery("given")
+
+
+def _driver_type(kind: TypeEngine[Any]) -> TypeEngine[Any]:
+    """Aware instants are the driver's own on PostgreSQL: no look at each."""
+    return DateTime(timezone=True) if isinstance(kind, Instant) else kind
+
+
+def given_as(dialect: str, types: Types, rows: Sequence[Sequence[Any]]) -> dict[str, Any]:
+    """The parameters of `given`; each row is in the order of its columns."""
+    if dialect == "sqlite":
+        return {"given": json.dumps(rows, default=Instant.microseconds)}
+    return {f"given_{name}": list(map(itemgetter(place), rows)) for place, name in enumerate(types)}
+
+
+def shared(dialect: str, types: Types) -> FromClause:
+    """What is the same for many rows, as a table: one JSON parameter."""
+    told = bindparam("shared", type_=String())
+    if dialect != "sqlite":
+        columns = [column(name, kind) for name, kind in types.items()]
+        return (
+            func.json_to_recordset(cast(told, JSON))
+            .table_valued(*columns, name="shared")
+            .render_derived(with_types=True)
+        )
+    each = func.json_each(told).table_valued("value", name="each_shared")
+    extracted = (
+        type_coerce(func.json_extract(each.c.value, f"$.{name}"), kind).label(name) for name, kind in types.items()
+    )
+    return select(*extracted).cte("shared").prefix_with("MATERIALIZED")
+
+
+def shared_as(dialect: str, rows: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """The parameters of `shared`."""
+    return {
+        "shared": json.dumps(list(rows), default=Instant.microseconds if dialect == "sqlite" else datetime.isoformat)
+    }
+
+
+def content_types() -> dict[str, TypeEngine[Any]]:
+    """The types of `CONTENT`, as `shared` takes them."""
+    return {name: actions.c[name].type for name in CONTENT}
