@@ -12,18 +12,31 @@ from data_contracts.problems import Problem
 Path = tuple[str | int, ...]
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class Mark:
+    """A place in a file; the first line and the first column are 1."""
+
+    line: int
+    column: int
+
+    def __str__(self) -> str:
+        return f"line {self.line}, column {self.column}"
+
+
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A parsed file: its value, and the line (1 is the first) of each key and item by path."""
+    """A parsed file: its value, and where each key and item begins, by path."""
 
     value: Any
-    lines: Mapping[Path, int]
+    marks: Mapping[Path, Mark]
+
+    def mark(self, path: Path) -> Mark:
+        """Where `path` begins. What is missing is looked for at its parent."""
+        return self.marks[next(path[:size] for size in range(len(path), -1, -1) if path[:size] in self.marks)]
 
     def place(self, path: Path) -> str:
-        """Where `path` is, for an error: "line 12, survey.priority". What is missing is looked for at its parent."""
-        known = next(path[:size] for size in range(len(path), -1, -1) if path[:size] in self.lines)
-        dotted = ".".join(map(str, path))
-        return f"line {self.lines[known]}, {dotted}" if dotted else f"line {self.lines[known]}"
+        """Where `path` is, for an error: "line 12, column 3, survey.priority"."""
+        return ", ".join(filter(None, (str(self.mark(path)), ".".join(map(str, path)))))
 
 
 class NotStrictYaml(ValueError):
@@ -61,43 +74,47 @@ def parse(text: str) -> Document:
     try:
         node = loader.get_single_node()
         if node is None:
-            return Document(None, {(): 1})
+            return Document(None, {(): Mark(1, 1)})
         placed = list(_places(node, ()))
         value = loader.construct_document(node)
     except yaml.MarkedYAMLError as error:
         raise NotStrictYaml([_as_problem(error)]) from None
     finally:
         loader.dispose()
-    lines: dict[Path, int] = {}
+    marks: dict[Path, Mark] = {}
     twice: list[Problem] = []
-    for path, line in placed:
-        if path in lines:
-            where = f"line {line}, {'.'.join(map(str, path))}"
-            twice.append(Problem(where, f"said before, in line {lines[path]}", "keep one of the two"))
-        lines.setdefault(path, line)
+    for path, mark in placed:
+        if path in marks:
+            where = f"{mark}, {'.'.join(map(str, path))}"
+            twice.append(Problem(where, f"said before, in line {marks[path].line}", "keep one of the two"))
+        marks.setdefault(path, mark)
     if twice:
         raise NotStrictYaml(twice)
-    return Document(value, lines)
+    return Document(value, marks)
 
 
-def _places(node: yaml.Node, path: Path) -> Iterator[tuple[Path, int]]:
-    yield path, node.start_mark.line + 1
+def _places(node: yaml.Node, path: Path) -> Iterator[tuple[Path, Mark]]:
+    yield path, _mark(node)
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
-            yield from _at(key.start_mark.line + 1, _places(value, (*path, str(key.value))))
+            yield from _at(_mark(key), _places(value, (*path, str(key.value))))
     elif isinstance(node, yaml.SequenceNode):
         for number, item in enumerate(node.value):
             yield from _places(item, (*path, number))
 
 
-def _at(line: int, places: Iterator[tuple[Path, int]]) -> Iterator[tuple[Path, int]]:
-    """The same places, the first of them in the line of its key."""
+def _at(mark: Mark, places: Iterator[tuple[Path, Mark]]) -> Iterator[tuple[Path, Mark]]:
+    """The same places, the first of them where its key begins."""
     path, _ = next(places)
-    yield path, line
+    yield path, mark
     yield from places
+
+
+def _mark(node: yaml.Node) -> Mark:
+    return Mark(node.start_mark.line + 1, node.start_mark.column + 1)
 
 
 def _as_problem(error: yaml.MarkedYAMLError) -> Problem:
     mark = error.problem_mark or error.context_mark
-    where = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "the file"
+    where = str(Mark(mark.line + 1, mark.column + 1)) if mark else "the file"
     return Problem(where, error.problem or "not YAML", error.note or "correct the YAML there; mind the indentation")

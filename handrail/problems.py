@@ -4,7 +4,7 @@ import httpx
 from pydantic import ValidationError
 from sqlalchemy.exc import DatabaseError, OperationalError, ProgrammingError
 
-from data_contracts.policy import PolicyProblem
+from data_contracts.yaml_files import FileProblem
 from handrail.failures import CommandFailed
 from integrations.errors import ConfigurationError, IntegrationError
 from services.case_words import UnknownCase
@@ -18,7 +18,7 @@ from templates.library import TemplateProblem
 _SPEAK_FOR_THEMSELVES = (
     CommandFailed,
     ConfigurationError,
-    PolicyProblem,
+    FileProblem,
     IntegrationError,
     CannotSettle,
     TemplateProblem,

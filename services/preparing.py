@@ -1,11 +1,12 @@
-"""Prepare a database: the newest schema, and the wordings it needs."""
+"""Prepare a database: the newest schema, and the wordings and journeys it needs."""
 
 from dataclasses import dataclass
 from datetime import datetime
 
-from services.publishing import publish_templates
+from services.publishing import publish_journeys, publish_templates
 from store.database import Database
 from store.migrate import upgrade
+from templates.journey_files import load_journeys
 from templates.library import load
 
 
@@ -15,10 +16,18 @@ class Prepared:
 
     revision: str
     templates_published: int
+    journeys_published: int
 
 
 def prepare(database: Database, *, now: datetime) -> Prepared:
-    """Bring the schema up and publish new wordings. Twice is once. Raises TemplateProblem."""
-    templates = load()
+    """Bring the schema up and publish new wordings and journeys. Twice is once.
+
+    Raises TemplateProblem and JourneyProblem.
+    """
+    templates, journeys = load(), load_journeys()
     revision = upgrade(database)
-    return Prepared(revision, publish_templates(database, templates, now=now))
+    return Prepared(
+        revision,
+        publish_templates(database, templates, now=now),
+        publish_journeys(database, journeys, now=now),
+    )

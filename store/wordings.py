@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Table, func, select
+from sqlalchemy import Connection, Table, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from store.tables import metadata
@@ -46,9 +46,9 @@ def publish(
     return added.first() is not None
 
 
-def is_empty(connection: Connection) -> bool:
-    """True before the first publication."""
-    return connection.execute(select(func.count()).select_from(templates)).scalar_one() == 0
+def names(connection: Connection) -> set[str]:
+    """The messages of which any wording was ever published."""
+    return set(connection.execute(select(templates.c.name).distinct()).scalars())
 
 
 def approved(connection: Connection) -> dict[tuple[str, str], str]:

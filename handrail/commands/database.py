@@ -1,4 +1,4 @@
-"""`handrail db`: the database's schema and wordings."""
+"""`handrail db`: the database's schema, wordings and journeys."""
 
 import typer
 
@@ -14,7 +14,8 @@ def database() -> None:
 
 @app.command()
 def upgrade(as_json: AsJson = False) -> None:
-    """Bring the database to the newest schema and publish new wordings. Twice is once."""
+    """Bring the database to the newest schema and publish new wordings and journeys. Twice is once."""
+    from dataclasses import asdict
     from datetime import UTC, datetime
 
     from services.preparing import prepare
@@ -30,8 +31,7 @@ def upgrade(as_json: AsJson = False) -> None:
         opened.close()
     where = opened.url.render_as_string(hide_password=True)
     if as_json:
-        say_json(
-            {"database": where, "revision": prepared.revision, "templates_published": prepared.templates_published}
-        )
+        say_json({"database": where, **asdict(prepared)})
     else:
-        say(f"{where} is at {prepared.revision}; {prepared.templates_published} wordings were published")
+        published = f"{prepared.templates_published} wordings and {prepared.journeys_published} journeys"
+        say(f"{where} is at {prepared.revision}; {published} were published")

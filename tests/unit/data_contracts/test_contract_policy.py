@@ -1,4 +1,4 @@
-"""The policy file: the shipped one is right, and every mistake in it is named with its line."""
+"""The policy file: the shipped one is right, and every mistake in it is named with its line and column."""
 
 from datetime import date, time
 from pathlib import Path
@@ -45,8 +45,11 @@ def refused(*changes: tuple[str, str]) -> PolicyProblem:
     return caught.value
 
 
-def line_of(piece: str) -> int:
-    return SMALL[: SMALL.index(piece)].count("\n") + 1
+def place_of(piece: str) -> str:
+    """Where the key of a piece that is replaced begins."""
+    before = SMALL[: SMALL.index(piece)]
+    at = len(before) + len(piece) - len(piece.lstrip(" {"))
+    return f"line {before.count(chr(10)) + 1}, column {at - SMALL.rfind(chr(10), 0, at)}"
 
 
 def test_shipped_policy_says_what_the_design_promises() -> None:
@@ -111,14 +114,15 @@ def test_shipped_policy_says_what_the_design_promises() -> None:
         ("    hours: pon.–pt. 8:00–18:00", '    hours: " "', "human.pl", "every message offers a person"),
     ],
 )
-def test_mistake_is_named_with_its_line(old: str, new: str, path: str, said: str) -> None:
+def test_mistake_is_named_with_its_place(old: str, new: str, path: str, said: str) -> None:
     error = refused((old, new))
     [problem] = error.problems
-    place, _, dotted = problem.path.partition(", ")
+    line, column, dotted = problem.path.split(", ")
     assert dotted == path
-    assert place.startswith("line ")
-    if path.rpartition(".")[2] in new:  # a key by name: the line is its own
-        assert place == f"line {line_of(old)}"
+    assert line.startswith("line ")
+    assert column.startswith("column ")
+    if new.lstrip(" {").startswith(path.rpartition(".")[2]):  # a key by name: the place is its own
+        assert f"{line}, {column}" == place_of(old)
     assert said in problem.problem
     assert "deployments/policy.yaml" in str(error)
     assert problem.path in str(error)
@@ -144,7 +148,7 @@ def test_contradiction_between_keys_is_named(old: str, new: str, said: str) -> N
 
 def test_missing_keys_are_named() -> None:
     error = refused(("company: Ostoja", "# "), ("  critical_answer: Customer Retention", "# "))
-    assert [(problem.path.partition(", ")[2], problem.problem) for problem in error.problems] == [
+    assert [(problem.path.split(", ")[2], problem.problem) for problem in error.problems] == [
         ("company", "is missing"),
         ("teams.critical_answer", "is missing"),
     ]
@@ -173,14 +177,14 @@ def test_calendar_without_open_hours_is_refused() -> None:
 @pytest.mark.parametrize(
     ("text", "where", "said"),
     [
-        ("company: A\ncompany: B\n", "line 2, company", "said before, in line 1"),
-        ("human:\n  pl: 1\n  pl: 2\n", "line 3, human.pl", "said before, in line 2"),
+        ("company: A\ncompany: B\n", "line 2, column 1, company", "said before, in line 1"),
+        ("human:\n  pl: 1\n  pl: 2\n", "line 3, column 3, human.pl", "said before, in line 2"),
         ("company: [\n", "line 2, column 1", "expected"),
         ("company: *nobody\n", "line 1, column 10", "an alias"),
         ("company: !!python/object:os.system x\n", "line 1, column 10", "could not determine a constructor"),
         ("a: 1\n---\nb: 2\n", "line 2, column 1", "but found another document"),
-        ("", "line 1", "is not a group of keys"),
-        ("- a\n- b\n", "line 1", "is not a group of keys"),
+        ("", "line 1, column 1", "is not a group of keys"),
+        ("- a\n- b\n", "line 1, column 1", "is not a group of keys"),
         ("\tcompany: A\n", "line 1, column 1", "cannot start any token"),
     ],
 )

@@ -33,11 +33,11 @@ def test_the_last_approved_wording_is_in_use_and_a_new_one_waits(world: World) -
 
 def test_the_same_wording_again_is_no_new_one(world: World) -> None:
     with world.database.read() as connection:
-        assert wordings.is_empty(connection)
+        assert not wordings.names(connection)
     assert _publish(world, "first")
     assert not _publish(world, "first", minutes=9)
     with world.database.read() as connection:
-        assert not wordings.is_empty(connection)
+        assert wordings.names(connection) == {"acknowledgement"}
     assert len(world.rows("templates")) == 1
 
 
