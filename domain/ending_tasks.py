@@ -71,7 +71,7 @@ def compose_task(
         ("Who", f"{_named(customer)}, {_TIERS[customer.tier]}"),
         ("Why a person", why),
         *((("Calls so far", "; ".join(calls)),) if calls else ()),
-        ("How to reach them", _reach(customer, policy)),
+        ("How to reach them", how_to_reach(customer, policy)),
         ("If nothing is done", _ELSE[entitlement.kind]),
     )
     return EndingTask(
@@ -153,7 +153,8 @@ def _why_a_person(entitlement: Entitlement, customer: Customer, risk: int, polic
     return against[0] if against else "a call by the voicebot is not possible, or they do not want one"
 
 
-def _reach(customer: Customer, policy: Policy) -> str:
+def how_to_reach(customer: Customer, policy: Policy) -> str:
+    """Addresses, wish, hours and language, in English: for a colleague who is about to call or write."""
     addresses = [word for word in (customer.phone, customer.email) if word]
     if not addresses:
         return "no phone number and no address on file"

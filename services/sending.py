@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from domain.actions import Basis, Capability, Kind
+from domain.call_me import CALL_ME_SCHEMA, what_to_know
 from domain.calls import CALL_SCHEMA, WORDINGS
 from domain.customers import Customer, choose_language
 from domain.ending_tasks import CALL_NOTE_SCHEMA, TASK_SCHEMA
@@ -144,8 +145,10 @@ class Sender:
         if action.kind is Kind.TASK and action.payload["schema"] == TASK_SCHEMA:
             known = context or await self._context(action)
             return ending_tasks.task(action, customer, known["ending"], known["calls"], self._policy, self._clock())
+        if action.kind is Kind.TASK and action.payload["schema"] == CALL_ME_SCHEMA:
+            return _task(action, customer, what_to_know(customer, self._policy))
         if action.kind is Kind.TASK:
-            return _task(action, customer)
+            return _task(action, customer, action.payload["params"]["body"])
         if action.kind is Kind.TASK_NOTE and action.payload["schema"] == CALL_NOTE_SCHEMA:
             called = (context or await self._context(action))["calls"]
             return ending_tasks.call_note(action, customer, called, self._policy, self._clock())
@@ -232,13 +235,13 @@ def _note(action: Armed, customer: Customer, context: Context) -> ports.TicketNo
     )
 
 
-def _task(action: Armed, customer: Customer) -> ports.Task:
+def _task(action: Armed, customer: Customer, body: str) -> ports.Task:
     params = action.payload["params"]
     due_at = params.get("due_at")
     return ports.Task(
         customer_ref=customer.ref,
         title=params["title"],
-        body=params["body"],
+        body=body,
         assignee=params["assignee"],
         priority=params["priority"],
         due_at=None if due_at is None else datetime.fromisoformat(due_at),

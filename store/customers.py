@@ -96,6 +96,18 @@ def all_locked(connection: Connection, refs: Sequence[str]) -> dict[str, tuple[i
     return {row.ref: (row.id, as_customer(row)) for row in connection.execute(_LOCKED, {"refs": list(refs)})}
 
 
+def held(connection: Connection, customer_id: int) -> Customer | None:
+    """The customer with this id of ours, held until the transaction ends; None: there is none."""
+    row = connection.execute(select(customers).where(customers.c.id == customer_id).with_for_update()).one_or_none()
+    return None if row is None else as_customer(row)
+
+
+def by_id(connection: Connection, customer_id: int) -> Customer | None:
+    """The customer with this id of ours; None: there is none."""
+    row = connection.execute(select(*PERSON).where(customers.c.id == customer_id)).one_or_none()
+    return None if row is None else as_customer(Person(*row))
+
+
 def ids_and_zones(connection: Connection, refs: Sequence[str]) -> list[tuple[int, str, str | None]]:
     """Id, ref and time zone of those customers among `refs` that we know."""
     found: list[tuple[int, str, str | None]] = []
@@ -173,6 +185,12 @@ def set_consent(
             index_elements=["customer_id", "purpose", "channel"], set_={"granted": granted, "at": now}
         )
     )
+
+
+def purposes_allowed(connection: Connection, customer_id: int) -> set[str]:
+    """The purposes that a customer allowed on some channel, and has not taken back there."""
+    allowed = select(consents.c.purpose).where(consents.c.customer_id == customer_id, consents.c.granted)
+    return set(connection.execute(allowed).scalars())
 
 
 def consent(connection: Connection, customer_id: int, purpose: str, channel: str) -> bool | None:

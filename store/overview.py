@@ -63,6 +63,15 @@ def listed(connection: Connection, states: Sequence[State], *, limit: int) -> li
     return list(connection.execute(wanted))
 
 
+def payload_of(connection: Connection, key: str) -> dict[str, Any] | None:
+    """What an action says that is done or may still be; None: there is none such."""
+    over = sorted(FINAL - {State.DONE})
+    row = connection.execute(
+        select(actions.c.payload).where(actions.c.key == key, actions.c.state.not_in(over))
+    ).first()
+    return None if row is None else dict(row.payload)
+
+
 def of_cases(connection: Connection, case_ids: Sequence[int]) -> list[Row[Any]]:
     """The actions of these cases with what the vendor called them, oldest first."""
     return _with_receipts(connection, actions.c.case_id.in_(case_ids))

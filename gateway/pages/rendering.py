@@ -64,6 +64,13 @@ def page(
     return answer
 
 
+def customers_page(request: Request, template: str, language: str, *, status: int = 200, **facts: Any) -> HTMLResponse:
+    """A page for customers. Whoever has its address may open it, so browsers pass it on to nobody."""
+    words = _PAGES.get_template(template).render(root=root_of(request), language=language, **facts)
+    headers = {**HEADERS, "Referrer-Policy": "no-referrer", "X-Robots-Tag": "noindex, nofollow"}
+    return HTMLResponse(words, status_code=status, headers=headers)
+
+
 def elsewhere(request: Request, path: str) -> RedirectResponse:
     """To another page of ours, by GET."""
     return RedirectResponse(root_of(request) + path, status_code=303, headers=dict(HEADERS))

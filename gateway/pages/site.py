@@ -1,12 +1,14 @@
-"""The operators' pages, put together."""
+"""The pages, put together: the operators', and the one that is for customers."""
 
 from fastapi import FastAPI
 
-from gateway.pages import assets, cases, front, quarantine, refusals, sign_in, traces
+from gateway.pages import assets, cases, front, quarantine, refusals, sign_in, traces, unsubscribe
+from gateway.pages.guesses import Guesses
 
 
 def add_pages(app: FastAPI) -> None:
     """Add all pages to the application. `app.state.operators` says who may see them."""
-    for part in (front, traces, cases, quarantine, sign_in, assets):
+    app.state.guesses = Guesses()
+    for part in (front, traces, cases, quarantine, sign_in, assets, unsubscribe):
         app.include_router(part.router)
     refusals.install(app)

@@ -1,18 +1,16 @@
 """The pages in a real browser: by keyboard alone, on a phone, by day and by night, asking nobody else for anything."""
 
 import json
-import os
-import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
 import httpx
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from browser_window import DESK, PHONE, TOO_SMALL, Watched, watched
 from pages_site import EWA, PASSWORD, let_in
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, Request, sync_playwright
+from playwright.sync_api import Browser
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -27,67 +25,7 @@ PAGES = (
     "/trace/C-1-1",
     "/sign-in",
 )
-PHONE, DESK = 320, 1100
 LONG = "W" * 150
-
-
-@pytest.fixture
-def chromium() -> Iterator[Browser]:
-    """Debian's Chromium. Where there is none tests are left out, but never in CI.
-
-    One a test: as long as Playwright's own event loop is there, no other test has one.
-    """
-    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if path is None and os.environ.get("CI"):
-        pytest.fail("no Chromium: .ci/run installs it")
-    if path is None:
-        pytest.skip("no Chromium on this machine: apt-get install chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
-        yield browser
-        browser.close()
-
-
-@dataclass
-class Watched:
-    """A browser window, and everything that should not have happened in it."""
-
-    context: BrowserContext
-    page: Page
-    address: str
-    complaints: list[str] = field(default_factory=list)
-
-    def open(self, path: str) -> None:
-        """Go there."""
-        self.page.goto(self.address + path)
-
-    def tab_to(self, wanted: Locator) -> None:
-        """Press Tab until it has the focus, and see that one sees where the focus is."""
-        wanted.wait_for(state="attached")
-        for _ in range(80):
-            self.page.keyboard.press("Tab")
-            assert self.page.evaluate(FOCUS_IS_SEEN), "the focus is somewhere one cannot see it"
-            if wanted.evaluate("element => element === document.activeElement"):
-                return
-        raise AssertionError(f"no Tab leads to {wanted}")
-
-    def press(self, wanted: Locator) -> None:
-        """Tab there and press Enter; wait for what follows."""
-        self.tab_to(wanted)
-        with self.page.expect_navigation():
-            self.page.keyboard.press("Enter")
-
-
-FOCUS_IS_SEEN = """() => {
-  const it = document.activeElement, box = it.getBoundingClientRect(), style = getComputedStyle(it);
-  if (it === document.body) return true;
-  return box.width > 0 && box.right > 0 && (style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2);
-}"""
-
-
-def failures(request: Request) -> list[str]:
-    """What did not load; a page that was left before all of it was there is no failure."""
-    return [] if request.failure == "net::ERR_ABORTED" else [f"failed: {request.url}: {request.failure}"]
 
 
 Opening = Callable[..., Watched]
@@ -112,17 +50,7 @@ def opened(chromium: Browser, address: str) -> Iterator[Opening]:
     windows: list[Watched] = []
 
     def start(*, width: int = DESK, scheme: Any = "light", signed_in: bool = True, scripts: bool = False) -> Watched:
-        context = chromium.new_context(
-            viewport={"width": width, "height": 700}, color_scheme=scheme, java_script_enabled=scripts
-        )
-        made = Watched(context, context.new_page(), address)
-        made.page.on("console", lambda said: made.complaints.append(f"console: {said.text} {said.location.get('url')}"))
-        made.page.on("pageerror", lambda problem: made.complaints.append(f"script: {problem}"))
-        made.page.on("requestfailed", lambda request: made.complaints.extend(failures(request)))
-        made.page.on(
-            "request",
-            lambda request: request.url.startswith(address) or made.complaints.append(f"elsewhere: {request.url}"),
-        )
+        made = watched(chromium, address, width=width, scheme=scheme, scripts=scripts)
         windows.append(made)
         if signed_in:
             made.open("/sign-in")
@@ -210,10 +138,6 @@ def test_every_page_fits_and_hides_nothing_from_anybody(opened: Opening, width: 
         assert all(after - before <= 1 for before, after in pairwise(levels)), path
         small = at.page.evaluate(TOO_SMALL)
         assert small == [], f"{path}: hard to hit with a finger: {small}"
-
-
-TOO_SMALL = """() => [...document.querySelectorAll("button, input, select, textarea, nav a")]
-  .filter(it => it.type !== "hidden" && it.getBoundingClientRect().height < 20).map(it => it.outerHTML.slice(0, 80))"""
 
 
 def test_a_link_from_elsewhere_finds_one_signed_in(opened: Opening, address: str) -> None:

@@ -15,7 +15,9 @@ from sqlalchemy import Connection, func, select, update
 
 from domain.actions import Basis, Capability, State
 from domain.contact import FrequencyCap
+from domain.customers import Purpose
 from services.controls import set_stopped
+from services.preferences import withdraw
 from store import customers as people
 from store.ledger.arm import Target, arm
 from store.ledger.rows import Reserved, Worker, actions, audit, integration_state
@@ -37,6 +39,10 @@ def _withdraw(connection: Connection, customer: int) -> None:
     people.set_consent(connection, customer, "reminders", "mail", granted=False, now=NOON)
 
 
+def _unsubscribe(connection: Connection, customer: int) -> None:
+    withdraw(connection, customer, list(Purpose), now=NOON)
+
+
 def _lock(connection: Connection, customer: int) -> None:
     people.set_tact_lock(connection, customer, "bereavement", now=NOON)
 
@@ -48,10 +54,13 @@ def _erase(connection: Connection, customer: int) -> None:
 SILENCES: list[tuple[Change, tuple[Basis, ...]]] = [
     (_suppress, OUTWARD),
     (_withdraw, (Basis.PROACTIVE,)),
+    (_unsubscribe, (Basis.PROACTIVE,)),
     (_lock, (Basis.SERVICE, Basis.PROACTIVE)),
     (_erase, OUTWARD),
 ]
-silences = pytest.mark.parametrize(("silence", "forbidden"), SILENCES, ids=["suppress", "withdraw", "lock", "erase"])
+silences = pytest.mark.parametrize(
+    ("silence", "forbidden"), SILENCES, ids=["suppress", "withdraw", "unsubscribe", "lock", "erase"]
+)
 
 
 def _armings(connection: Connection, customer: int, bases: tuple[Basis, ...]) -> int:
