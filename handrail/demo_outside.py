@@ -16,7 +16,7 @@ from handrail.demo_story import Found
 
 T = TypeVar("T")
 
-_ONE_OF = {"tickets": "ticket", "mail": "mail", "sms": "sms", "tasks": "task", "calls": "call"}
+_ONE_OF = {"tickets": "ticket", "mail": "mail", "sms": "sms", "tasks": "task", "calls": "call", "push": "push"}
 """List → the word of its items in the sandbox's links."""
 
 

@@ -22,10 +22,10 @@ from handrail.demo_outside import Outside
 from handrail.demo_prefect import Prefect
 from handrail.demo_story import Delivery
 from handrail.failures import CommandFailed
-from handrail.signing import signature_headers
 from handrail.speech import warn
 from handrail.stack_files import UP_FILE, Lock
 from handrail.supervisor import dies_with
+from integrations.standard_webhooks import signature_headers
 from services.settings import ROOT
 
 EXAMPLES = ROOT / "examples"

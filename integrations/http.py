@@ -130,9 +130,10 @@ class HttpIntegration:
         conflict: Callable[[Answer], T | None] = unclear,
         refusal: Callable[[Answer], T | None] = refused,
         headers: Mapping[str, str] | None = None,
+        signed: Callable[[bytes], Mapping[str, str]] | None = None,
         deadline: float | None = None,
     ) -> T:
-        """Sends `body` as JSON; what `understand` makes of the 2xx answer.
+        """Sends `body` as JSON; what `understand` makes of the 2xx answer. `signed` makes headers of its bytes.
 
         `conflict` reads a 409: what `understand` would return when it proves that the vendor has our write; None when
         the vendor documents it as not applied (`Busy`). Both raise LookupError, TypeError, AttributeError or
@@ -152,6 +153,7 @@ class HttpIntegration:
             refusal=refusal,
             sent=body,
             headers=headers or {},
+            signed=signed,
             deadline=deadline,
         )
 
@@ -202,13 +204,16 @@ class HttpIntegration:
         understand: Callable[[Answer], object],
         method: str = "GET",
         body: Mapping[str, Any] | None = None,
+        signed: Callable[[bytes], Mapping[str, str]] | None = None,
         refusal: Callable[[Answer], object] = refused,
     ) -> Health:
-        """Asks once, with something that changes nothing at the vendor; how it went. `refusal` as for a write."""
+        """Asks once, with something that changes nothing at the vendor; how it went. `signed` and `refusal` as for a
+        write.
+        """
         began = time.monotonic()
         problem = ""
         try:
-            await self._ask(_CHECK, method, path, understand, query=query, sent=body, refusal=refusal)
+            await self._ask(_CHECK, method, path, understand, query=query, sent=body, signed=signed, refusal=refusal)
         except IntegrationError as error:
             problem = str(error)
         return Health(ok=not problem, latency_ms=round((time.monotonic() - began) * 1000), problem=problem)
@@ -225,15 +230,12 @@ class HttpIntegration:
         query: Mapping[str, str] | None = None,
         sent: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
+        signed: Callable[[bytes], Mapping[str, str]] | None = None,
         deadline: float | None = None,
     ) -> T:
-        request = Request(
-            method,
-            self._url(path, query or {}),
-            self._headers(headers or {}),
-            self._encoded(sent),
-            self._connect_seconds,
-        )
+        content = self._encoded(sent)
+        extra = {**(headers or {}), **(signed(content or b"") if signed else {})}
+        request = Request(method, self._url(path, query or {}), self._headers(extra), content, self._connect_seconds)
         until = self.deadline() if deadline is None else deadline
 
         async def once() -> T:

@@ -191,9 +191,6 @@ class _Chosen:
 
     def _made(self, capability: Capability, section: Any, path: Path) -> tuple[Integration[Any], VendorConfig] | None:
         vendors = self._known.get(capability, {})
-        if not vendors:
-            self._file.complain(path, "no vendor is written for it yet: leave the section out")
-            return None
         vendor = section.get("vendor") if isinstance(section, dict) else None
         if not isinstance(vendor, str):
             self._file.complain(path, f"must say its vendor: {one_of(vendors)}")

@@ -25,6 +25,7 @@ COLLECTIONS: Mapping[str, str] = {
     "send_mail": "mail",
     "send_sms": "sms",
     "place_call": "calls",
+    "send_push": "push",
     "raise_alert": "alerts",
 }
 """Where under /api each operation creates something."""
@@ -35,6 +36,7 @@ _PAGES: Mapping[str, str] = {
     "send_mail": "mail",
     "send_sms": "sms",
     "place_call": "call",
+    "send_push": "push",
 }
 """The word of each operation's items in the addresses of the sandbox's page."""
 

@@ -39,7 +39,7 @@ ALONE_SECONDS = 0.25
 MOMENT = 0.01
 """Seconds until those whose customers somebody else holds are looked at again."""
 
-ADDRESS = {Capability.MAIL: "email", Capability.SMS: "phone", Capability.VOICE: "phone"}
+ADDRESS = {Capability.MAIL: "email", Capability.SMS: "phone", Capability.VOICE: "phone", Capability.PUSH: "device"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,7 @@ COLLECTIONS: Mapping[str, Collection] = {
         Collection("mail", Capability.MAIL, "M", needs=("customer_ref", "to")),
         Collection("sms", Capability.SMS, "S", needs=("customer_ref", "to")),
         Collection("calls", Capability.VOICE, "C", needs=("customer_ref", "to")),
+        Collection("push", Capability.PUSH, "P", needs=("customer_ref", "to")),
         Collection("alerts", Capability.ALERT, "A", needs=("summary", "severity")),  # about the house, not a customer
     )
 }

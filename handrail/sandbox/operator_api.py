@@ -13,7 +13,7 @@ from handrail.sandbox.telling import Telling
 from handrail.sandbox.vendor import Answer, Vendor
 from handrail.sandbox.vendor_api import items_response
 
-LISTS = ("tickets", "tasks", "mail", "sms", "calls", "alerts")
+LISTS = ("tickets", "tasks", "mail", "sms", "calls", "push", "alerts")
 
 
 class OperatorApi:

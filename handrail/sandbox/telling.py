@@ -8,7 +8,7 @@ from aiohttp import ClientError, ClientSession, ClientTimeout
 from pydantic import SecretStr
 
 from handrail.sandbox.items import Call
-from handrail.signing import signature_headers
+from integrations.standard_webhooks import signature_headers
 
 _SECONDS = 5.0
 

@@ -1,15 +1,11 @@
 """The generic source: webhooks signed as Standard Webhooks (symmetric, v1) with our own payloads."""
 
-import base64
-import binascii
-import hashlib
 import hmac
 import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Annotated
 
-from pydantic import AfterValidator, Field, SecretStr
+from pydantic import Field
 
 from data_contracts.events import CallEnded, EntitlementEvent, read_standard
 from data_contracts.surveys import SurveyAnswered
@@ -18,14 +14,18 @@ from integrations.declaration import Integration, VendorConfig, integration_name
 from integrations.errors import Forged, Stale, Unsigned
 from integrations.ports import Headers, Verified
 from integrations.signatures import header_pairs
+from integrations.standard_webhooks import (
+    ID,
+    SIGNATURE,
+    TIMESTAMP,
+    SigningSecret,
+    signature_of,
+    signed_bytes,
+    signing_key,
+)
 
 TOLERANCE_SECONDS = 300
 """How far the sender's clock and ours may be apart, either way."""
-
-_SECRET_PREFIX = "whsec_"  # noqa: S105 - the word before every secret, not one
-_SECRET_BYTES = range(24, 65)
-
-ID, TIMESTAMP, SIGNATURE = "webhook-id", "webhook-timestamp", "webhook-signature"
 
 _SHAPES: Mapping[str, tuple[re.Pattern[str], str]] = {
     # no full stop: it separates what is signed, and would let one signature fit two readings
@@ -35,30 +35,10 @@ _SHAPES: Mapping[str, tuple[re.Pattern[str], str]] = {
 }
 
 
-def _signing_key(secret: SecretStr) -> bytes:
-    """The bytes a secret stands for. Raises ValueError in words that do not quote it."""
-    text = secret.get_secret_value()
-    if not text.startswith(_SECRET_PREFIX):
-        raise ValueError(f"is no signing secret: it starts with {_SECRET_PREFIX} and goes on in base64")
-    encoded = text.removeprefix(_SECRET_PREFIX)
-    try:
-        key = base64.b64decode(encoded + "=" * (-len(encoded) % 4), validate=True)
-    except (binascii.Error, ValueError):
-        raise ValueError(f"is no signing secret: what follows {_SECRET_PREFIX} is not base64") from None
-    if len(key) not in _SECRET_BYTES:
-        raise ValueError(f"is no signing secret: it stands for {len(key)} bytes, not for 24 to 64")
-    return key
-
-
-def _checked(secret: SecretStr) -> SecretStr:
-    _signing_key(secret)
-    return secret
-
-
 class StandardConfig(VendorConfig):
     """The settings of one source that signs as Standard Webhooks."""
 
-    secrets: list[Annotated[SecretStr, AfterValidator(_checked)]] = Field(
+    secrets: list[SigningSecret] = Field(
         min_length=1,
         max_length=2,
         description="The signing secret (whsec_ and base64); while it is changed, the old and the new one.",
@@ -70,7 +50,7 @@ class StandardIntake:
 
     def __init__(self, config: StandardConfig) -> None:
         self._name = integration_name(Capability.SURVEY_INTAKE, "standard")
-        self._keys = [_signing_key(secret) for secret in config.secrets]
+        self._keys = [signing_key(secret.get_secret_value()) for secret in config.secrets]
         self._setting = config.setting("secrets")
 
     def verify(self, headers: Headers, body: bytes, now: datetime) -> Verified:
@@ -80,7 +60,7 @@ class StandardIntake:
         signatures = [word.removeprefix("v1,") for word in named[SIGNATURE].split(" ") if word.startswith("v1,")]
         if not signatures:
             raise Unsigned(self._name, f"no v1 signature in {SIGNATURE}", "the sender must sign with a shared secret")
-        if not self._is_genuine(b".".join((webhook_id.encode(), timestamp.encode(), body)), signatures):
+        if not self._is_genuine(signed_bytes(webhook_id, timestamp, body), signatures):
             raise Forged(
                 self._name,
                 "no signature fits",
@@ -117,8 +97,7 @@ class StandardIntake:
 
     def _is_genuine(self, signed: bytes, signatures: Iterable[str]) -> bool:
         """In a time that does not tell which secret or signature came close."""
-        # not `hmac.digest`: it lets Python's lock go, and a loop that answers waits a millisecond to have it back
-        expected = [base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()) for key in self._keys]
+        expected = [signature_of(key, signed) for key in self._keys]
         fits = False
         for signature in signatures:
             for right in expected:

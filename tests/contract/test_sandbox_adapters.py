@@ -96,6 +96,7 @@ async def test_what_was_made_has_a_page_for_people(integration: Integration[Any]
         "send_mail": "mail",
         "send_sms": "sms",
         "place_call": "call",
+        "send_push": "push",
     }
     if operation in words:
         assert shown == f"http://127.0.0.1:9/#{words[operation]}=case/C%20%C5%BC/1/ticket"

@@ -30,7 +30,7 @@ from integrations.registry import Configured, Roster, discover, load_roster
 
 KEY = "case/C-1042/1/ticket"
 TASK_KEY = "expiry/p-1/2026-03-01/task"
-SECRET = "canary-secret-7f3a91"
+SECRET = "canarysecret7f3a91"
 PERSON = "Zdzisława"
 ADDRESS = "zdzislawa.canary@example.com"
 PHONE = "+48601234567"

@@ -179,7 +179,7 @@ async def test_integration_health_shows_each_and_calls_for_people(
     assert ill.message is not None
     assert "ticketing via sandbox" in ill.message
     rows = json.loads(artifacts_of(applied, ill)["integration-health"])
-    assert {row["capability"] for row in rows} == {"crm", "ticketing", "mail", "sms", "voice", "alert"}
+    assert {row["capability"] for row in rows} == {"crm", "ticketing", "mail", "sms", "voice", "push", "alert"}
     assert not any(row["ok"] for row in rows)
 
 

@@ -15,7 +15,7 @@ from crash_points_scenario import AGAIN, ANSWERS, CHANGED, MOVES, NOON, SOURCE, 
 
 from data_contracts.customers import CONTRACT
 from domain.gates import DataSet, GateVerdict
-from handrail.signing import signature_headers
+from integrations.standard_webhooks import signature_headers
 from services.applying import apply
 from services.controls import set_stopped
 from services.wiring import Handrail

@@ -3,7 +3,7 @@
 import { count, h, show } from "./dom.js";
 import { feed, send } from "./feed.js";
 
-const CAPABILITIES = ["ticketing", "crm", "mail", "sms", "voice", "alert"];
+const CAPABILITIES = ["ticketing", "crm", "mail", "sms", "voice", "push", "alert"];
 const MANY = { write: "writes", search: "searches", batch: "batches" }; // what a mode may wait for
 
 export function faultWords(fault) {
@@ -77,7 +77,7 @@ function fresh(redraw) {
   return h("section", { class: "card" },
     h("h2", {}, "For machines"),
     h("p", { class: "muted" }, "The complete lists as JSON: ",
-      ["tickets", "tasks", "mail", "sms", "calls", "alerts", "faults", "faults/met"].map((name, index) => [index ? ", " : "", h("a", { href: `/${name}` }, `/${name}`)]), "."),
+      ["tickets", "tasks", "mail", "sms", "calls", "push", "alerts", "faults", "faults/met"].map((name, index) => [index ? ", " : "", h("a", { href: `/${name}` }, `/${name}`)]), "."),
     h("h2", {}, "Start afresh"),
     h("p", { class: "muted" }, "Forgets every item and fault. The record on disk keeps its past."),
     h("button", { type: "button", class: "danger", onclick: empty }, "Empty the sandbox"));

@@ -1,6 +1,6 @@
 // The feed: asks the sandbox for its lists every second and keeps what it answered.
 
-const LISTS = ["tickets", "mail", "sms", "calls", "tasks", "alerts"];
+const LISTS = ["tickets", "mail", "sms", "calls", "push", "tasks", "alerts"];
 const SHOWN = 200; // newest items of a list; older ones are fetched when a link asks for their key
 
 export const feed = {

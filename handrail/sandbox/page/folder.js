@@ -90,8 +90,8 @@ function moveByArrow(event) {
   next.click();
 }
 
-const WORDS = { tickets: "ticket", mail: "mail", sms: "sms", calls: "call", tasks: "task", alerts: "alert" };
-const NAMES = { ticket: "Ticket", mail: "Mail", sms: "SMS", call: "Call", task: "CRM task", alert: "Alert" };
+const WORDS = { tickets: "ticket", mail: "mail", sms: "sms", calls: "call", push: "push", tasks: "task", alerts: "alert" };
+const NAMES = { ticket: "Ticket", mail: "Mail", sms: "SMS", call: "Call", push: "Notification", task: "CRM task", alert: "Alert" };
 
 // What else this customer caused, in order of arrival; an alert is about no customer.
 function related(item) {

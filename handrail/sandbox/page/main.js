@@ -13,7 +13,7 @@ const EVERY = 1000; // ms
 const VIEWS = {
   tickets: { title: "Tickets", draw: tickets, counts: ["tickets"], words: ["ticket"] },
   mail: { title: "Mail", draw: mail, counts: ["mail"], words: ["mail"] },
-  phone: { title: "Phone", draw: phone, counts: ["sms", "calls"], words: ["sms", "call"] },
+  phone: { title: "Phone", draw: phone, counts: ["sms", "calls", "push"], words: ["sms", "call", "push"] },
   tasks: { title: "Tasks", draw: tasks, counts: ["tasks"], words: ["task"] },
   alerts: { title: "Alerts", draw: alerts, counts: ["alerts"], words: ["alert"] },
   faults: { title: "Faults", draw: faults, counts: [], words: [] },

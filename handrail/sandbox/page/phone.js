@@ -1,4 +1,4 @@
-// The phone: text messages as conversations, calls as what the voice says.
+// The phone: text messages as conversations, calls as what the voice says, notifications as a locked screen shows them.
 
 import { count, exactTime, h, languageName, show, shortTime } from "./dom.js";
 import { feed, older, send } from "./feed.js";
@@ -8,9 +8,10 @@ export function phone(place, wanted, redraw, word) {
   if (place.dataset.folder !== "phone") {
     place.dataset.folder = "phone";
     place.replaceChildren(h("div", { class: "phone" },
-      h("section", { "aria-labelledby": "sms-title" }), h("section", { "aria-labelledby": "calls-title" })));
+      h("section", { "aria-labelledby": "sms-title" }), h("section", { "aria-labelledby": "calls-title" }),
+      h("section", { "aria-labelledby": "push-title" })));
   }
-  const [texts, calls] = place.firstElementChild.children;
+  const [texts, calls, pushed] = place.firstElementChild.children;
   column(texts, "sms", "sms", word === "sms" ? wanted : null, redraw, (items) => [
     h("h2", { id: "sms-title" }, "Text messages"),
     items.length ? threads(items).map(thread) : empty("No text messages yet", "Answers and reminders sent by SMS appear here as bubbles."),
@@ -18,6 +19,10 @@ export function phone(place, wanted, redraw, word) {
   column(calls, "call", "calls", word === "call" ? wanted : null, redraw, (items) => [
     h("h2", { id: "calls-title" }, "Calls"),
     items.length ? items.map((item) => call(item, redraw)) : empty("No calls yet", "Calls by the voicebot appear here with what it says."),
+  ]);
+  column(pushed, "push", "push", word === "push" ? wanted : null, redraw, (items) => [
+    h("h2", { id: "push-title" }, "Notifications"),
+    items.length ? items.map(notification) : empty("No notifications yet", "What is pushed to a device appears here."),
   ]);
 }
 
@@ -91,6 +96,15 @@ function end(item, redraw) {
   };
   return h("form", { class: "actions", onsubmit: hangUp }, outcome, said,
     h("button", { class: "primary", "data-focus": `end-${item.id}` }, "End the call"), problem);
+}
+
+function notification(item) {
+  const opens = /^https?:/.test(item.link ?? "");
+  return h("div", { class: "notification", id: `push-${item.id}` },
+    h("h3", {}, h("span", { lang: item.language }, item.title), h("span", { class: "muted" }, item.customer_ref)),
+    h("p", { class: "prose", lang: item.language }, item.text),
+    opens ? h("p", {}, h("a", { href: item.link, rel: "noreferrer", target: "_blank" }, "What it opens")) : null,
+    h("p", { class: "muted device" }, item.to), meta(item));
 }
 
 function meta(item) {

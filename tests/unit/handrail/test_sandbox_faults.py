@@ -164,8 +164,8 @@ GOOD = {"capability": "mail", "mode": "slow", "count": 1, "seconds": 1}
     ("change", "problem"),
     [
         ({"capability": "ticketting"}, 'capability is "ticketting" (did you mean "ticketing"?): send'),
-        ({"capability": None}, "capability is missing: send ticketing, crm, mail, sms, voice or alert"),
-        ({"capability": "push"}, 'capability is "push": send'),
+        ({"capability": None}, "capability is missing: send ticketing, crm, mail, sms, voice, push or alert"),
+        ({"capability": "fax"}, 'capability is "fax": send'),
         ({"capability": ["mail"]}, 'capability is ["mail"]: send'),
         ({"mode": "time_out_after"}, 'mode is "time_out_after" (did you mean "timeout_after"?): send'),
         ({"mode": 503}, "mode is 503: send"),

@@ -13,7 +13,7 @@ from handrail.sandbox.effects import Change, Effect
 from handrail.sandbox.record import Record, RecordProblem
 from handrail.sandbox.vendor import Vendor
 
-LISTS = ("/tickets", "/tasks", "/mail", "/sms", "/calls", "/alerts")
+LISTS = ("/tickets", "/tasks", "/mail", "/sms", "/calls", "/push", "/alerts")
 
 
 async def fill(sandbox: RunningSandbox) -> None:

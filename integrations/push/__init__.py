@@ -1,0 +1,1 @@
+"""Notifications pushed to devices."""
