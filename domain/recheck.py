@@ -38,7 +38,7 @@ class Facts:
     customer: Customer | None
     suppressed: bool
     consent: bool | None  # None: never asked
-    contacts: tuple[datetime, ...]  # proactive contacts counted within the cap's window
+    contacts: tuple[datetime, ...]  # proactive ones within the cap's window, or some before it too
     may_be_out: bool = False  # an earlier try's answer was lost: it may have arrived
     is_ending: bool = False  # about an entitlement's ending: it rests on data that must have passed its gate
     gate: Gate | None = None  # that gate; None: there is none
@@ -206,8 +206,9 @@ def _held(facts: Facts, policy: Policy, now: datetime) -> Verdict | None:
     if hold is not None:
         return Defer(hold.until, hold.reason)
     cap = policy.contact.cap
-    if cap_holds(facts.basis, len(facts.contacts), cap.contacts):
-        freed = sorted(facts.contacts)[-cap.contacts] + timedelta(days=cap.days)
+    recent = sorted(at for at in facts.contacts if at > now - timedelta(days=cap.days))
+    if cap_holds(facts.basis, len(recent), cap.contacts):
+        freed = recent[-cap.contacts] + timedelta(days=cap.days)
         return Defer(freed, f"frequency cap: {cap.contacts} proactive contacts in {cap.days} days")
     return None
 

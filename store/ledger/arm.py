@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import BindParameter, Connection, Row, bindparam, insert, select, text, update
@@ -62,7 +62,12 @@ _SLOTS = insert(cap_slots).from_select(
     ["action_id", "customer_id", "at"],
     select(actions.c.id, actions.c.customer_id, _NOW).where(among(actions.c.id, "ids")),
 )
-_SLOTS._post_values_clause = text("ON CONFLICT (action_id) DO UPDATE SET at = excluded.at")  # see `store.once`
+_SLOTS_WHEN_DUE = insert(cap_slots).from_select(
+    ["action_id", "customer_id", "at"],
+    select(actions.c.id, actions.c.customer_id, actions.c.due_at).where(among(actions.c.id, "ids")),
+)
+for _slots in (_SLOTS, _SLOTS_WHEN_DUE):
+    _slots._post_values_clause = text("ON CONFLICT (action_id) DO UPDATE SET at = excluded.at")  # see `store.once`
 _PACED = (
     update(integration_state)
     .where(integration_state.c.name == bindparam("target"))
@@ -110,8 +115,12 @@ def arm(
     lease_seconds: float,
     policy: Policy,
     now: datetime,
+    each_when_due: bool = False,
 ) -> Window:
     """`claimed → sending` for what may go now; everything refused moves, with its reason.
+
+    `each_when_due`: time is virtual, and each row is judged at the instant when it is due, as if it were armed by
+    itself just then; none of them is due before `now`.
 
     Locks, always in this order: the kill switch (shared), the integration, the customers by id, the actions. Writers of
     consent, suppression, tact lock and erasure update the customer's row, so they come before or after, never between.
@@ -134,7 +143,8 @@ def arm(
     left = held_by_others + left
     rows = _lock_actions(connection, free, worker)
     verdicts = {row.id: _senseless(who) for row in rows if isinstance(who := locked.get(row.customer_id), ValueError)}
-    verdicts |= _verdicts(connection, [row for row in rows if row.id not in verdicts], people, target, policy, now)
+    judged = [row for row in rows if row.id not in verdicts]
+    verdicts |= _verdicts(connection, judged, people, target, policy, None if each_when_due else now)
     going = [row for row in rows if isinstance(verdicts[row.id], recheck.Go)]
     pace = pace_of(target.rate_per_second, state.next_free_at, now)
     if pace is not None:
@@ -143,7 +153,7 @@ def arm(
         going = going[: pace.room]
     next_free = None if pace is None else pace.after(len(going))
     _send(connection, going, target, worker, lease_seconds, next_free, now)
-    _take_slots(connection, going, now)
+    _take_slots(connection, going, None if each_when_due else now)
     moved = [(row, verdicts[row.id]) for row in rows if not isinstance(verdicts[row.id], recheck.Go)]
     _move(connection, moved, worker, now)
     return Window(
@@ -209,9 +219,13 @@ def _verdicts(
     people: dict[int | None, Customer],
     target: Target,
     policy: Policy,
-    now: datetime,
+    now: datetime | None,
 ) -> dict[int, recheck.Verdict]:
-    """What may become of each. One whose facts make no sense goes to a person, and does not hold up its window."""
+    """What may become of each, `now` or when it is due.
+
+    One whose facts make no sense goes to a person, and does not hold up its window.
+    """
+    earliest = now or min((row.due_at for row in rows), default=datetime.max.replace(tzinfo=UTC))
     try:
         facts = read_facts(
             connection,
@@ -219,9 +233,9 @@ def _verdicts(
             people,
             channel=target.capability,
             address_of=target.channel_address,
-            contacts_since=now - timedelta(days=policy.contact.cap.days),
+            contacts_since=earliest - timedelta(days=policy.contact.cap.days),
         )
-        return {row.id: recheck.recheck(facts[row.id], policy, now=now) for row in rows}
+        return {row.id: recheck.recheck(facts[row.id], policy, now=now or row.due_at) for row in rows}
     except (ValueError, LookupError) as problem:
         if len(rows) == 1:
             return {rows[0].id: _senseless(problem)}
@@ -256,10 +270,12 @@ def _send(
         connection.execute(_PACED, {"target": target.name, "next_free": next_free})
 
 
-def _take_slots(connection: Connection, rows: Sequence[Claimed], now: datetime) -> None:
-    """One slot an action; one that is sent later than it was first armed counts from then."""
+def _take_slots(connection: Connection, rows: Sequence[Claimed], now: datetime | None) -> None:
+    """One slot an action, `now` or when it is due; one that is sent later than it was first armed counts from then."""
     ids = [row.id for row in rows if row.basis == Basis.PROACTIVE and row.customer_id is not None]
-    if ids:
+    if ids and now is None:
+        connection.execute(_SLOTS_WHEN_DUE, {"ids": ids})
+    elif ids:
         connection.execute(_SLOTS, {"ids": ids, "now": now})
 
 

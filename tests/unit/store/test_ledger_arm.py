@@ -13,6 +13,7 @@ from domain.contact import FrequencyCap
 from domain.planning import Payload
 from domain.recheck import Defer
 from store.integrations import register
+from store.ledger.arm import Target, arm
 from store.ledger.enqueue import About, replan
 from store.ledger.rows import Result, Worker
 from store.ledger.settle import settle
@@ -328,3 +329,24 @@ def test_a_customer_whose_facts_make_no_sense_holds_up_nobody(world: World) -> N
     assert world.row("B").reason == (
         'its facts make no sense: unknown time zone "Europe/Warszawa" (did you mean "Europe/Warsaw"?)'
     )
+
+
+def test_in_virtual_time_each_row_is_judged_when_it_is_due(world: World) -> None:
+    """A window of a day: one is due at noon, one at night, and a cap that one is full of is free again for the other."""
+    world.policy = ONE_A_WEEK
+    by_day, by_night, again = (world.customer(ref) for ref in ("C-1", "C-2", "C-3"))
+    world.put(a_message("first", due_at=later(days=-6)), customer_id=again)
+    assert world.take(MAIL, now=later(days=-6))
+    world.put(a_message("day", due_at=later(hours=1)), customer_id=by_day)
+    world.put(a_message("night", due_at=later(hours=11)), customer_id=by_night)
+    world.put(a_message("again", due_at=later(hours=25)), customer_id=again)
+    rows = world.reserve(MAIL, now=later(days=2))
+    target = Target("mail via fake", MAIL, None, "email")
+    with world.database.write() as connection:
+        how = {"worker": WORKER, "lease_seconds": 20, "policy": world.policy, "now": NOON, "each_when_due": True}
+        window = arm(connection, rows, target, **how)
+    assert [armed.key for armed in window.armed] == ["day", "again"]
+    [(key, verdict)] = window.moved
+    assert (key, type(verdict), world.row("night").due_at) == ("night", Defer, later(hours=20))
+    slots = {row.customer_id: row.at for row in world.rows("cap_slots")}
+    assert (slots[by_day], slots[again]) == (later(hours=1), later(hours=25))
