@@ -3,6 +3,7 @@
 from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 from sqlalchemy.exc import SQLAlchemyError
 
+from services.feeds import feeds_in_trouble
 from services.reporting import standing
 from services.wiring import Handrail
 
@@ -37,6 +38,10 @@ class Metrics:
             "handrail_oldest_answer_to_fetch_seconds", "Since the oldest of them was told of", registry=self._ledger
         )
         self._breakers = Gauge("handrail_breaker_open", "1 while nothing is sent", ["name"], registry=self._ledger)
+        self._feeds = Gauge(
+            "handrail_feed_in_trouble", "1 while a feed's last batch is halted, or nothing has come for too long",
+            ["data_set", "feed", "why"], registry=self._ledger,
+        )  # fmt: skip
         self._stopped = Gauge("handrail_stopped", "1 while the kill switch is on", registry=self._ledger)
 
     def count_webhook(self, source: str, outcome: str) -> None:
@@ -47,6 +52,8 @@ class Metrics:
         """Everything, in Prometheus' text format."""
         try:
             now = standing(self._handrail.database, now=self._handrail.clock())
+            with self._handrail.database.read() as connection:
+                troubles = feeds_in_trouble(connection, self._handrail.policy, now=self._handrail.clock())
         except SQLAlchemyError:
             self._readable.set(0)
             return generate_latest(self._registry)
@@ -63,5 +70,8 @@ class Metrics:
         self._oldest_fetch.set(now.oldest_fetch_seconds)
         for name, is_open in now.breakers.items():
             self._breakers.labels(name).set(is_open)
+        self._feeds.clear()
+        for trouble in troubles:
+            self._feeds.labels(trouble.data_set, trouble.feed, "halted" if trouble.is_halted else "stale").set(1)
         self._stopped.set(now.stopped)
         return generate_latest(self._registry) + generate_latest(self._ledger)

@@ -18,6 +18,7 @@ from handrail.addresses import answers
 from handrail.prefect_server import POOL, TAG
 from integrations.errors import ConfigurationError
 from integrations.registry import Configured, Roster, load_roster
+from services.feeds import feeds_in_trouble
 from services.reporting import LATE_FETCH_SECONDS, Standing, lasted, standing
 from services.settings import ROOT, Settings, load_settings
 from store.database import Database
@@ -131,6 +132,7 @@ def _database(settings: Settings) -> Iterator[Finding]:
         yield Finding("database", Verdict.OK, f"{where}, schema {revision}")
         yield _wordings(database)
         yield from _ledger(standing(database, now=datetime.now(UTC)))
+        yield from _feeds(database, settings)
     except DBAPIError as problem:
         yield Finding("database", Verdict.FAIL, f"{where}: {problem.orig}", "look at HANDRAIL_DATABASE_URL")
     finally:
@@ -180,6 +182,18 @@ def _ledger(now: Standing) -> Iterator[Finding]:
     if now.oldest_urgent_seconds > _LATE_SECONDS:
         words = f"the oldest urgent action has been due for {lasted(now.oldest_urgent_seconds)}"
         yield Finding("urgent actions", Verdict.WARN, words, "is the gateway running, and does its integration answer?")
+
+
+def _feeds(database: Database, settings: Settings) -> Iterator[Finding]:
+    try:
+        policy = load_policy(settings.policy.read_text(encoding="utf-8"), str(settings.policy))
+    except (OSError, PolicyProblem):
+        return  # its own line says so
+    with database.read() as connection:
+        troubles = feeds_in_trouble(connection, policy, now=datetime.now(UTC))
+    yield from (Finding("data", Verdict.WARN, trouble.problem, trouble.do) for trouble in troubles)
+    if not troubles:
+        yield Finding("data", Verdict.OK, "no feed is halted or stale")
 
 
 def _fetching(now: Standing) -> Finding:

@@ -13,6 +13,7 @@ from domain.hours import instant_of, zone
 from domain.policy import Policy
 from domain.promises import PromiseState
 from domain.staffing import is_open, minutes_before
+from services.feeds import feeds_in_trouble
 from services.wiring import Handrail
 from store import care, differences, following, overview, promises
 from store.inbox import quarantined
@@ -58,6 +59,7 @@ class Care:
     quarantined: int = 0
     breakers: list[str] = field(default_factory=list)  # those that are open
     differences: Counter[str] = field(default_factory=Counter)
+    feeds: list[str] = field(default_factory=list)  # what is wrong with each that is halted or stale, in words
 
 
 async def care_today(handrail: Handrail) -> Care:
@@ -82,6 +84,7 @@ def _look(handrail: Handrail) -> Care:
             breakers=sorted(name for name, is_open_ in overview.breakers(connection).items() if is_open_),
             overdue=care.broken_and_unanswered(connection),
             differences=Counter(row.what for row in differences.listed(connection)),
+            feeds=[f"{one.problem}: {one.do}" for one in feeds_in_trouble(connection, policy, now=now)],
         )
         for (_, state), count in overview.open_counts(connection).items():
             today.waiting[state] += count
@@ -187,6 +190,7 @@ def _now(today: Care, gateway_url: str) -> list[str]:
     if today.quarantined:
         lines.append(f"- {today.quarantined} in quarantine: what came in broke its contract")
     lines += [f"- breaker open: {name}; what is for it waits" for name in today.breakers]
+    lines += [f"- data: {words}" for words in today.feeds]
     if today.differences:
         listed = ", ".join(f"{count} {what}" for what, count in sorted(today.differences.items()))
         lines.append(f"- books and ticket desk differ: {listed}: `handrail cases differences`")

@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Row, Table, insert, select, update
+from sqlalchemy import Connection, Row, Table, case, func, insert, or_, select, type_coerce, update
 
 from domain.gates import DataSet, GateVerdict
 from store.once import insert_once
 from store.tables import metadata
+from store.types import Instant
 
 gates: Table = metadata.tables["gates"]
 
@@ -112,6 +113,44 @@ def of_bytes(connection: Connection, data_set: DataSet, feed: str, batch: str) -
         .order_by(gates.c.id.desc())
     )
     return list(connection.execute(wanted))
+
+
+class FeedNow(NamedTuple):
+    """How a feed stands."""
+
+    data_set: DataSet
+    feed: str
+    is_events: bool
+    last_passed_at: datetime | None  # when it last let something through; None: it never did
+    halted_gate: int | None  # the gate of its last batch, when that was halted and nobody has approved it
+
+
+def feeds_now(connection: Connection) -> list[FeedNow]:
+    """Every feed there ever was, by data set and name; a row that a person replayed says nothing of its feed."""
+    last = (
+        select(
+            func.max(gates.c.id).label("id"),
+            func.max(case((or_(_ACCEPTED, gates.c.approved_by.is_not(None)), gates.c.decided_at))).label("passed_at"),
+        )
+        .where(gates.c.origin.not_like(f"{REPLAYED}%"))
+        .group_by(gates.c.data_set, gates.c.feed, gates.c.is_events)
+        .subquery()
+    )
+    wanted = (
+        select(gates, type_coerce(last.c.passed_at, Instant()).label("passed_at"))
+        .join(last, last.c.id == gates.c.id)
+        .order_by(gates.c.data_set, gates.c.feed)
+    )
+    return [
+        FeedNow(
+            data_set=DataSet(row.data_set),
+            feed=row.feed,
+            is_events=row.is_events,
+            last_passed_at=row.passed_at,
+            halted_gate=row.id if row.verdict == GateVerdict.HALT and row.approved_by is None else None,
+        )
+        for row in connection.execute(wanted)
+    ]
 
 
 def taken(connection: Connection, gate_id: int, *, now: datetime) -> None:

@@ -5,9 +5,11 @@ from typing import Any
 import pytest
 
 from domain.customers import Tier
+from domain.gates import DataSet, GateVerdict
 from integrations.ports import TicketStatus
 from services.care_today import Care, care_today, in_markdown
 from services.wiring import Handrail
+from store import gates
 from store.ledger.rows import controls
 
 
@@ -111,3 +113,20 @@ async def test_a_reference_is_no_markdown(installation: Any, answered: Any, foll
     await followed()
     _, words = await today()
     assert r"[C-\[1\](x)\*-1](https://care.example/trace/C-%5B1%5D%28x%29%2A-1)" in words
+
+
+async def test_a_halted_batch_is_told(installation: Any, today: Any) -> None:
+    rest: dict[str, Any] = {"rows": 1, "broken": 0, "findings": [], "measures": {}, "run": "test"}
+    with installation.database.write() as connection:
+        gates.record(
+            connection,
+            **rest,
+            data_set=DataSet.ENTITLEMENTS,
+            feed="shop",
+            batch="b",
+            origin="shop.csv",
+            verdict=GateVerdict.HALT,
+            now=installation.clock(),
+        )
+    _, words = await today()
+    assert "- data: entitlements of shop: the last batch was halted at its gate; nothing of it was taken" in words
