@@ -81,6 +81,8 @@ _IN_WORDS = {
     "int_parsing": ("is not a whole number", "write digits only"),
     "int_type": ("is not a whole number", "write digits only"),
     "int_from_float": ("is not a whole number", "write digits only"),
+    "bool_parsing": ("is not true or false", "write true or false"),
+    "bool_type": ("is not true or false", "write true or false"),
     "float_parsing": ("is not a number", "write digits only"),
     "time_parsing": ("is not a time of day", "write it as 08:00; the end of a day is 00:00"),
     "date_from_datetime_parsing": ("is not a date", "write it as 2026-12-31"),

@@ -75,6 +75,10 @@ class Seen:
     times: int = 1  # at least so often
     within_days: int | None = None  # the last time no longer ago than this
 
+    def __post_init__(self) -> None:
+        if self.times < 1 or (self.within_days is not None and self.within_days < 1):
+            raise ValueError("times and within_days must be 1 or more; leave them out to mind neither")
+
 
 @dataclass(frozen=True, slots=True)
 class Condition:
@@ -105,7 +109,7 @@ class Step:
     message: str | None = None  # the wording, by its name in templates/messages
     ask: str | None = None  # what a colleague is asked to do, in English: a task by channel `person`
     branch: tuple[Branch, ...] = ()  # the first whose condition holds is taken, when the wait is over
-    by: tuple[Channel, ...] = ()  # the best first; a customer's preferred one comes first if it is among them
+    by: tuple[Channel, ...] = ()  # the best first; a customer's preferred one if it is among them; `ask` goes by person
     basis: Basis = Basis.PROACTIVE
     confidentiality: Confidentiality = Confidentiality.OPEN
     when: Condition = field(default_factory=Condition)  # does it not hold, the step is skipped
@@ -119,6 +123,8 @@ class Step:
         if len(given) != 1:
             has = " and ".join(given) or "none of them"
             raise ValueError(f"step {self.id} has {has}: give it one of message, ask and branch")
+        if self.ask and not self.by:
+            object.__setattr__(self, "by", (Channel.PERSON,))
 
 
 @dataclass(frozen=True, slots=True)
