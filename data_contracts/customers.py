@@ -88,6 +88,7 @@ class _Person(BaseModel):
     name: OptionalLine = Field(None, description="the name on one line of up to 200 characters, or leave it empty")
     email: OptionalEmail = Field(None, description="one address such as anna@example.com, or leave it empty")
     phone: OptionalPhone = Field(None, description="a number with country code, as +48 601 234 567, or leave it empty")
+    device: OptionalLine = Field(None, description="the push vendor's name of the device, or leave it empty")
     language: OptionalLanguage = Field(None, description="a language tag such as pl or cs-CZ, or leave it empty")
     time_zone: OptionalTimeZone = Field(None, description="an IANA name such as Europe/Warsaw, or leave it empty")
     tier: Annotated[Tier | None, PlainValidator(lambda cell: None if is_blank(cell) else _read_tier(cell))] = Field(
@@ -144,6 +145,7 @@ def as_customer(row: Mapping[str, Any]) -> Customer:
         preferred_channel=Capability(row["preferred_channel"]) if row["preferred_channel"] else None,
         window=ContactWindow(time.fromisoformat(starts), time.fromisoformat(ends)) if starts and ends else None,
         dedicated_agent=row["dedicated_agent"],
+        device=row["device"],
     )
 
 

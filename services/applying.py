@@ -39,7 +39,7 @@ def _answers(row: ReadRow) -> dict[tuple[str, str], bool]:
 
 
 _AS_SAID = (
-    *("name", "email", "phone", "language", "time_zone", "tier", "preferred_channel"),
+    *("name", "email", "phone", "device", "language", "time_zone", "tier", "preferred_channel"),
     *("window_start", "window_end", "dedicated_agent"),
 )
 

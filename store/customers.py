@@ -4,18 +4,18 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, time
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Row, bindparam, func, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, Row, bindparam, func, insert, select, text, update
 
 from domain.actions import Capability
 from domain.customers import Customer, Tier
 from domain.hours import ContactWindow
 from store.canonical import address_hash
+from store.enrolments import ERASED, SILENCED, leave, leave_refused
 from store.ledger.rows import consents, customers, suppressions
 from store.once import insert_once
 from store.types import among
 
-BOUND = ("name", "email", "phone", "language", "time_zone", "tier", "preferred_channel", "dedicated_agent")
+BOUND = ("name", "email", "phone", "device", "language", "time_zone", "tier", "preferred_channel", "dedicated_agent")
 """Columns messages are planned on: a change raises `version` and so re-plans what waits."""
 
 
@@ -57,6 +57,14 @@ _SILENCE = (
         touched=customers.c.touched + 1,
         updated_at=bindparam("now"),
     )
+)
+_SAID = "ON CONFLICT (customer_id, purpose, channel) DO UPDATE SET granted = excluded.granted, at = excluded.at"
+_SAY = insert(consents).returning(consents.c.id)
+_SAY._post_values_clause = text(_SAID)  # see `store.once`
+_TELL = insert(consents).returning(consents.c.id)
+_TELL._post_values_clause = text(  # of two words of one instant the one that silences us counts
+    f"{_SAID} WHERE excluded.at > consents.at"
+    " OR (excluded.at = consents.at AND consents.granted AND NOT excluded.granted)"
 )
 _SUPPRESS = insert_once(suppressions, "channel", "address_hash")
 _SUPPRESSED = select(suppressions.c.channel, suppressions.c.address_hash).where(
@@ -156,10 +164,11 @@ def set_tact_lock(connection: Connection, customer_id: int, reason: str, *, now:
 
 
 def set_tact_locks(connection: Connection, reasons: Mapping[int, str], *, now: datetime) -> None:
-    """Silence customers, by our ids."""
+    """Silence customers, by our ids; they leave their journeys at once."""
     silenced = [{"row_id": row_id, "reason": reason, "now": now} for row_id, reason in sorted(reasons.items())]
     if silenced:
         connection.execute(_SILENCE, silenced)
+        leave(connection, customer_ids=reasons, reason=SILENCED, by="tact lock", now=now)
 
 
 def lift_tact_lock(connection: Connection, customer_id: int, *, now: datetime) -> None:
@@ -172,19 +181,26 @@ def lift_tact_lock(connection: Connection, customer_id: int, *, now: datetime) -
 
 
 def set_consent(
-    connection: Connection, customer_id: int, purpose: str, channel: str, *, granted: bool, now: datetime
-) -> None:
-    """What the customer said last. The customer's row is updated first: arming waits for it, or we for arming."""
+    connection: Connection,
+    customer_id: int,
+    purpose: str,
+    channel: str,
+    *,
+    granted: bool,
+    now: datetime,
+    at: datetime | None = None,
+) -> bool:
+    """What the customer says now; or, with `at`, said then. False: that is no news, their word we know is not older.
+
+    The customer's row is updated first: arming waits for it, or we for arming. Who allows a purpose on no channel any
+    more leaves the journeys of that purpose at once.
+    """
     touch(connection, customer_id, now=now)
-    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-    said = {"customer_id": customer_id, "purpose": purpose, "channel": channel, "granted": granted, "at": now}
-    connection.execute(
-        dialect.insert(consents)
-        .values(said)
-        .on_conflict_do_update(
-            index_elements=["customer_id", "purpose", "channel"], set_={"granted": granted, "at": now}
-        )
-    )
+    said = {"customer_id": customer_id, "purpose": purpose, "channel": channel, "granted": granted, "at": at or now}
+    is_news = connection.execute(_SAY if at is None else _TELL, said).first() is not None
+    if is_news and not granted:
+        leave_refused(connection, [customer_id], by="their consent", now=now)
+    return is_news
 
 
 def purposes_allowed(connection: Connection, customer_id: int) -> set[str]:
@@ -207,6 +223,8 @@ def suppress(connection: Connection, channel: str, address: str, reason: str, *,
     """Never write to this address again, however it is spelled; who has it is touched first, in id order."""
     if channel in {"sms", "voice"}:
         has_it = customers.c.phone == address.strip()
+    elif channel == "push":
+        has_it = customers.c.device == address.strip()
     else:
         has_it = func.lower(func.trim(customers.c.email)) == address.strip().lower()
     for customer_id in connection.execute(
@@ -232,12 +250,17 @@ def all_suppressed_channels(connection: Connection, people: Sequence[Customer]) 
 
 
 def _address_hashes(customer: Customer) -> dict[Capability, str]:
-    addresses = {Capability.MAIL: customer.email, Capability.SMS: customer.phone, Capability.VOICE: customer.phone}
+    addresses = {
+        Capability.MAIL: customer.email,
+        Capability.SMS: customer.phone,
+        Capability.VOICE: customer.phone,
+        Capability.PUSH: customer.device,
+    }
     return {at: address_hash(address) for at, address in addresses.items() if address}
 
 
 def erase(connection: Connection, customer_id: int, *, now: datetime) -> None:
-    """Blank the person on the customer's row; the row, its ref and its counts stay."""
+    """Blank the person on the customer's row; the row, its ref and its counts stay. They leave their journeys."""
     blank: Mapping[str, Any] = dict.fromkeys(
         ("name", "email", "phone", "device", "preferred_channel", "dedicated_agent")
     )
@@ -252,6 +275,7 @@ def erase(connection: Connection, customer_id: int, *, now: datetime) -> None:
             updated_at=now,
         )
     )
+    leave(connection, customer_ids=[customer_id], reason=ERASED, by="erasure", now=now)
 
 
 def touch(connection: Connection, customer_id: int, *, now: datetime) -> None:

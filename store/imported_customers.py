@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Row, bindparam, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from store.customers import BOUND
+from store.enrolments import leave_refused
 from store.entitlements import Saved
 from store.ledger.rows import consents, customers
 from store.once import insert_once
@@ -126,4 +127,7 @@ def _say_consents(
     )
     rows = [dict(zip(_ANSWER, answer, strict=True), at=now) for answer in new]
     connection.execute(upsert, rows)
+    silenced = {customer_id for customer_id, _, _, granted in new if not granted}
+    if silenced:
+        leave_refused(connection, silenced, by="their consent", now=now)
     return spoke

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import time
+from itertools import permutations
 from threading import Barrier
 
 import pytest
@@ -132,6 +133,26 @@ def test_the_last_word_on_consent_counts(world: World) -> None:
             people.set_consent(connection, customer, "marketing", "mail", granted=granted, now=NOON)
     (row,) = world.rows("consents")
     assert (row.purpose, row.channel, row.granted) == ("marketing", "mail", False)
+
+
+@pytest.mark.parametrize("order", list(permutations([(1, True), (3, False), (3, True), (2, True)])))
+def test_words_told_late_come_to_the_same(world: World, order: list[tuple[int, bool]]) -> None:
+    """An older word never overrides a later one, and of two of one instant the one that silences us counts."""
+    customer = _create(world)
+    with world.database.write() as connection:
+        for hours, granted in order:
+            said_at = later(hours=hours)
+            people.set_consent(connection, customer, "marketing", "mail", granted=granted, now=NOON, at=said_at)
+    (row,) = world.rows("consents")
+    assert (row.granted, row.at) == (False, later(hours=3))
+
+
+def test_what_a_customer_says_now_counts_over_what_was_told_ahead_of_our_clock(world: World) -> None:
+    customer = _create(world)
+    with world.database.write() as connection:
+        people.set_consent(connection, customer, "marketing", "mail", granted=True, now=NOON, at=later(hours=9))
+        assert people.set_consent(connection, customer, "marketing", "mail", granted=False, now=NOON)
+    assert [row.granted for row in world.rows("consents")] == [False]
 
 
 def test_a_suppressed_address_outlives_every_spelling(world: World) -> None:
