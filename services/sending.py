@@ -9,12 +9,14 @@ from typing import Any, Protocol
 from domain.actions import Basis, Capability, Kind
 from domain.call_me import CALL_ME_SCHEMA, what_to_know
 from domain.calls import CALL_SCHEMA, WORDINGS
-from domain.customers import Customer, choose_language
+from domain.customers import Customer, Purpose, choose_language
 from domain.ending_tasks import CALL_NOTE_SCHEMA, TASK_SCHEMA
+from domain.journey_payload import STEP_SCHEMA
 from domain.policy import Policy
 from integrations import ports
 from integrations.ports import Receipt
-from services import ending_calls, ending_tasks
+from services import ending_calls, ending_tasks, journey_messages
+from services.links import Links
 from store import calls, endings
 from store.context import bundles
 from store.database import Database
@@ -34,6 +36,7 @@ Value = (
     | ports.TaskClosing
     | ports.Mail
     | ports.Sms
+    | ports.Push
     | ports.Call
     | ports.Alert
 )
@@ -97,10 +100,11 @@ def operation_of(kind: Kind, capability: Capability) -> str:
 class Sender:
     """Prepares calls. Wordings are immutable by hash, so each is read from the database once."""
 
-    def __init__(self, database: Database, policy: Policy, clock: Callable[[], datetime]) -> None:
+    def __init__(self, database: Database, policy: Policy, clock: Callable[[], datetime], links: Links) -> None:
         self._database = database
         self._policy = policy
         self._clock = clock
+        self._links = links
         self._wordings: dict[str, Template] = {}
 
     def gather(self, armed: Sequence[Armed]) -> dict[int, Context]:
@@ -138,6 +142,8 @@ class Sender:
         return Call(target.port, operation_of(action.kind, action.capability), value, action.key)
 
     async def _value(self, action: Armed, customer: Customer, context: Context | None) -> Value:
+        if action.payload["schema"] == STEP_SCHEMA:
+            return await self._step(action, customer)
         if action.kind is Kind.TICKET:
             return _ticket(action, customer, context or await self._context(action))
         if action.kind is Kind.TICKET_NOTE:
@@ -166,23 +172,48 @@ class Sender:
         raise CannotSay(f"{action.key}: no sender for a {action.kind} by {action.capability}")
 
     async def _call(self, action: Armed, customer: Customer, ending: Ending) -> ports.Call:
-        wordings = action.payload["params"][WORDINGS]
-        language = choose_language(customer.language, supported=wordings, default=self._policy.default_language)
-        if language not in wordings:
-            raise CannotSay(f"{action.key}: no wording of the call is approved in {language}")
-        template = await self._wording(wordings[language])
-        params = ending_calls.params(ending, customer, language, self._policy, self._clock())
-        words = _rendered(template, Capability.VOICE, params)
-        if customer.phone is None:
-            raise CannotSay(f"{action.key}: no phone number on file any more")
-        return ports.Call(customer.ref, customer.phone, words.text, template.language, template.name)
+        template = await self._in_their_language(action, customer)
+        params = ending_calls.params(ending, customer, template.language, self._policy, self._clock())
+        return _spoken(action, customer, template, _rendered(template, Capability.VOICE, params))
 
     async def _message(self, action: Armed, customer: Customer) -> ports.Mail | ports.Sms:
         template = await self._wording(action.payload["template_hash"])
         words = _rendered(template, action.capability, action.payload["params"])
         if action.capability is Capability.MAIL:
-            return _mail(action, customer, template, words)
+            return _mail(action, customer, template, words, self._page(action) if self._links.can_be_made else None)
         return _sms(action, customer, template, words)
+
+    async def _step(self, action: Armed, customer: Customer) -> Value:
+        """A step of a journey: by the words of the customer's language, to the address they have now."""
+        template = await self._in_their_language(action, customer)
+        page = None if action.capability is Capability.VOICE else self._page(action)
+        said = action.payload["params"]
+        params = journey_messages.params(said, customer, template.language, self._policy, page)
+        words = _rendered(template, action.capability, params)
+        if action.capability is Capability.MAIL:
+            return _mail(action, customer, template, words, page)
+        if action.capability is Capability.VOICE:
+            return _spoken(action, customer, template, words)
+        if action.capability is Capability.SMS:
+            return _sms(action, customer, template, words)
+        raise CannotSay(f"{action.key}: no sender for a {action.kind} by {action.capability}")
+
+    def _page(self, action: Armed) -> str | None:
+        """Where a customer ends what comes unasked; None: it does not. Raises CannotSay when there can be no link."""
+        if action.basis is not Basis.PROACTIVE or action.customer_id is None or action.purpose is None:
+            return None
+        try:
+            return self._links.page(action.customer_id, Purpose(action.purpose))
+        except LookupError as problem:
+            raise CannotSay(f"{action.key}: {problem}") from problem
+
+    async def _in_their_language(self, action: Armed, customer: Customer) -> Template:
+        """The approved wording that the plan names for the customer's language as it is now."""
+        wordings = action.payload["params"][WORDINGS]
+        language = choose_language(customer.language, supported=wordings, default=self._policy.default_language)
+        if language not in wordings:
+            raise CannotSay(f"{action.key}: no wording of {action.payload['template']} is approved in {language}")
+        return await self._wording(wordings[language])
 
     async def _wording(self, wanted: str) -> Template:
         if wanted not in self._wordings:
@@ -255,9 +286,10 @@ def _page(action: Armed) -> ports.Alert:
     return ports.Alert(summary=params["summary"], severity=params["severity"], link=params["link"], detail=detail)
 
 
-def _mail(action: Armed, customer: Customer, template: Template, words: Rendered) -> ports.Mail:
+def _mail(action: Armed, customer: Customer, template: Template, words: Rendered, page: str | None) -> ports.Mail:
     if customer.email is None:
         raise CannotSay(f"{action.key}: no mail address on file any more")
+    unsubscribe = {} if page is None else journey_messages.unsubscribe_headers(page)
     return ports.Mail(
         customer_ref=customer.ref,
         to=customer.email,
@@ -266,7 +298,7 @@ def _mail(action: Armed, customer: Customer, template: Template, words: Rendered
         html=words.html,
         language=template.language,
         template=template.name,
-        headers={"Auto-Submitted": _AUTOMATIC[action.basis]},
+        headers={"Auto-Submitted": _AUTOMATIC[action.basis], **unsubscribe},
     )
 
 
@@ -274,6 +306,12 @@ def _sms(action: Armed, customer: Customer, template: Template, words: Rendered)
     if customer.phone is None:
         raise CannotSay(f"{action.key}: no phone number on file any more")
     return ports.Sms(customer.ref, customer.phone, words.text, template.language, template.name)
+
+
+def _spoken(action: Armed, customer: Customer, template: Template, words: Rendered) -> ports.Call:
+    if customer.phone is None:
+        raise CannotSay(f"{action.key}: no phone number on file any more")
+    return ports.Call(customer.ref, customer.phone, words.text, template.language, template.name)
 
 
 def _headline(context: dict[str, Any]) -> str:

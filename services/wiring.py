@@ -53,7 +53,7 @@ class Handrail:
             self.writer,
             roster,
             policy,
-            Sender(database, policy, clock),
+            Sender(database, policy, clock, self.links),
             worker=worker,
             timing=Timing(settings.lease_seconds),
             clock=clock,

@@ -317,6 +317,7 @@ def _armed(row: Claimed, people: dict[int | None, Customer]) -> Armed:
         kind=KINDS[row.kind],
         basis=BASES[row.basis],
         capability=CAPABILITIES[row.capability],
+        purpose=row.purpose,
         payload=row.payload,
         customer=people.get(row.customer_id),
         customer_id=row.customer_id,

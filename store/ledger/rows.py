@@ -90,6 +90,7 @@ class Armed:
     kind: Kind
     basis: Basis
     capability: Capability
+    purpose: str | None
     payload: dict[str, Any]
     customer: Customer | None
     customer_id: int | None

@@ -148,7 +148,7 @@ async def test_a_call_without_approved_words_is_a_persons(line: Line, installati
     assert not line.voice.effects
     row = installation.action(KEY)
     assert row.state in {"failed", "needs_human"}
-    assert "no wording of the call is approved in en" in row.reason
+    assert "no wording of expiry-call is approved in en" in row.reason
 
 
 @pytest.mark.parametrize("confidentiality", ["confidential", "open"])

@@ -11,6 +11,7 @@ from domain.actions import Basis, Capability, Kind
 from domain.customers import Customer
 from integrations.fakes import FakeVendor
 from integrations.ports import Alert, Mail, Sms, Task
+from services.links import Links
 from services.sending import CannotSay, Sender
 from store.ledger.rows import Armed
 from store.wordings import templates
@@ -23,7 +24,13 @@ PARAMS = {
 WORK = {"title": "Renewal ends", "body": "Call her", "assignee": "agent-7", "priority": "high"}
 
 
-def armed(kind: Kind, capability: Capability, payload: dict[str, Any], basis: Basis = Basis.SERVICE) -> Armed:
+def armed(
+    kind: Kind,
+    capability: Capability,
+    payload: dict[str, Any],
+    basis: Basis = Basis.SERVICE,
+    purpose: str | None = None,
+) -> Armed:
     return Armed(
         id=1,
         key="k",
@@ -31,12 +38,14 @@ def armed(kind: Kind, capability: Capability, payload: dict[str, Any], basis: Ba
         kind=kind,
         basis=basis,
         capability=capability,
+        purpose=purpose,
         payload=payload,
         customer=Customer("C-1", email="anna@example.com", phone="+48601234567"),
         customer_id=1,
         case_id=None,
         response_id=None,
         entitlement_id=None,
+        enrolment_id=None,
         attempts=1,
         urgent=False,
     )
@@ -44,7 +53,7 @@ def armed(kind: Kind, capability: Capability, payload: dict[str, Any], basis: Ba
 
 @pytest.fixture
 def sender(on_sqlite: Any) -> Sender:
-    return Sender(on_sqlite.database, on_sqlite.policy, on_sqlite.clock)
+    return Sender(on_sqlite.database, on_sqlite.policy, on_sqlite.clock, Links("https://care.example", []))
 
 
 @pytest.fixture
