@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -13,23 +14,26 @@ from data_contracts.problems import Problem
 from domain.actions import Capability
 from domain.words import did_you_mean, one_of
 from templates.dates import LANGUAGES
+from templates.mails import MjmlProblem, compiled_mail
 
 MESSAGES = Path(__file__).parent / "messages"
-LAYOUT = "layout.html"
-"""The frame of every HTML part: one file on disk, a part of each template, so a change of it changes every hash."""
+LAYOUT = "layout.mjml"
+"""The frame of every mail: one file on disk, compiled with the words of each, so a change of it changes every hash."""
 
 CHANNEL_PARTS: Mapping[Capability, Sequence[str]] = {
     Capability.MAIL: ("mail.subject.txt", "mail.txt", "mail.html"),
     Capability.SMS: ("sms.txt",),
+    Capability.PUSH: ("push.title.txt", "push.txt"),
     Capability.VOICE: ("voice.txt",),
 }
-WRITTEN, SPOKEN = (Capability.MAIL, Capability.SMS), (Capability.VOICE,)
-"""A message is written, and may then go by any of these channels, or spoken."""
-
-PARTS, SPOKEN_PARTS = (
-    tuple(part for channel in channels for part in CHANNEL_PARTS[channel]) for channels in (WRITTEN, SPOKEN)
-)
-"""What each language of a written message must have, besides the layout; and of one that is spoken."""
+"""What a message must have for each channel it has words for."""
+PUSH_LINK = "push.link.txt"
+"""What a touch opens, where that is not the app: the one part that a message for its channel may do without."""
+PARTS = (*(part for parts in CHANNEL_PARTS.values() for part in parts), PUSH_LINK)
+_SOURCES = {"mail.html": "mail.mjml"}
+"""The file on disk, where it is not the part itself."""
+_PART_OF = {file: part for part, file in _SOURCES.items()}
+FILES = tuple(_SOURCES.get(part, part) for part in PARTS)
 
 
 class TemplateProblem(ValueError):
@@ -58,7 +62,7 @@ class Template:
     name: str
     language: str
     parts: Mapping[str, str]
-    """Source by file name: `mail.txt`, `sms.txt`, …, and `layout.html`."""
+    """Source by part: `mail.txt`, `mail.html` (compiled: nothing of MJML is left), `sms.txt`, …"""
     hash: str = field(init=False)
     """SHA-256, hex, of the canonical JSON (RFC 8785) of name, language and parts."""
 
@@ -92,76 +96,95 @@ class Template:
         except rfc8785.CanonicalizationError as unreadable:  # a lone surrogate
             raise TemplateProblem([_NOT_STORED]) from unreadable
 
-    @property
+    @cached_property  # asked for each message that is rendered
     def channels(self) -> Sequence[Capability]:
         """The channels it has words for."""
-        return SPOKEN if self.parts.keys() & set(SPOKEN_PARTS) else WRITTEN
+        return [channel for channel, parts in CHANNEL_PARTS.items() if self.parts.keys() & set(parts)]
 
     @property
     def wanted(self) -> Sequence[str]:
         """The parts it must have."""
-        return SPOKEN_PARTS if self.channels == SPOKEN else (*PARTS, LAYOUT)
+        return [part for channel in self.channels for part in CHANNEL_PARTS[channel]]
 
     def where(self, part: str) -> str:
-        """The path of a part, as every error names it: `acknowledgement/pl/mail.txt`."""
-        return f"{self.name}/{self.language}/{part}"
+        """The file a part comes from, as every error names it: `acknowledgement/pl/mail.txt`."""
+        name, colon, line = part.partition(":")
+        return f"{self.name}/{self.language}/{_SOURCES.get(name, name)}{colon}{line}"
 
 
 def load(directory: Path = MESSAGES) -> list[Template]:
-    """Every template below `directory`, by name and language: `<name>/<language>/<part>`, beside `layout.html`.
+    """Every template below `directory`, by name and language: `<name>/<language>/<file>`, beside `layout.mjml`.
 
-    Raises TemplateProblem naming every missing, misnamed or unreadable file at once.
+    Raises TemplateProblem naming every missing, misnamed or unreadable file at once, or every mail whose MJML is wrong.
     """
     problems = list(_layout_problems(directory))
     messages = [entry for entry in _entries(directory) if entry.name != LAYOUT]
-    parts = {message: _parts(message) for message in messages}
     for message in messages:
-        problems += _names(message, LANGUAGES, f"{message.name}", "language")
+        problems += _names(message, LANGUAGES, LANGUAGES, message.name, "language")
+        wanted = _wanted(message)
         for language in LANGUAGES:
-            problems += _names(message / language, parts[message], f"{message.name}/{language}", "part")
+            problems += _names(message / language, FILES, wanted, f"{message.name}/{language}", "part")
     if not messages and not problems:
         problems.append(Problem(str(directory), "no messages", "add <name>/<language>/<part> files"))
     sources = _read(directory, problems) if not problems else {}
     if problems:
         raise TemplateProblem(problems)
-    return [
-        Template(
-            message.name,
-            language,
-            ({LAYOUT: sources[directory / LAYOUT]} if parts[message] is PARTS else {})
-            | {part: sources[message / language / part] for part in parts[message]},
-        )
+    made = [
+        Template(message.name, language, _compiled(message / language, directory, sources, problems))
         for message in messages
         for language in LANGUAGES
     ]
+    if problems:
+        raise TemplateProblem(problems)
+    return made
 
 
-def _parts(message: Path) -> Sequence[str]:
-    """What a message's languages must have: it is spoken when any of them is."""
-    return SPOKEN_PARTS if any((message / language / SPOKEN_PARTS[0]).exists() for language in LANGUAGES) else PARTS
+def _compiled(folder: Path, directory: Path, sources: Mapping[Path, str], problems: list[Problem]) -> dict[str, str]:
+    """The parts of one language."""
+    parts = {}
+    for name in FILES:
+        if (source := sources.get(folder / name)) is None:
+            continue
+        part = _PART_OF.get(name, name)
+        try:
+            parts[part] = source if part == name else compiled_mail(sources[directory / LAYOUT], source)
+        except MjmlProblem as wrong:
+            where = (folder / name).relative_to(directory).as_posix()
+            problems.append(Problem(f"{where}{wrong.place}", str(wrong), wrong.fix))
+    return parts
+
+
+def _wanted(message: Path) -> Sequence[str]:
+    """The files each language must have: what any has, and what else their channels need."""
+    found = {entry.name for language in LANGUAGES for entry in _entries(message / language)}
+    wanted = {PUSH_LINK} & found
+    for parts in CHANNEL_PARTS.values():
+        files = {_SOURCES.get(part, part) for part in parts}
+        wanted |= files if files & found else set()
+    return [file for file in FILES if file in wanted] or FILES
 
 
 def _layout_problems(directory: Path) -> Iterator[Problem]:
     if not directory.is_dir():
         yield Problem(str(directory), "no such directory", "point to the directory of messages")
     elif not (directory / LAYOUT).is_file():
-        yield Problem(LAYOUT, "missing", "every HTML part stands in it")
+        yield Problem(LAYOUT, "missing", "every mail stands in it")
 
 
-def _names(directory: Path, expected: Sequence[str], where: str, noun: str) -> Iterator[Problem]:
+def _names(directory: Path, known: Sequence[str], wanted: Sequence[str], where: str, noun: str) -> Iterator[Problem]:
     """What is there and should not be, then what should be and is not."""
     found = [entry.name for entry in _entries(directory)]
     for name in found:
-        if name not in expected:
-            missing = [word for word in expected if word not in found]
+        if name not in known:
+            missing = [word for word in wanted if word not in found]
             yield Problem(
                 f"{where}/{name}",
-                f"not a {noun}{did_you_mean(name, missing or expected)}",
-                f"a {noun} is {one_of(expected)}",
+                f"not a {noun}{did_you_mean(name, missing or known)}",
+                f"a {noun} is {one_of(known)}",
             )
-    for name in expected:
+    for name in wanted:
         if name not in found:
-            yield Problem(f"{where}/{name}", f"this {noun} is missing", f"every message has {', '.join(expected)}")
+            yield Problem(f"{where}/{name}", f"this {noun} is missing", f"this message has {', '.join(wanted)}")
 
 
 def _entries(directory: Path) -> list[Path]:

@@ -13,13 +13,14 @@ from data_contracts.problems import Problem
 from domain.actions import Capability
 from domain.words import did_you_mean, one_of
 from templates import dates, names
-from templates.library import CHANNEL_PARTS, PARTS, Template, TemplateProblem
+from templates.library import CHANNEL_PARTS, PARTS, PUSH_LINK, Template, TemplateProblem
 
 _WIDTH = 78  # characters a line of a plain text mail (RFC 5322 §2.1.1)
 _COMPILED = 128  # templates kept ready; three languages of forty messages
 _QUOTED = re.compile(r"'([^']+)'")
 
-_ON_ONE_LINE = {Capability.SMS: "sms.txt", Capability.VOICE: "voice.txt"}
+_ON_ONE_LINE = {Capability.SMS: "sms.txt", Capability.PUSH: "push.txt", Capability.VOICE: "voice.txt"}
+_SUBJECT = {Capability.MAIL: "mail.subject.txt", Capability.PUSH: "push.title.txt"}
 
 FILTERS: Mapping[str, Callable[..., str]] = {
     "day": dates.day,
@@ -37,9 +38,10 @@ FILTERS: Mapping[str, Callable[..., str]] = {
 class Rendered:
     """What a channel sends; what it has no use for is empty."""
 
-    subject: str
+    subject: str  # of a mail; the title of a notification
     text: str
     html: str
+    link: str = ""  # what a touch on a notification opens; empty: the app
 
 
 def render(template: Template, channel: Capability, params: Mapping[str, Any]) -> Rendered:
@@ -53,10 +55,14 @@ def render(template: Template, channel: Capability, params: Mapping[str, Any]) -
         raise _problem(template, channel.value, "no words for this channel", f"send it by {has_words}")
     values = {key: _plain(template, key, value) for key, value in params.items()} | {"language": template.language}
     words = {part: _words(template, part, values) for part in CHANNEL_PARTS[channel]}
+    subject = names.one_line(words[_SUBJECT[channel]]) if channel in _SUBJECT else ""
     if channel in _ON_ONE_LINE:
-        return Rendered("", names.one_line(words[_ON_ONE_LINE[channel]]), "")
+        text = names.one_line(words[_ON_ONE_LINE[channel]])
+        has_link = channel is Capability.PUSH and PUSH_LINK in template.parts
+        link = names.one_line(_words(template, PUSH_LINK, values)) if has_link else ""
+        return Rendered(subject, text, "", link)
     return Rendered(
-        subject=names.one_line(words["mail.subject.txt"]),
+        subject=subject,
         text=_wrapped(words["mail.txt"]),
         html=words["mail.html"],
     )

@@ -1,12 +1,17 @@
 """What must fail before a template may be sent: above all, a message without a way to a person (P28)."""
 
+import shutil
+from pathlib import Path
+
 import pytest
 
+from domain.actions import Capability
 from templates.checks import check, visible
-from templates.library import LAYOUT, PARTS, SPOKEN, SPOKEN_PARTS, WRITTEN, Template, load
+from templates.library import LAYOUT, MESSAGES, Template, TemplateProblem, load
 
-TEMPLATES = [one for one in load() if one.channels == WRITTEN]
-SCRIPTS = [one for one in load() if one.channels == SPOKEN]
+TEMPLATES = [one for one in load() if Capability.MAIL in one.channels]
+SCRIPTS = [one for one in load() if Capability.VOICE in one.channels]
+JOURNEYS = [one for one in TEMPLATES if Capability.PUSH in one.channels]
 EXITS = [
     ("mail.txt", "{{ human.phone }}"),
     ("mail.txt", "{{ human.mail }}"),
@@ -56,13 +61,17 @@ def test_an_exit_in_a_comment_or_an_attribute_is_no_exit(template: Template) -> 
     assert "by mail" in said(changed(template, "mail.html", ">{{ human.mail }}<", ' title="{{ human.mail }}"><'))
 
 
-def test_a_layout_that_drops_the_words_fails_the_check(template: Template) -> None:
-    broken = changed(template, LAYOUT, "{% block words %}{% endblock %}", "")
-    assert "does not say how to reach a person by phone" in said(broken)
+def test_a_layout_that_drops_the_words_fails_the_check(tmp_path: Path) -> None:
+    messages = shutil.copytree(MESSAGES, tmp_path / "messages")
+    layout = messages / LAYOUT
+    layout.write_text(layout.read_text(encoding="utf-8").replace("<!-- words -->", ""), encoding="utf-8")
+    with pytest.raises(TemplateProblem, match="the layout has no place for words"):
+        load(messages)
 
 
-@pytest.mark.parametrize("part", [*PARTS, LAYOUT])
-def test_a_missing_part_fails_the_check(template: Template, part: str) -> None:
+@pytest.mark.parametrize("part", ["mail.subject.txt", "mail.txt", "mail.html", "push.title.txt", "push.txt"])
+def test_a_missing_part_fails_the_check(part: str) -> None:
+    template = JOURNEYS[0]
     parts = {name: source for name, source in template.parts.items() if name != part}
     assert f"{template.where(part)}: this part is missing" in said(Template(template.name, template.language, parts))
 
@@ -106,7 +115,7 @@ def script(request: pytest.FixtureRequest) -> Template:
 
 
 def test_a_call_that_offers_no_person_fails_the_check(script: Template) -> None:
-    [part] = SPOKEN_PARTS
+    part = "voice.txt"
     assert check(script) == []
     [problem] = check(changed(script, part, "{{ human.phone }}", ""))
     assert problem.path == script.where(part)
@@ -125,8 +134,8 @@ def test_a_call_that_offers_no_person_fails_the_check(script: Template) -> None:
 )
 def test_a_person_that_only_some_calls_offer_fails_the_check(script: Template, hide: str) -> None:
     offer = "{{ human.phone }}"
-    assert "does not say how to reach a person" in said(changed(script, SPOKEN_PARTS[0], offer, hide.format(offer)))
+    assert "does not say how to reach a person" in said(changed(script, "voice.txt", offer, hide.format(offer)))
 
 
 def test_a_call_says_known_things_only(script: Template) -> None:
-    assert '"worth" is no parameter' in said(changed(script, SPOKEN_PARTS[0], "{{ company }}", "{{ worth }}"))
+    assert '"worth" is no parameter' in said(changed(script, "voice.txt", "{{ company }}", "{{ worth }}"))

@@ -11,8 +11,9 @@ import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 
+from domain.actions import Capability
 from templates.dates import LANGUAGES
-from templates.library import LAYOUT, MESSAGES, PARTS, SPOKEN_PARTS, Template, TemplateProblem, load
+from templates.library import CHANNEL_PARTS, LAYOUT, MESSAGES, Template, TemplateProblem, load
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
 PARTS_OF_ANY_KIND = st.dictionaries(TEXT, TEXT, max_size=4)
@@ -29,9 +30,18 @@ NAMES = (
     "acknowledgement-message",
     "acknowledgement-message-distress",
     "expiry-call",
+    "onboarding-call",
+    "onboarding-knowledge-base",
+    "onboarding-mistakes",
+    "onboarding-need-a-hand",
+    "onboarding-thanks",
+    "onboarding-video-guide",
+    "onboarding-welcome",
     "recovery-survey",
 )
-SPOKEN_NAMES = {"expiry-call"}
+SPOKEN_NAMES = {"expiry-call", "onboarding-call"}
+WITH_A_LINK = {"onboarding-knowledge-base", "onboarding-need-a-hand", "onboarding-video-guide"}
+MAIL, SMS, PUSH, VOICE = (CHANNEL_PARTS[Capability(name)] for name in ("mail", "sms", "push", "voice"))
 
 
 def problems_of(directory: Path) -> list[str]:
@@ -46,8 +56,10 @@ def test_every_message_has_every_language_and_part() -> None:
         (name, language) for name in NAMES for language in LANGUAGES
     ]
     for template in templates:
-        wanted = SPOKEN_PARTS if template.name in SPOKEN_NAMES else (*PARTS, LAYOUT)
-        assert set(template.parts) == set(template.wanted) == set(wanted)
+        of_a_journey = template.name.startswith("onboarding")
+        wanted = VOICE if template.name in SPOKEN_NAMES else (*MAIL, *SMS, *(PUSH if of_a_journey else ()))
+        assert set(template.wanted) == set(wanted)
+        assert set(template.parts) - set(wanted) == ({"push.link.txt"} if template.name in WITH_A_LINK else set())
 
 
 def test_loading_twice_gives_the_same_templates() -> None:
@@ -113,7 +125,7 @@ def test_a_missing_part_is_named(messages: Path) -> None:
     (messages / "acknowledgement" / "cs" / "sms.txt").unlink()
     assert problems_of(messages) == [
         "acknowledgement/cs/sms.txt: this part is missing: "
-        "every message has mail.subject.txt, mail.txt, mail.html, sms.txt"
+        "this message has mail.subject.txt, mail.txt, mail.mjml, sms.txt"
     ]
 
 
@@ -131,12 +143,12 @@ def test_a_misnamed_language_is_named_with_the_nearest(messages: Path) -> None:
     (messages / "acknowledgement" / "cs").rename(messages / "acknowledgement" / "cz")
     first, second, *_ = problems_of(messages)
     assert first == "acknowledgement/cz: not a language: a language is pl, cs or en"
-    assert second == "acknowledgement/cs: this language is missing: every message has pl, cs, en"
+    assert second == "acknowledgement/cs: this language is missing: this message has pl, cs, en"
 
 
 def test_a_missing_layout_and_a_missing_directory_are_named(messages: Path, tmp_path: Path) -> None:
     (messages / LAYOUT).unlink()
-    assert problems_of(messages) == ["layout.html: missing: every HTML part stands in it"]
+    assert problems_of(messages) == ["layout.mjml: missing: every mail stands in it"]
     assert "no such directory" in problems_of(tmp_path / "nowhere")[0]
 
 
@@ -169,10 +181,23 @@ def test_other_content_is_refused(content: dict[str, object]) -> None:
         Template.from_content(content)
 
 
-def test_a_spoken_message_is_spoken_in_every_language_and_is_not_written(messages: Path) -> None:
+def test_a_channel_that_one_language_has_words_for_is_every_languages(messages: Path) -> None:
     (messages / "expiry-call" / "cs" / "voice.txt").unlink()
-    (messages / "expiry-call" / "en" / "sms.txt").write_text("x", encoding="utf-8")
-    assert problems_of(messages) == [
-        "expiry-call/cs/voice.txt: this part is missing: every message has voice.txt",
-        "expiry-call/en/sms.txt: not a part: a part is voice.txt",
+    (messages / "acknowledgement" / "en" / "push.link.txt").write_text("x", encoding="utf-8")
+    (messages / "acknowledgement-message" / "en" / "push.txt").write_text("x", encoding="utf-8")
+    assert [problem.partition(": this message has")[0] for problem in problems_of(messages)] == [
+        "acknowledgement/pl/push.link.txt: this part is missing",
+        "acknowledgement/cs/push.link.txt: this part is missing",
+        "acknowledgement-message/pl/push.title.txt: this part is missing",
+        "acknowledgement-message/pl/push.txt: this part is missing",
+        "acknowledgement-message/cs/push.title.txt: this part is missing",
+        "acknowledgement-message/cs/push.txt: this part is missing",
+        "acknowledgement-message/en/push.title.txt: this part is missing",
+        "expiry-call/cs/voice.txt: this part is missing",
     ]
+
+
+def test_a_message_in_no_channel_at_all_lacks_everything(messages: Path) -> None:
+    for language in LANGUAGES:
+        (messages / "expiry-call" / language / "voice.txt").unlink()
+    assert len(problems_of(messages)) == len(LANGUAGES) * sum(map(len, (MAIL, SMS, PUSH, VOICE, ["push.link.txt"])))
