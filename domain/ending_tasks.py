@@ -68,15 +68,15 @@ def compose_task(
     body = (
         ("What ends", _ending(entitlement, today)),
         ("At stake", _stake(entitlement, risk, priority, policy)),
-        ("Who", f"{_named(customer)}, {_TIERS[customer.tier]}"),
+        ("Who", who_they_are(customer)),
         ("Why a person", why),
         *((("Calls so far", "; ".join(calls)),) if calls else ()),
         ("How to reach them", how_to_reach(customer, policy)),
         ("If nothing is done", _ELSE[entitlement.kind]),
     )
     return EndingTask(
-        title=f"{entitlement.product}: {_WHAT[entitlement.kind]} {_ends(entitlement)} {_day(entitlement.ends_on)}",
-        body=_told(body),
+        title=f"{entitlement.product}: {_WHAT[entitlement.kind]} {_ends_on(entitlement)}",
+        body=told(body),
         assignee=assignee_of(customer, policy),
         due_at=_due_at(entitlement, horizon, policy, today),
     )
@@ -89,10 +89,11 @@ def compose_note(entitlement: Entitlement, policy: Policy, priority: Priority, t
         ("Still open", f"{_ending(entitlement, today)}; it was neither renewed nor cancelled"),
         ("At stake", _stake(entitlement, risk, priority, policy)),
     )
-    return _told(lines)
+    return told(lines)
 
 
-def _told(lines: Iterable[tuple[str, str]]) -> str:
+def told(lines: Iterable[tuple[str, str]]) -> str:
+    """A task's body: a line for each heading and its words."""
     return "\n".join(f"{heading}: {words}." for heading, words in lines)
 
 
@@ -105,15 +106,16 @@ def assignee_of(customer: Customer, policy: Policy) -> str:
 
 def _ending(entitlement: Entitlement, today: date) -> str:
     what = f'{_WHAT[entitlement.kind]} "{entitlement.product}" ({entitlement.ref})'
-    ends = f"{what} {_ends(entitlement)} {_day(entitlement.ends_on)}, {_left(entitlement, today)}"
+    ends = f"{what} {_ends_on(entitlement)}, {_left(entitlement, today)}"
     if entitlement.earliest_on is None or entitlement.latest_on is None:
         return ends
-    between = f"{_day(entitlement.earliest_on)} and {_day(entitlement.latest_on)}"
+    between = f"{written_day(entitlement.earliest_on)} and {written_day(entitlement.latest_on)}"
     return f"{ends}; estimated from what they bought before, it may be any day between {between}"
 
 
-def _ends(entitlement: Entitlement) -> str:
-    return "is likely used up on" if entitlement.kind is EntitlementKind.SUPPLY else "ends on"
+def _ends_on(entitlement: Entitlement) -> str:
+    ends = "is likely used up on" if entitlement.kind is EntitlementKind.SUPPLY else "ends on"
+    return f"{ends} {written_day(entitlement.ends_on)}"
 
 
 def _left(entitlement: Entitlement, today: date) -> str:
@@ -131,8 +133,10 @@ def _stake(entitlement: Entitlement, risk: int, priority: Priority, policy: Poli
     return f"worth {worth} a term, {written(risk, policy.value.currency)} at risk; {pressing}"
 
 
-def _named(customer: Customer) -> str:
-    return f"{customer.name} ({customer.ref})" if customer.name else customer.ref
+def who_they_are(customer: Customer) -> str:
+    """Name, ref and tier, in words."""
+    named = f"{customer.name} ({customer.ref})" if customer.name else customer.ref
+    return f"{named}, {_TIERS[customer.tier]}"
 
 
 def _why_a_person(entitlement: Entitlement, customer: Customer, risk: int, policy: Policy) -> str:
@@ -179,5 +183,6 @@ def _closing(staffing: Staffing, day: date, today: date) -> datetime:
     return closes if closes > instant_of(today, time(0), place) else end
 
 
-def _day(day: date) -> str:
+def written_day(day: date) -> str:
+    """A date as colleagues read it: Wed 4 Mar 2026."""
     return f"{day:%a} {day.day} {day:%b %Y}"

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
+from sqlalchemy import Connection
+
 from domain.actions import Basis, Capability, Kind
 from domain.call_me import CALL_ME_SCHEMA, what_to_know
 from domain.calls import CALL_SCHEMA, WORDINGS
@@ -15,19 +17,22 @@ from domain.journey_payload import STEP_SCHEMA
 from domain.policy import Policy
 from integrations import ports
 from integrations.ports import Receipt
-from services import ending_calls, ending_tasks, journey_messages
+from services import ending_calls, ending_tasks, journey_messages, journey_tasks
+from services.journeys import Journeys
 from services.links import Links
 from store import calls, endings
 from store.context import bundles
 from store.database import Database
 from store.endings import Ending
+from store.journey_stories import JourneyStory, stories
 from store.ledger.rows import Armed
 from store.wordings import content
 from templates.library import Template, TemplateProblem
 from templates.renderer import Rendered, render
 
 Context = dict[str, Any]
-"""What a colleague should know now (`store.context`); of an ending how it stands, as `ending` (`store.endings`)."""
+"""What a colleague should know now (`store.context`); of an ending how it stands, as `ending` (`store.endings`); of a
+journey how it went, as `story` (`store.journey_stories`)."""
 Value = (
     ports.Ticket
     | ports.TicketNote
@@ -105,6 +110,7 @@ class Sender:
         self._policy = policy
         self._clock = clock
         self._links = links
+        self._journeys = Journeys()
         self._wordings: dict[str, Template] = {}
 
     def gather(self, armed: Sequence[Armed]) -> dict[int, Context]:
@@ -119,7 +125,10 @@ class Sender:
             for one in armed
             if one.kind in _TELLS_OF_ENDING and one.entitlement_id is not None
         }
-        if not wanted and not about:
+        on_the_way = {
+            one.id: one.enrolment_id for one in armed if one.kind is Kind.TASK and one.enrolment_id is not None
+        }
+        if not wanted and not about and not on_the_way:
             return {}
         found: dict[int, Context] = {}
         with self._database.read() as connection:
@@ -132,7 +141,17 @@ class Sender:
                 found |= {
                     action_id: {"ending": known[its], "calls": called.get(its, [])} for action_id, its in about.items()
                 }
+            if on_the_way:
+                known_ways = stories(connection, on_the_way.values())
+                found |= {its: self._on_the_way(connection, known_ways[way]) for its, way in on_the_way.items()}
         return found
+
+    def _on_the_way(self, connection: Connection, story: JourneyStory) -> Context:
+        """One journey that cannot be read, as `problem`, must not stop the others of its window."""
+        try:
+            return {"story": story, "journey": self._journeys.of(connection, story.journey_hash)}
+        except (LookupError, ValueError) as problem:
+            return {"problem": problem}
 
     async def prepare(self, action: Armed, target: Target, context: Context | None = None) -> Call:
         """The call, ready to be made; `context` as gathered, or it is gathered here. Raises CannotSay."""
@@ -143,7 +162,7 @@ class Sender:
 
     async def _value(self, action: Armed, customer: Customer, context: Context | None) -> Value:
         if action.payload["schema"] == STEP_SCHEMA:
-            return await self._step(action, customer)
+            return await self._step(action, customer, context)
         if action.kind is Kind.TICKET:
             return _ticket(action, customer, context or await self._context(action))
         if action.kind is Kind.TICKET_NOTE:
@@ -183,8 +202,10 @@ class Sender:
             return _mail(action, customer, template, words, self._page(action) if self._links.can_be_made else None)
         return _sms(action, customer, template, words)
 
-    async def _step(self, action: Armed, customer: Customer) -> Value:
+    async def _step(self, action: Armed, customer: Customer, context: Context | None) -> Value:
         """A step of a journey: by the words of the customer's language, to the address they have now."""
+        if action.kind is Kind.TASK:
+            return self._step_task(action, customer, context or await self._context(action))
         template = await self._in_their_language(action, customer)
         page = None if action.capability is Capability.VOICE else self._page(action)
         said = action.payload["params"]
@@ -197,6 +218,15 @@ class Sender:
         if action.capability is Capability.SMS:
             return _sms(action, customer, template, words)
         raise CannotSay(f"{action.key}: no sender for a {action.kind} by {action.capability}")
+
+    def _step_task(self, action: Armed, customer: Customer, known: Context) -> ports.Task:
+        try:
+            if "problem" in known:
+                raise known["problem"]
+            journey, story = known["journey"], known["story"]
+            return journey_tasks.task(action, customer, journey, story, self._policy, self._clock())
+        except (LookupError, ValueError) as problem:
+            raise CannotSay(f"{action.key}: {problem}") from problem
 
     def _page(self, action: Armed) -> str | None:
         """Where a customer ends what comes unasked; None: it does not. Raises CannotSay when there can be no link."""

@@ -6,12 +6,10 @@ own: customers are independent of each other, and one customer's actions come on
 
 import asyncio
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
-
-from sqlalchemy import Connection
 
 from domain import recheck
 from domain.actions import Capability, State

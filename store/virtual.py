@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, bindparam, select, text, update
+from sqlalchemy import Connection, select, update
 
 from domain.actions import FINAL
 from store.ledger.rows import actions, receipts

@@ -100,7 +100,7 @@ def replan(
             payload=content,
             payload_hash=payload_hash(content),
             revision=actions.c.revision + 1,
-            capability=actions.c.capability if is_out else planned.capability,
+            **({} if is_out else _way(planned)),
             due_at=planned.due_at,
             stale_after=planned.stale_after,
             customer_id=actions.c.customer_id if about.customer_id is None else about.customer_id,
@@ -127,6 +127,16 @@ def send_back_to_planning(connection: Connection, keys: Sequence[str], *, reason
         .values(state=State.PLANNED, reason=reason, updated_at=now, updated_by=by)
     )
     return moved.rowcount
+
+
+def _way(planned: PlannedAction) -> dict[str, Any]:
+    """How it goes out: a step of a journey may be a call in place of a mail, or a colleague's task."""
+    return {
+        "kind": planned.kind,
+        "basis": planned.basis,
+        "capability": planned.capability,
+        "purpose": planned.purpose,
+    }
 
 
 def _reviewed_anew() -> ColumnElement[str]:
