@@ -25,6 +25,7 @@ def step_payload(journey: Journey, step: Step, wordings: Mapping[str, str]) -> P
         "journey": journey.name,
         "version": journey.version,
         "step": step.id,
+        "purpose": journey.purpose.value,
         "confidentiality": step.confidentiality.value,
         "links": dict(journey.links),
     }

@@ -206,7 +206,8 @@ def _against(step: Step, traveller: Traveller, now: datetime) -> str | None:
 def ways_of(journey: Journey, step: Step, traveller: Traveller, policy: Policy) -> Iterator[tuple[Channel, str | None]]:
     """The step's channels, the one to be taken first, each with what speaks against it; None: nothing does."""
     preferred = traveller.customer.preferred_channel
-    for channel in sorted(step.by, key=lambda channel: CAPABILITY_OF[channel] != preferred):  # else in its own order
+    channels = step.by if step.ask is None else (Channel.PERSON,)
+    for channel in sorted(channels, key=lambda channel: CAPABILITY_OF[channel] != preferred):  # else in its own order
         yield channel, _objection(channel, journey, step, traveller, policy)
 
 

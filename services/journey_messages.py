@@ -12,7 +12,7 @@ def params(
 ) -> dict[str, Any]:
     """The parameters of the words: what the plan says, who the customer is, and how to reach a person.
 
-    `page` is where they say what they want to get; None: the message is no proactive one.
+    `page` is where they say what they want to get, and how; None: what is spoken leads to no page.
     """
     human = policy.human[language]
     return {

@@ -199,7 +199,9 @@ class Sender:
         template = await self._wording(action.payload["template_hash"])
         words = _rendered(template, action.capability, action.payload["params"])
         if action.capability is Capability.MAIL:
-            return _mail(action, customer, template, words, self._page(action) if self._links.can_be_made else None)
+            is_unasked = action.basis is Basis.PROACTIVE and self._links.can_be_made
+            page = self._page(action, action.purpose) if is_unasked and action.purpose is not None else None
+            return _mail(action, customer, template, words, page)
         return _sms(action, customer, template, words)
 
     async def _step(self, action: Armed, customer: Customer, context: Context | None) -> Value:
@@ -207,17 +209,17 @@ class Sender:
         if action.kind is Kind.TASK:
             return self._step_task(action, customer, context or await self._context(action))
         template = await self._in_their_language(action, customer)
-        page = None if action.capability is Capability.VOICE else self._page(action)
         said = action.payload["params"]
+        page = None if action.capability is Capability.VOICE else self._page(action, said["purpose"])
         params = journey_messages.params(said, customer, template.language, self._policy, page)
         words = _rendered(template, action.capability, params)
         if action.capability is Capability.MAIL:
-            return _mail(action, customer, template, words, page)
+            return _mail(action, customer, template, words, page if action.basis is Basis.PROACTIVE else None)
         if action.capability is Capability.VOICE:
             return _spoken(action, customer, template, words)
-        if action.capability is Capability.SMS:
-            return _sms(action, customer, template, words)
-        raise CannotSay(f"{action.key}: no sender for a {action.kind} by {action.capability}")
+        if action.capability is Capability.PUSH:
+            return _push(action, customer, template, words)
+        return _sms(action, customer, template, words)
 
     def _step_task(self, action: Armed, customer: Customer, known: Context) -> ports.Task:
         try:
@@ -228,12 +230,12 @@ class Sender:
         except (LookupError, ValueError) as problem:
             raise CannotSay(f"{action.key}: {problem}") from problem
 
-    def _page(self, action: Armed) -> str | None:
-        """Where a customer ends what comes unasked; None: it does not. Raises CannotSay when there can be no link."""
-        if action.basis is not Basis.PROACTIVE or action.customer_id is None or action.purpose is None:
-            return None
+    def _page(self, action: Armed, purpose: str) -> str:
+        """Where a customer says what they want, and ends the rest. Raises CannotSay when there can be no link."""
+        if action.customer_id is None:
+            raise CannotSay(f"{action.key}: nobody to do it for")
         try:
-            return self._links.page(action.customer_id, Purpose(action.purpose))
+            return self._links.page(action.customer_id, Purpose(purpose))
         except LookupError as problem:
             raise CannotSay(f"{action.key}: {problem}") from problem
 
@@ -336,6 +338,13 @@ def _sms(action: Armed, customer: Customer, template: Template, words: Rendered)
     if customer.phone is None:
         raise CannotSay(f"{action.key}: no phone number on file any more")
     return ports.Sms(customer.ref, customer.phone, words.text, template.language, template.name)
+
+
+def _push(action: Armed, customer: Customer, template: Template, words: Rendered) -> ports.Push:
+    if customer.device is None:
+        raise CannotSay(f"{action.key}: no device on file any more")
+    about = template.language, template.name
+    return ports.Push(customer.ref, customer.device, words.subject, words.text, words.link, *about)
 
 
 def _spoken(action: Armed, customer: Customer, template: Template, words: Rendered) -> ports.Call:

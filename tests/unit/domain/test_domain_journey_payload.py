@@ -35,6 +35,7 @@ def test_a_message_carries_the_words_of_every_language() -> None:
             "journey": "onboarding",
             "version": 3,
             "step": "guide",
+            "purpose": "onboarding",
             "confidentiality": "personal",
             "links": {"guide": "https://example.com/guide"},
             "wordings": {"pl": "a1", "cs": "b2"},

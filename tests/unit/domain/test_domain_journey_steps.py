@@ -269,7 +269,7 @@ def test_what_an_outage_held_is_spread_from_now() -> None:
 
 def test_a_colleagues_task_minds_no_hour_and_no_consent() -> None:
     night = at("2026-03-04T23:00+01:00")
-    step = a_step(message=None, ask="see how they get on", by=(PERSON,))
+    step = a_step(message=None, ask="see how they get on", by=())
     assert decided(step, a_traveller(consents={}), due_at=night) == Send(PERSON, night)
 
 
