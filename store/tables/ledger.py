@@ -107,7 +107,7 @@ class Action(SQLModel, table=True):
         _partial("ix_actions_uncertain", "next_check_at", where="state = 'uncertain'"),
         _partial("ix_actions_planned", "id", where="state = 'planned'"),
         _partial("ix_actions_people", "id", where="state IN ('needs_human', 'failed')"),
-        _partial("ix_actions_enrolment", "enrolment_id", where="enrolment_id IS NOT NULL"),
+        _partial("ix_actions_enrolment", "enrolment_id", "id", where="enrolment_id IS NOT NULL"),
         _partial("ix_actions_calls", "updated_at", "id", where="kind = 'call' AND state = 'done'"),
     )
 

@@ -38,6 +38,7 @@ def upgrade() -> None:
         sa.Column("step", sa.String(), nullable=True),
         sa.Column("due_at", Instant(), nullable=True),
         sa.Column("action_id", Identity, nullable=True),
+        sa.Column("look_at", Instant(), nullable=True),
         sa.Column("previous_at", Instant(), nullable=False),
         sa.Column("ended_at", Instant(), nullable=True),
         sa.Column("created_at", Instant(), nullable=False),
@@ -50,7 +51,8 @@ def upgrade() -> None:
     )
     for name, columns, where in (
         ("ix_enrolments_due", ["due_at", "id"], "due_at IS NOT NULL"),
-        ("ix_enrolments_air", ["action_id"], "action_id IS NOT NULL"),
+        ("ix_enrolments_air", ["look_at", "id"], "action_id IS NOT NULL"),
+        ("ix_enrolments_aside", ["id"], "state = 'active' AND reason IS NOT NULL"),
     ):
         op.create_index(
             name,
@@ -103,7 +105,7 @@ def upgrade() -> None:
     op.create_index(
         "ix_actions_enrolment",
         "actions",
-        ["enrolment_id"],
+        ["enrolment_id", "id"],
         unique=False,
         sqlite_where=sa.text("enrolment_id IS NOT NULL"),
         postgresql_where=sa.text("enrolment_id IS NOT NULL"),

@@ -1,0 +1,323 @@
+"""The onboarding drip's planner: whose step is over goes on, whose step is due gets an action. It contacts nobody."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple, Protocol
+
+from sqlalchemy import Connection
+
+from domain.actions import Capability
+from domain.channels import Channel
+from domain.hours import require_aware
+from domain.journey_steps import CAPABILITY_OF
+from domain.journeys import Journey
+from domain.policy import Policy
+from services.step_plans import Needs, PageFacts, Planned, StepPlans
+from store import drip as store
+from store.canonical import address_hash
+from store.customers import Person
+from store.database import Database
+from store.drip import Enrolled, Place
+from store.enrolments import behaviour_of
+from store.ledger.steps import Advance, Going, Landed, advance, settle
+from store.pages import Pace
+from store.wordings import approved
+
+AGAIN = timedelta(hours=1)
+"""How long an enrolment that made no sense is left alone."""
+
+_SQLITE_HOLD_SECONDS, _HOLD_SECONDS = 0.025, 0.1
+"""How long one transaction of planning may last. SQLite's keeps every other writer waiting, urgent ones among them."""
+
+_FIRST_PAGE, _SMALLEST_PAGE, _LARGEST_PAGE = 250, 50, 5_000
+"""Enrolments a transaction; the page grows and shrinks with the time the last one took."""
+
+_BEGINNING: Place = (datetime.fromtimestamp(0, UTC), 0)
+_SENSELESS = (ArithmeticError, LookupError, TypeError, ValueError)
+"""What a row that makes no sense may raise wherever it is looked at."""
+
+
+class Versions(Protocol):
+    """Where published journeys are found; `services.journeys.Journeys`."""
+
+    def of(self, connection: Connection, content_hash: str) -> Journey:
+        """The version with this hash; LookupError for none."""
+
+
+class StepPlanned(NamedTuple):
+    """Which step of which journey is done over which channel."""
+
+    journey: str
+    step: str
+    channel: Channel
+
+
+class StepSkipped(NamedTuple):
+    """Which step of which journey is left out, and why."""
+
+    journey: str
+    step: str
+    reason: str
+
+
+@dataclass
+class DripReport:
+    """What a run planned."""
+
+    at: datetime
+    dry_run: bool = False
+    landed: int = 0
+    """Enrolments whose step was over."""
+    due: int = 0
+    """Enrolments whose step is due within the look-ahead."""
+    planned: Counter[StepPlanned] = field(default_factory=Counter)
+    skipped: Counter[StepSkipped] = field(default_factory=Counter)
+    deferred: Counter[datetime] = field(default_factory=Counter)
+    """Planned steps that the hour or an outage held, by the hour (UTC) in which they are done."""
+    finished: Counter[str] = field(default_factory=Counter)
+    """Enrolments that came to the end, by journey."""
+    set_aside: Counter[str] = field(default_factory=Counter)
+    """Enrolments that made no sense in this run, by what is wrong with them."""
+    waiting: dict[str, int] = field(default_factory=dict)
+    """Journeys that wait for a person because of their step's action, by its state."""
+    aside: dict[str, int] = field(default_factory=dict)
+    """Every enrolment that is set aside at the end of this run, by what is wrong with it."""
+    transactions: int = 0
+    longest_hold_seconds: float = 0.0
+
+    @property
+    def needs_people(self) -> int:
+        """Journeys that go on only when a person has done something."""
+        return sum(self.waiting.values()) + sum(self.aside.values())
+
+    @property
+    def skipped_by_reason(self) -> Counter[str]:
+        """How many steps were left out, by reason."""
+        told: Counter[str] = Counter()
+        for skipped, count in self.skipped.items():
+            told[skipped.reason] += count
+        return told
+
+
+def run_drip(
+    database: Database, policy: Policy, journeys: Versions, *, run: str, now: datetime, dry_run: bool = False
+) -> DripReport:
+    """Settle what is over, then plan what is due within the look-ahead; `dry_run` decides the same and writes nothing.
+
+    Run again, beside itself or after dying anywhere, it plans nothing twice: a step's key is made of its enrolment's
+    facts, and an enrolment moves only from where it was read. Raises ValueError for a naive time.
+    """
+    return _Run(database, policy, journeys, run=run, now=require_aware(now), dry_run=dry_run).go()
+
+
+class _Run:
+    """One run."""
+
+    def __init__(
+        self, database: Database, policy: Policy, journeys: Versions, *, run: str, now: datetime, dry_run: bool
+    ) -> None:
+        self._database, self._policy, self._run, self._now = database, policy, run, now
+        self._until = now + timedelta(minutes=policy.journeys.look_ahead_minutes)
+        self._journeys = _Known(database, journeys)
+        self._report = DripReport(now, dry_run)
+        with database.read() as connection:
+            wordings = approved(connection)
+            self._suppressing = [
+                channel for channel in CAPABILITY_OF.values() if store.is_any_suppressed(connection, channel)
+            ]
+        self._plans = StepPlans(policy, self._journeys.of, wordings, now=now)
+        hold = _SQLITE_HOLD_SECONDS if database.is_sqlite else _HOLD_SECONDS
+        self._pace = Pace(hold, first=_FIRST_PAGE, smallest=_SMALLEST_PAGE, largest=_LARGEST_PAGE)
+
+    def go(self) -> DripReport:
+        """All of it."""
+        self._settle()
+        self._plan()
+        with self._database.read() as connection:
+            self._report.waiting, self._report.aside = store.waiting(connection), store.set_aside(connection)
+        return self._report
+
+    def _settle(self) -> None:
+        after: Place | None = _BEGINNING
+        while after is not None:
+            most = self._pace.size
+            with self._database.read() as connection:
+                rows, last = store.over(connection, until=self._now, after=after, limit=most)
+            self._land(rows)
+            after = last if len(rows) == most else None
+
+    def _land(self, rows: Sequence[Enrolled]) -> None:
+        landed: list[Landed] = []
+        onward: list[Enrolled] = []
+        facts = self._facts(rows, is_over=True)
+        for row in rows:
+            try:
+                one = self._plans.land(row, facts)
+            except _SENSELESS as problem:
+                one = self._astray(row, problem)
+            landed.append(one)
+            if one.next_step is not None and one.next_due_at is not None:
+                onward.append(row._replace(step=one.next_step, due_at=one.next_due_at, previous_at=one.over_at))
+        if not landed:
+            return
+        self._report.landed += len(landed)
+        journeys = {row.id: row.journey for row in rows}
+        finished = {one.id for one in landed if one.next_step is None}
+        if self._report.dry_run:
+            self._report.finished.update(journeys[row_id] for row_id in finished)
+            self._advance([row for row in onward if row.due_at <= self._until])
+            return
+        moved = self._written(
+            "settle-steps",
+            len(landed),
+            lambda connection: settle(connection, landed, run=self._run, now=self._now),
+        )
+        self._report.finished.update(journeys[row_id] for row_id in finished & moved)
+
+    def _astray(self, row: Enrolled, problem: Exception) -> Landed:
+        """One that nobody can tell where to go on: it is looked at again where it stands, as one that is due."""
+        self._report.set_aside[_words(problem)] += 1
+        assert row.action_id is not None  # noqa: S101 - it is over, says the query
+        return Landed(row.id, row.action_id, row.due_at, row.step, self._now + AGAIN, _words(problem))
+
+    def _plan(self) -> None:
+        after = _BEGINNING
+        while True:
+            most = self._pace.size
+            with self._database.read() as connection:
+                rows = store.due(connection, until=self._until, after=after, limit=most)
+            self._report.due += len(rows)
+            self._advance(rows)
+            if len(rows) < most:
+                return
+            after = rows[-1].due_at, rows[-1].id
+
+    def _advance(self, rows: Sequence[Enrolled]) -> None:
+        """These, and those of them whose next step is due as well, until none is."""
+        steps_before = 0
+        while rows:
+            facts = self._facts(rows)
+            planned: dict[int, Planned] = {}
+            chosen: dict[Advance, list[Going]] = {}
+            for row in rows:
+                try:
+                    one = self._plans.plan(row, facts, steps_before=steps_before)
+                except _SENSELESS as problem:
+                    one = self._plans.set_aside(row, _words(problem), until=self._now + AGAIN)
+                if one is not None:
+                    planned[row.id] = one
+                    chosen.setdefault(one.advance, []).append(one.going)
+            moved = self._write(chosen) if chosen else frozenset()
+            onward = []
+            for row_id, one in planned.items():
+                if row_id in moved:
+                    self._tell(one)
+                    if one.onward is not None and one.onward.due_at <= self._until:
+                        onward.append(one.onward)
+            rows, steps_before = self._after_their_steps(onward), steps_before + 1
+
+    def _after_their_steps(self, rows: list[Enrolled]) -> list[Enrolled]:
+        """With the action that was the last of each."""
+        if not rows or self._report.dry_run:
+            return rows
+        with self._database.read() as connection:
+            last = store.last_actions(connection, [row.id for row in rows])
+        return [row._replace(action_id=last.get(row.id)) for row in rows]
+
+    def _facts(self, rows: Sequence[Enrolled], *, is_over: bool = False) -> PageFacts:
+        """What is read for a page beside its rows, by few queries; `is_over`: only what the next step waits for."""
+        needed = [(row, needs) for row in rows if (needs := self._needs(row)) is not None]
+        facts = PageFacts()
+        with self._database.read() as connection:
+            ending = {row.customer_id for row, needs in needed if needs.ending}
+            facts.endings = store.next_endings(connection, ending, first=(self._now - timedelta(days=1)).date())
+            if is_over:
+                return facts
+            asked = [(row.customer_id, needs.purpose) for row, needs in needed if needs.purpose is not None]
+            facts.consents = store.consents_of(connection, {who for who, _ in asked}, {purpose for _, purpose in asked})
+            facts.behaviour = behaviour_of(connection, {row.customer_id for row, needs in needed if needs.behaviour})
+            for capability in self._suppressing:
+                hashes: dict[str, list[int]] = {}
+                for row, needs in needed:
+                    if capability in needs.capabilities and (address := _address(row.person, capability)):
+                        hashes.setdefault(address_hash(address), []).append(row.customer_id)
+                for hashed in store.suppressed(connection, capability, hashes):
+                    for customer_id in hashes[hashed]:
+                        facts.suppressed.setdefault(customer_id, set()).add(capability)
+        return facts
+
+    def _needs(self, row: Enrolled) -> Needs | None:
+        """None for a row that makes no sense: it is set aside when it is decided on."""
+        try:
+            return self._plans.needs(row)
+        except _SENSELESS:
+            return None
+
+    def _write(self, chosen: Mapping[Advance, Sequence[Going]]) -> frozenset[int]:
+        if self._report.dry_run:
+            return frozenset(going.id for those in chosen.values() for going in those)
+        count = sum(map(len, chosen.values()))
+        return self._written(
+            "plan-steps", count, lambda connection: advance(connection, chosen, run=self._run, now=self._now)
+        )
+
+    def _written(self, name: str, count: int, write: Callable[[Connection], frozenset[int]]) -> frozenset[int]:
+        """Who moved in one transaction about so many."""
+        with self._database.write(name) as connection:
+            begun = time.monotonic()
+            moved = write(connection)
+            took = time.monotonic() - begun
+        held = time.monotonic() - begun
+        self._pace.took(count, took)  # the disk's part of it is the same for any page
+        self._report.transactions += 1
+        self._report.longest_hold_seconds = max(self._report.longest_hold_seconds, held)
+        return moved
+
+    def _tell(self, one: Planned) -> None:
+        report, at = self._report, one.advance
+        if one.channel is not None:
+            report.planned[StepPlanned(at.journey, at.step, one.channel)] += 1
+            if one.going.reason is not None and one.going.at is not None:
+                report.deferred[one.going.at.replace(minute=0, second=0, microsecond=0)] += 1
+        elif one.skipped is not None:
+            report.skipped[StepSkipped(at.journey, at.step, one.skipped)] += 1
+        elif one.going.reason is not None:
+            report.set_aside[one.going.reason] += 1
+        if at.next_step is None:
+            report.finished[at.journey] += 1
+
+
+class _Known:
+    """The versions this run has met; those that cannot be read too, so that each is tried once."""
+
+    def __init__(self, database: Database, journeys: Versions) -> None:
+        self._database, self._journeys = database, journeys
+        self._met: dict[str, Journey | Exception] = {}
+
+    def of(self, content_hash: str) -> Journey:
+        """The version with this hash. Raises what kept it from being read."""
+        if content_hash not in self._met:
+            try:
+                with self._database.read() as connection:
+                    self._met[content_hash] = self._journeys.of(connection, content_hash)
+            except _SENSELESS as problem:
+                self._met[content_hash] = problem
+        found = self._met[content_hash]
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+
+def _address(person: Person, capability: Capability) -> str | None:
+    if capability is Capability.MAIL:
+        return person.email
+    return person.device if capability is Capability.PUSH else person.phone
+
+
+def _words(problem: Exception) -> str:
+    """What is wrong, in one short line."""
+    said = problem.args[0] if problem.args else type(problem).__name__
+    return str(said).split("\n", 1)[0][:200]

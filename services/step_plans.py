@@ -1,0 +1,263 @@
+"""What becomes of each enrolment whose step is due or over: the domain decides, here it is told as moves of the ledger.
+
+What is the same for many (a step's action, where one goes from there) is made once.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
+from typing import Any, NamedTuple
+
+from domain.actions import Basis, Capability, key
+from domain.channels import Channel
+from domain.journey_payload import step_payload, step_wordings
+from domain.journey_steps import (
+    CAPABILITY_OF,
+    KIND_OF,
+    SkipStep,
+    Traveller,
+    basis_of,
+    decide,
+    following,
+    pointless_at,
+    wait_over_at,
+)
+from domain.journeys import Anchor, Behaviour, Condition, Journey, Step
+from domain.planning import Payload
+from domain.policy import Policy
+from store.customers import as_customer
+from store.drip import Enrolled
+from store.ledger.steps import Advance, Going, Landed, StepAction
+
+NO_ENDING = "there is no ending to count from"
+
+
+@dataclass
+class PageFacts:
+    """What decides about the enrolments of a page beside their own rows, by customer."""
+
+    consents: dict[tuple[int, str], dict[Channel, bool | None]] = field(default_factory=dict)  # and by purpose
+    suppressed: dict[int, set[Capability]] = field(default_factory=dict)
+    endings: dict[int, tuple[date, str]] = field(default_factory=dict)
+    behaviour: Mapping[int, Behaviour] = field(default_factory=dict)
+
+
+class Planned(NamedTuple):
+    """What becomes of one enrolment whose step is due."""
+
+    advance: Advance
+    going: Going
+    channel: Channel | None  # over which its step is done
+    skipped: str | None  # why it is not
+    onward: Enrolled | None  # as it stands then, if it waits for another step
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What has to be read before a step can be decided on, or where one goes from it."""
+
+    capabilities: frozenset[Capability]  # whose address may be suppressed
+    purpose: str | None  # of the consents it rests on; None: on none
+    behaviour: bool
+    ending: bool
+
+
+class StepPlans:
+    """The plans of one run. `journey_of` may raise LookupError or ValueError for a version nobody can read."""
+
+    def __init__(
+        self,
+        policy: Policy,
+        journey_of: Callable[[str], Journey],
+        wordings: Mapping[tuple[str, str], str],
+        *,
+        now: datetime,
+    ) -> None:
+        """`wordings` are the approved ones, by (template, language)."""
+        self._policy, self._journey_of, self._wordings, self._now = policy, journey_of, wordings, now
+        self._advances: dict[tuple[Any, ...], Advance] = {}
+        self._payloads: dict[tuple[str, str], Payload] = {}
+        self._needs: dict[tuple[str, str], Needs] = {}
+        self._keys: dict[tuple[str, str], tuple[str, str]] = {}
+
+    def needs(self, row: Enrolled) -> Needs:
+        """What its step is decided by. Raises LookupError for a version or a step that is not there."""
+        at = row.journey_hash, row.step
+        known = self._needs.get(at)
+        if known is None:
+            journey = self._journey_of(row.journey_hash)
+            known = self._needs[at] = _needs(journey, journey.step(row.step))
+        return known
+
+    def plan(self, row: Enrolled, facts: PageFacts, *, steps_before: int) -> Planned | None:
+        """What becomes of one whose step is due; None: nothing yet, though it is near.
+
+        `steps_before` is how many steps they have gone in this run. Raises LookupError and ValueError for a row that
+        makes no sense.
+        """
+        journey = self._journey_of(row.journey_hash)
+        step = journey.step(row.step)
+        if steps_before > len(journey.steps):
+            raise ValueError(f"journey {journey.name} version {journey.version} goes in a circle at step {step.id}")
+        traveller = self._traveller(row, journey, facts)
+        if step.branch:
+            return None if row.due_at > self._now else self._part(row, journey, step, traveller)
+        over_at = self._counted_anew(row, step, traveller)
+        if over_at is None:
+            return self._skip(row, journey, step, traveller, NO_ENDING)
+        if over_at > row.due_at:
+            return self._wait(row, over_at)
+        decided = decide(
+            journey, step, traveller, self._policy, due_at=row.due_at, now=self._now, key=self._key(row, step)
+        )
+        if isinstance(decided, SkipStep):
+            return self._skip(row, journey, step, traveller, decided.reason)
+        advance = self._advances.get((row.journey_hash, step.id, decided.channel))
+        if advance is None:
+            advance = self._act(row, journey, step, decided.channel, is_skipped=False)
+            self._advances[row.journey_hash, step.id, decided.channel] = advance
+        not_after = pointless_at(step, row.due_at)
+        return Planned(
+            advance,
+            _going(row, at=decided.due_at, not_after=not_after, next_due_at=None, reason=decided.reason),
+            decided.channel,
+            None,
+            None,
+        )
+
+    def land(self, row: Enrolled, facts: PageFacts) -> Landed:
+        """Where one goes on whose action is over; `row.due_at` is since when. Raises as `plan` does."""
+        if row.action_id is None:
+            raise ValueError(f"enrolment {row.id} is not in the air")
+        journey = self._journey_of(row.journey_hash)
+        traveller = self._traveller(row, journey, facts)
+        next_step, due_at = self._onward(row, journey, journey.step(row.step), traveller)
+        return Landed(row.id, row.action_id, row.due_at, next_step, due_at)
+
+    def set_aside(self, row: Enrolled, why: str, *, until: datetime) -> Planned:
+        """One whose row makes no sense: it waits, with the reason, and nobody with it."""
+        advance = self._stay(row)
+        return Planned(advance, _going(row, at=None, not_after=None, next_due_at=until, reason=why), None, None, None)
+
+    def _traveller(self, row: Enrolled, journey: Journey, facts: PageFacts) -> Traveller:
+        next_ending, ending_zone = facts.endings.get(row.customer_id, (None, None))
+        return Traveller(
+            customer=as_customer(row.person),
+            entered_at=row.entered_at,
+            previous_at=row.previous_at,
+            next_ending=next_ending,
+            ending_zone=ending_zone,
+            suppressed=facts.suppressed.get(row.customer_id, frozenset()),
+            consents=facts.consents.get((row.customer_id, journey.purpose), {}),
+            behaviour=facts.behaviour.get(row.customer_id, {}),
+        )
+
+    def _counted_anew(self, row: Enrolled, step: Step, traveller: Traveller) -> datetime | None:
+        """When its wait is over as things stand: an ending that it counts down to may have been moved meanwhile."""
+        after = step.after
+        if after.of is not Anchor.ENDING:
+            return row.due_at
+        over_at = wait_over_at(step, traveller, default_time_zone=self._policy.default_time_zone)
+        is_before = min(after.days, after.hours, after.minutes) < 0
+        if over_at is None:
+            return None if is_before or row.due_at == row.previous_at else row.due_at
+        return max(over_at, row.due_at) if is_before else row.due_at
+
+    def _onward(
+        self, row: Enrolled, journey: Journey, step: Step, traveller: Traveller
+    ) -> tuple[str | None, datetime | None]:
+        """The step after one that was over at `row.due_at`, and when its wait is."""
+        later = following(journey, step, traveller, now=self._now)
+        if later is None:
+            return None, None
+        there = replace(traveller, previous_at=row.due_at)
+        over_at = wait_over_at(later, there, default_time_zone=self._policy.default_time_zone)
+        return later.id, row.due_at if over_at is None else max(over_at, row.due_at)
+
+    def _part(self, row: Enrolled, journey: Journey, step: Step, traveller: Traveller) -> Planned:
+        next_step, due_at = self._onward(row, journey, step, traveller)
+        made = row.journey_hash, step.id, "part", next_step
+        advance = self._advances.get(made)
+        if advance is None:
+            advance = self._advances[made] = Advance(row.journey, row.journey_hash, step.id, None, True, next_step)
+        going = _going(row, at=None, not_after=None, next_due_at=due_at, reason=None)
+        return Planned(advance, going, None, None, _onward_row(row, next_step, due_at))
+
+    def _skip(self, row: Enrolled, journey: Journey, step: Step, traveller: Traveller, why: str) -> Planned:
+        next_step, due_at = self._onward(row, journey, step, traveller)
+        made = row.journey_hash, step.id, "skip", next_step
+        advance = self._advances.get(made)
+        if advance is None:
+            channel = step.by[0] if step.by else Channel.PERSON
+            advance = self._act(row, journey, step, channel, is_skipped=True, next_step=next_step)
+            self._advances[made] = advance
+        going = _going(row, at=row.due_at, not_after=None, next_due_at=due_at, reason=why)
+        return Planned(advance, going, None, why, _onward_row(row, next_step, due_at))
+
+    def _wait(self, row: Enrolled, until: datetime) -> Planned:
+        going = _going(row, at=None, not_after=None, next_due_at=until, reason=None)
+        return Planned(self._stay(row), going, None, None, row._replace(due_at=until))
+
+    def _stay(self, row: Enrolled) -> Advance:
+        made = row.journey_hash, row.step, "stay"
+        advance = self._advances.get(made)
+        if advance is None:
+            advance = self._advances[made] = Advance(row.journey, row.journey_hash, row.step, None, False, row.step)
+        return advance
+
+    def _act(
+        self,
+        row: Enrolled,
+        journey: Journey,
+        step: Step,
+        channel: Channel,
+        *,
+        is_skipped: bool,
+        next_step: str | None = None,
+    ) -> Advance:
+        payload = self._payloads.get((row.journey_hash, step.id))
+        if payload is None:
+            wordings = step_wordings(self._wordings, step, self._policy.languages)
+            if step.message is not None and not wordings:
+                raise LookupError(f"no wording of {step.message} is approved yet")
+            payload = self._payloads[row.journey_hash, step.id] = step_payload(journey, step, wordings)
+        basis = basis_of(step, channel)
+        purpose = journey.purpose if basis is Basis.PROACTIVE else None
+        action = StepAction(KIND_OF[channel], basis, CAPABILITY_OF[channel], purpose, payload, is_skipped)
+        return Advance(row.journey, row.journey_hash, step.id, action, is_skipped, next_step if is_skipped else step.id)
+
+    def _key(self, row: Enrolled, step: Step) -> str:
+        """As `domain.journeys.journey_key` has it, of parts that are quoted already."""
+        at = row.journey, step.id
+        parts = self._keys.get(at)
+        if parts is None:
+            parts = self._keys[at] = key("journey", row.journey), key(step.id)
+        return f"{parts[0]}/{row.key_part}/{row.number}/{parts[1]}"
+
+
+def _going(
+    row: Enrolled, *, at: datetime | None, not_after: datetime | None, next_due_at: datetime | None, reason: str | None
+) -> Going:
+    return Going(row.id, row.due_at, row.customer_id, row.version, row.action_id, at, not_after, next_due_at, reason)
+
+
+def _onward_row(row: Enrolled, next_step: str | None, due_at: datetime | None) -> Enrolled | None:
+    if next_step is None or due_at is None:
+        return None
+    return row._replace(step=next_step, due_at=due_at, previous_at=row.due_at)
+
+
+def _needs(journey: Journey, step: Step) -> Needs:
+    conditions = [step.when, *(branch.when for branch in step.branch)]
+    conditions += [step.skip_when] if step.skip_when is not None else []
+    bases = {basis_of(step, channel) for channel in step.by}
+    return Needs(
+        capabilities=frozenset(CAPABILITY_OF[channel] for channel in step.by if channel is not Channel.PERSON),
+        purpose=journey.purpose if Basis.PROACTIVE in bases else None,
+        behaviour=any(map(_reads_behaviour, conditions)),
+        ending=any(each.after.of is Anchor.ENDING for each in journey.steps),
+    )
+
+
+def _reads_behaviour(condition: Condition) -> bool:
+    return condition.seen is not None or any(map(_reads_behaviour, (*condition.all, *condition.any, *condition.none)))

@@ -1,0 +1,186 @@
+"""What the onboarding drip reads: who is due or over with everything that decides, and how far people come."""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import date, datetime
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, Select, bindparam, func, select, tuple_
+
+from domain.actions import FINAL, Capability, State
+from domain.channels import CHANNEL_OF, Channel
+from domain.journeys import Standing
+from store.customers import PERSON, Person
+from store.ledger.rows import actions, consents, customers, enrolments, entitlements, suppressions
+from store.types import Instant, among
+
+
+class Enrolled(NamedTuple):
+    """One enrolment with what decides, in the order of its columns but for the person."""
+
+    id: int
+    customer_id: int
+    journey: str
+    journey_hash: str
+    number: int
+    key_part: str
+    step: str
+    due_at: datetime  # of one that is in the air: when its action was over
+    entered_at: datetime
+    previous_at: datetime
+    action_id: int | None  # of the step before; of one that is in the air: of this step
+    version: int  # of the customer's row
+    person: Person
+
+
+Place = tuple[datetime, int]
+"""Up to where pages were read: an instant, and an enrolment's id."""
+
+_LAST_ACTION = (
+    select(func.max(actions.c.id)).where(actions.c.enrolment_id == enrolments.c.id).correlate(enrolments)
+).scalar_subquery()
+
+
+def _enrolled(due_at: Any, action_id: Any) -> Select[Any]:
+    e = enrolments
+    cursor = (e.c.id, e.c.customer_id, e.c.journey, e.c.journey_hash, e.c.number, e.c.key_part, e.c.step)
+    return (
+        select(*cursor, due_at, e.c.entered_at, e.c.previous_at, action_id, customers.c.version, *PERSON)
+        .join_from(e, customers, customers.c.id == e.c.customer_id)
+        .limit(bindparam("most"))
+    )
+
+
+_AFTER = tuple_(bindparam("after_at", type_=Instant), bindparam("after_id"))
+_DUE = (
+    _enrolled(enrolments.c.due_at, _LAST_ACTION)
+    .where(
+        enrolments.c.due_at <= bindparam("until", type_=Instant),
+        tuple_(enrolments.c.due_at, enrolments.c.id) > _AFTER,
+        enrolments.c.state == Standing.ACTIVE,
+    )
+    .order_by(enrolments.c.due_at, enrolments.c.id)
+)
+_OVER = (
+    _enrolled(actions.c.updated_at, enrolments.c.action_id)
+    .add_columns(actions.c.state, actions.c.due_at, enrolments.c.look_at)
+    .join(actions, actions.c.id == enrolments.c.action_id)
+    .where(
+        enrolments.c.action_id.is_not(None),
+        enrolments.c.look_at <= bindparam("until", type_=Instant),
+        tuple_(enrolments.c.look_at, enrolments.c.id) > _AFTER,
+        enrolments.c.state == Standing.ACTIVE,
+        actions.c.state.in_(sorted(FINAL)),
+    )
+    .order_by(enrolments.c.look_at, enrolments.c.id)
+)
+_CONSENTS = select(consents.c.customer_id, consents.c.purpose, consents.c.channel, consents.c.granted).where(
+    among(consents.c.customer_id, "ids"), among(consents.c.purpose, "purposes")
+)
+_SUPPRESSED = select(suppressions.c.address_hash).where(
+    suppressions.c.channel == bindparam("on_channel"), among(suppressions.c.address_hash, "hashes")
+)
+_ANY_SUPPRESSED = select(suppressions.c.id).where(suppressions.c.channel == bindparam("on_channel")).limit(1)
+_ENDINGS = (
+    select(entitlements.c.customer_id, entitlements.c.ends_on, entitlements.c.time_zone)
+    .where(
+        among(entitlements.c.customer_id, "ids"),
+        entitlements.c.state == "active",
+        entitlements.c.auto_renews.is_(False),
+        entitlements.c.ends_on >= bindparam("first"),
+    )
+    .order_by(entitlements.c.ends_on, entitlements.c.id)
+)
+_LAST_ACTIONS = (
+    select(actions.c.enrolment_id, func.max(actions.c.id))
+    .where(among(actions.c.enrolment_id, "ids"))
+    .group_by(actions.c.enrolment_id)
+)
+_WAITING = (
+    select(actions.c.state, func.count())
+    .join(enrolments, enrolments.c.action_id == actions.c.id)
+    .where(actions.c.state == bindparam("in_state"), enrolments.c.state == Standing.ACTIVE)
+    .group_by(actions.c.state)
+)
+_ASIDE = (
+    select(enrolments.c.reason, func.count())
+    .where(enrolments.c.state == "active", enrolments.c.reason.is_not(None))
+    .group_by(enrolments.c.reason)
+)
+
+
+def due(connection: Connection, *, until: datetime, after: Place, limit: int) -> list[Enrolled]:
+    """Who waits for a step that is due until then, the earliest first, from behind `after` on."""
+    asked = {"until": until, "after_at": after[0], "after_id": after[1], "most": limit}
+    return [Enrolled._make((*row[:_PERSON], Person(*row[_PERSON:]))) for row in connection.execute(_DUE, asked).all()]
+
+
+def over(connection: Connection, *, until: datetime, after: Place, limit: int) -> tuple[list[Enrolled], Place | None]:
+    """Whose action is over, of those that were due until then; and up to where this has read.
+
+    It was over when it made its last move; one that was skipped, when it was due.
+    """
+    asked = {"until": until, "after_at": after[0], "after_id": after[1], "most": limit}
+    rows = connection.execute(_OVER, asked).all()
+    found = []
+    for row in rows:
+        state, due_at, _ = row[-3:]
+        one = Enrolled._make((*row[:_PERSON], Person(*row[_PERSON:-3])))
+        found.append(one._replace(due_at=due_at) if state == State.SKIPPED else one)
+    return found, (rows[-1].look_at, rows[-1].id) if rows else None
+
+
+_PERSON = Enrolled._fields.index("person")
+
+
+def consents_of(
+    connection: Connection, customer_ids: Collection[int], purposes: Collection[str]
+) -> dict[tuple[int, str], dict[Channel, bool | None]]:
+    """What these customers said, by customer and purpose."""
+    said: dict[tuple[int, str], dict[Channel, bool | None]] = {}
+    if customer_ids and purposes:
+        asked = {"ids": sorted(customer_ids), "purposes": sorted(purposes)}
+        for customer_id, purpose, channel, granted in connection.execute(_CONSENTS, asked):
+            said.setdefault((customer_id, purpose), {})[_CHANNELS[channel]] = granted
+    return said
+
+
+_CHANNELS = {capability.value: channel for capability, channel in CHANNEL_OF.items()}
+
+
+def suppressed(connection: Connection, channel: Capability, hashes: Collection[str]) -> set[str]:
+    """Those of the hashed addresses that must not be written to on a channel."""
+    if not hashes:
+        return set()
+    return set(connection.execute(_SUPPRESSED, {"on_channel": channel, "hashes": sorted(hashes)}).scalars())
+
+
+def is_any_suppressed(connection: Connection, channel: Capability) -> bool:
+    """False when there is no address that must not be written to on a channel: then none need be looked for."""
+    return connection.execute(_ANY_SUPPRESSED, {"on_channel": channel}).first() is not None
+
+
+def next_endings(connection: Connection, customer_ids: Collection[int], *, first: date) -> dict[int, tuple[date, str]]:
+    """When the next of each customer's entitlements ends, not before `first`, and in which time zone."""
+    found: dict[int, tuple[date, str]] = {}
+    if customer_ids:
+        for customer_id, ends_on, place in connection.execute(_ENDINGS, {"ids": sorted(customer_ids), "first": first}):
+            found.setdefault(customer_id, (ends_on, place))
+    return found
+
+
+def last_actions(connection: Connection, enrolment_ids: Sequence[int]) -> Mapping[int, int]:
+    """The latest action of each enrolment."""
+    return dict(connection.execute(_LAST_ACTIONS, {"ids": list(enrolment_ids)}).tuples().all())
+
+
+def waiting(connection: Connection) -> dict[str, int]:
+    """How many journeys wait because their step is `uncertain`, `failed` or needs a person, by that state."""
+    found: dict[str, int] = {}
+    for state in (State.UNCERTAIN, State.FAILED, State.NEEDS_HUMAN):
+        found |= dict(connection.execute(_WAITING, {"in_state": state}).tuples().all())
+    return found
+
+
+def set_aside(connection: Connection) -> dict[str, int]:
+    """How many enrolments were set aside because they made no sense, by what is wrong with them."""
+    return dict(connection.execute(_ASIDE).tuples().all())

@@ -1,0 +1,341 @@
+"""Steps of journeys, written many at a time: their thin actions, and where their enrolments go, by one guarded move.
+
+Nothing moves that does not stand as it was read: a customer who left meanwhile, or whom another planner took on, stays
+as they are, and no action is written about them.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from typing import Any, NamedTuple
+
+from sqlalchemy import (
+    CTE,
+    BigInteger,
+    Boolean,
+    ColumnElement,
+    Connection,
+    Insert,
+    Integer,
+    Select,
+    String,
+    Subquery,
+    Text,
+    and_,
+    bindparam,
+    case,
+    func,
+    insert,
+    literal,
+    literal_column,
+    null,
+    select,
+    update,
+)
+
+from domain.actions import Basis, Capability, Kind, State, key
+from domain.journeys import Standing
+from domain.planning import Payload
+from store.ledger import thin
+from store.ledger.rows import actions, customers, enrolments, evidence
+from store.once import insert_once
+from store.types import Instant, among
+
+
+@dataclass(frozen=True, slots=True)
+class StepAction:
+    """What a step does, the same for all who take it alike."""
+
+    kind: Kind
+    basis: Basis
+    capability: Capability
+    purpose: str | None
+    payload: Payload
+    is_skipped: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Advance:
+    """Where those go who stand at one step of one version, and what is done about them."""
+
+    journey: str
+    journey_hash: str
+    step: str  # where they stand
+    action: StepAction | None  # None: nothing is written
+    is_over: bool  # the step is over with it, or was to part the ways
+    next_step: str | None  # where they stand then; None: the journey is over
+
+    @property
+    def is_in_the_air(self) -> bool:
+        """They wait for their action."""
+        return self.action is not None and not self.action.is_skipped
+
+
+class Going(NamedTuple):
+    """One enrolment as it was when it was decided on, and its own part of what becomes of it."""
+
+    id: int
+    was_due_at: datetime
+    customer_id: int
+    version: int  # of the customer's row
+    after_id: int | None  # the action that must be over first
+    at: datetime | None  # when the action is due
+    not_after: datetime | None
+    next_due_at: datetime | None  # None: in the air, or over
+    reason: str | None  # why the action is late or skipped, or the enrolment is set aside
+
+
+class Landed(NamedTuple):
+    """One enrolment whose action is over, and since when; no next step: so is the journey."""
+
+    id: int
+    action_id: int
+    over_at: datetime
+    next_step: str | None
+    next_due_at: datetime | None
+    reason: str | None = None  # why it is set aside
+
+
+def advance(
+    connection: Connection, chosen: Mapping[Advance, Sequence[Going]], *, run: str, now: datetime
+) -> frozenset[int]:
+    """Write these actions and move their enrolments; the ids of those that moved.
+
+    What has changed since it was read is left out: the enrolment, or a fact of its customer that plans rest on. So is
+    who is held by somebody else on PostgreSQL; it never waits for them. An action that was there already stays as it
+    is, and its enrolment waits for that one.
+    """
+    dialect = connection.dialect.name
+    rows = [(*one, place) for place, those in enumerate(chosen.values()) for one in those]
+    shared = thin.shared_as(dialect, (_told(one, place) for place, one in enumerate(chosen)))
+    asked = {**thin.given_as(dialect, _GIVEN, rows), **shared, "run": run, "now": now}
+    if dialect != "sqlite":
+        asked["people"] = sorted({row.customer_id for those in chosen.values() for row in those})
+        return frozenset(connection.execute(_advance_at_once(), asked).scalars())
+    if any(one.action is not None for one in chosen):
+        before = connection.execute(_LAST).scalar_one()
+        connection.execute(_act("sqlite"), asked)
+        connection.execute(_BIND, {"before": before})  # SQLite has one writer at a time: what is new is all ours
+    return frozenset(connection.execute(_move("sqlite"), asked).scalars())
+
+
+def settle(connection: Connection, landed: Sequence[Landed], *, run: str, now: datetime) -> frozenset[int]:
+    """Let those go on whose action is over; the ids of those that did. Who was changed or is held meanwhile stays."""
+    dialect = connection.dialect.name
+    asked = {**thin.given_as(dialect, _LANDED, landed), "run": run, "now": now}
+    return frozenset(connection.execute(_settle(dialect), asked).scalars())
+
+
+def _told(one: Advance, place: int) -> dict[str, Any]:
+    action = one.action
+    content = (
+        dict.fromkeys(thin.CONTENT)
+        if action is None
+        else thin.content(
+            action.kind,
+            action.basis,
+            action.capability,
+            action.purpose,
+            action.payload,
+            is_skipped=action.is_skipped,
+        )
+    )
+    return {
+        "place": place,
+        "key_begins": f"{key('journey', one.journey)}/",
+        "key_ends": f"/{key(one.step)}",
+        "journey_hash": one.journey_hash,
+        "at_step": one.step,
+        "is_over": one.is_over,
+        "is_in_the_air": one.is_in_the_air,
+        "next_step": one.next_step,
+        **content,
+    }
+
+
+_GIVEN: thin.Types = {
+    "id": BigInteger(),
+    "was_due_at": Instant(),
+    "customer_id": BigInteger(),
+    "version": BigInteger(),
+    "after_id": BigInteger(),
+    "at": Instant(),
+    "not_after": Instant(),
+    "next_due_at": Instant(),
+    "reason": Text(),
+    "place": Integer(),
+}
+_SHARED: thin.Types = {
+    "place": Integer(),
+    "key_begins": String(),
+    "key_ends": String(),
+    "journey_hash": String(),
+    "at_step": String(),
+    "is_over": Boolean(),
+    "is_in_the_air": Boolean(),
+    "next_step": String(),
+    **thin.content_types(),
+}
+_LANDED: thin.Types = {
+    "id": BigInteger(),
+    "action_id": BigInteger(),
+    "over_at": Instant(),
+    "next_step": String(),
+    "next_due_at": Instant(),
+    "reason": Text(),
+}
+_EVIDENCE = ["action_id", "fact", "subject_id", "version"]
+_LAST = select(func.coalesce(func.max(actions.c.id), 0))
+_IS_BOUND = and_(actions.c.state != State.SKIPPED, actions.c.basis != Basis.INTERNAL)
+_BIND = insert(evidence).from_select(
+    _EVIDENCE,
+    select(actions.c.id, literal_column("'customer'"), customers.c.id, customers.c.version)
+    .join_from(actions, customers, customers.c.id == actions.c.customer_id)
+    .where(actions.c.id > bindparam("before"), _IS_BOUND),
+)
+_RUN, _NOW = bindparam("run", type_=String()), bindparam("now", type_=Instant())
+
+
+def _standing(dialect: str) -> Select[Any]:
+    """Those given that stand as they were read, with what becomes of them."""
+    given, shared, e, c = thin.given(dialect, _GIVEN), thin.shared(dialect, _SHARED), enrolments, customers
+    columns = [
+        e.c.id,
+        e.c.customer_id,
+        e.c.previous_at,
+        shared.c.key_begins.concat(e.c.key_part)
+        .concat(literal_column("'/'", String()))
+        .concat(func.cast(e.c.number, String()))
+        .concat(shared.c.key_ends)
+        .label("key"),
+        *(given.c[name] for name in _GIVEN if name not in {"id", "customer_id", "place"}),
+        *(shared.c[name] for name in _SHARED if name not in {"place", "journey_hash", "at_step"}),
+    ]
+    found = (
+        select(*columns)
+        .select_from(given)
+        .join(e, e.c.id == given.c.id)
+        .join(shared, shared.c.place == given.c.place)
+        .join(c, c.c.id == e.c.customer_id)
+        .where(
+            e.c.state == literal_column(f"'{Standing.ACTIVE}'"),
+            e.c.due_at == given.c.was_due_at,
+            e.c.step == shared.c.at_step,
+            e.c.journey_hash == shared.c.journey_hash,
+            c.c.version == given.c.version,
+        )
+    )
+    if dialect == "sqlite":
+        return found
+    free = _free_people()
+    return found.join(free, free.c.id == e.c.customer_id).with_for_update(of=e, skip_locked=True)
+
+
+def _free_people() -> CTE:
+    """Held as what refers to them holds them, so that nobody is waited for then."""
+    those = select(customers.c.id).where(among(customers.c.id, "people")).order_by(customers.c.id)
+    return those.with_for_update(read=True, key_share=True, skip_locked=True).cte("free_people")
+
+
+def _act_on(standing: CTE | Subquery) -> Insert:
+    values: dict[str, ColumnElement[Any]] = {
+        "key": standing.c.key,
+        "customer_id": standing.c.customer_id,
+        "enrolment_id": standing.c.id,
+        "after_id": standing.c.after_id,
+        **{name: standing.c[name] for name in thin.CONTENT},
+        "reason": standing.c.reason,
+        "due_at": standing.c.at,
+        "not_after": standing.c.not_after,
+        **thin.new_row(),
+    }
+    acting = select(*values.values()).where(standing.c.kind.is_not(None))
+    return insert_once(actions, "key").from_select(list(values), acting)
+
+
+def _move_on(standing: CTE | Subquery, action_id: ColumnElement[Any]) -> Any:
+    e, is_last = enrolments, standing.c.next_step.is_(None)
+    return (
+        update(e)
+        .where(e.c.id == standing.c.id)
+        .values(
+            state=case((is_last, literal_column(f"'{Standing.FINISHED}'")), else_=e.c.state),
+            reason=case((standing.c.kind.is_(None), standing.c.reason)),
+            step=standing.c.next_step,
+            due_at=standing.c.next_due_at,
+            action_id=case((standing.c.is_in_the_air, action_id)),
+            look_at=case((standing.c.is_in_the_air, standing.c.at)),
+            previous_at=case((standing.c.is_over, standing.c.was_due_at), else_=standing.c.previous_at),
+            ended_at=case((is_last, _NOW)),
+            updated_at=_NOW,
+            updated_by=_RUN,
+        )
+        .returning(e.c.id)
+    )
+
+
+def _by_key(standing: CTE | Subquery) -> ColumnElement[Any]:
+    return select(actions.c.id).where(actions.c.key == standing.c.key).scalar_subquery()
+
+
+@cache
+def _act(dialect: str) -> Insert:
+    return _act_on(_standing(dialect).subquery("standing"))
+
+
+@cache
+def _move(dialect: str) -> Any:
+    standing = _standing(dialect).subquery("standing")
+    return _move_on(standing, _by_key(standing))
+
+
+@cache
+def _advance_at_once() -> Select[Any]:
+    """PostgreSQL's: actions, evidence and enrolments by one statement."""
+    standing = _standing("postgresql").cte("standing")
+    new = _act_on(standing).returning(actions.c.id, actions.c.enrolment_id, actions.c.state, actions.c.basis).cte("new")
+    bound = (
+        select(new.c.id, literal_column("'customer'"), standing.c.customer_id, standing.c.version)
+        .join_from(new, standing, standing.c.id == new.c.enrolment_id)
+        .where(new.c.state != State.SKIPPED, new.c.basis != Basis.INTERNAL)
+    )
+    written = insert(evidence).from_select(_EVIDENCE, bound).cte("written")
+    acted = (
+        select(*standing.c, new.c.id.label("new_id"))
+        .outerjoin_from(standing, new, new.c.enrolment_id == standing.c.id)
+        .subquery("acted")
+    )
+    moved = _move_on(acted, func.coalesce(acted.c.new_id, _by_key(acted))).cte("moved")
+    return select(moved.c.id).add_cte(written)
+
+
+@cache
+def _settle(dialect: str) -> Any:
+    given, e = thin.given(dialect, _LANDED), enrolments
+    found = (
+        select(e.c.id, *(given.c[name] for name in _LANDED if name not in {"id", "action_id"}))
+        .join_from(given, e, e.c.id == given.c.id)
+        .where(e.c.state == literal_column(f"'{Standing.ACTIVE}'"), e.c.action_id == given.c.action_id)
+    )
+    landed = (
+        found.subquery("landed") if dialect == "sqlite" else found.with_for_update(of=e, skip_locked=True).cte("landed")
+    )
+    is_last = landed.c.next_step.is_(None)
+    return (
+        update(e)
+        .where(e.c.id == landed.c.id)
+        .values(
+            state=case((is_last, literal(Standing.FINISHED.value)), else_=e.c.state),
+            reason=landed.c.reason,
+            step=landed.c.next_step,
+            due_at=landed.c.next_due_at,
+            action_id=null(),
+            look_at=null(),
+            previous_at=landed.c.over_at,
+            ended_at=case((is_last, _NOW)),
+            updated_at=_NOW,
+            updated_by=_RUN,
+        )
+        .returning(e.c.id)
+    )
