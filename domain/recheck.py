@@ -45,7 +45,7 @@ class Facts:
     tells: Confidentiality | None = None  # how confidential what it says is; None: it does not say
     has_no_task: bool = False  # it adds to a task, or closes one, that was never made
     enrolled: Enrolled | None = None  # None: it is no step of a journey
-    is_closing: bool = False  # it only takes a task from a colleague's list, and says nothing of the customer
+    is_closing: bool = False  # it only takes something away, a task from a list or a customer from a vendor's books
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from handrail.commands import (
     database,
     demo,
     doctor,
+    erase,
     gates,
     imports,
     operators,
@@ -44,6 +45,7 @@ app.command("trace")(trace.trace)
 app.command("stop")(controls.stop)
 app.command("start")(controls.start)
 app.command("doctor")(doctor.doctor)
+app.command("erase")(erase.erase)
 app.add_typer(actions.app, name="actions")
 app.add_typer(cases.app, name="cases")
 app.add_typer(quarantine.app, name="quarantine")

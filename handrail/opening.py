@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from domain.actions import Capability
 from handrail.failures import CommandFailed
 from integrations.errors import ConfigurationError
 from integrations.registry import load_roster
@@ -38,3 +39,11 @@ def the_places() -> Places:
     except (OSError, ConfigurationError):
         return Places(prefect_ui=settings.prefect_ui)
     return Places(roster, settings.prefect_ui)
+
+
+def the_eraser_names() -> list[tuple[str, Capability]]:
+    """The integrations that can be asked to forget a customer. Raises ConfigurationError when they cannot be read."""
+    settings, variables = load_settings()
+    text = settings.integrations.read_text(encoding="utf-8")
+    roster = load_roster(text, variables, str(settings.integrations), lease_seconds=settings.lease_seconds)
+    return [(one.name, one.capability) for one in roster if one.erases]

@@ -12,10 +12,12 @@ from domain.actions import Capability, WriteClass
 from integrations.declaration import integration_name
 from integrations.errors import IntegrationError, Rejected, Unsupported
 from integrations.ports import (
+    ERASE,
     WRITES,
     Alert,
     Announced,
     Call,
+    Erasure,
     Headers,
     Health,
     Mail,
@@ -184,6 +186,10 @@ class FakeVendor:
     async def raise_alert(self, alert: Alert, *, key: str) -> Receipt:
         """One effect."""
         return self._write("raise_alert", key, alert)
+
+    async def erase_customer(self, erasure: Erasure, *, key: str) -> Receipt:
+        """One effect."""
+        return self._write(ERASE, key, erasure)
 
     def _write(self, operation: str, key: str, value: Any) -> Receipt:
         self.calls.append((operation, key, value))

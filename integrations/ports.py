@@ -389,3 +389,6 @@ WRITES: Mapping[Capability, tuple[str, ...]] = {
     Capability.SURVEY_INTAKE: (),
 }
 """The operations that change something outside; each has a write class."""
+
+ERASE = "erase_customer"
+"""The one that any port may have beside them (`Erases`)."""

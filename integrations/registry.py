@@ -17,7 +17,7 @@ from domain.actions import Capability, WriteClass
 from domain.words import did_you_mean, one_of
 from integrations.declaration import CallingConfig, Integration, IntegrationConfig, VendorConfig
 from integrations.errors import ConfigurationError
-from integrations.ports import WRITES, SurveyArchive, SurveyIntake
+from integrations.ports import ERASE, WRITES, Erases, SurveyArchive, SurveyIntake
 from integrations.roster_file import Filling, Path, RosterFile, read_roster_file
 
 Known = Mapping[Capability, Mapping[str, Integration[Any]]]
@@ -52,9 +52,14 @@ class Configured:
         """Of any operation."""
         return max(self.batches.values(), default=1)
 
+    @property
+    def erases(self) -> bool:
+        """Whether it keeps customers under our ref and can be asked to forget one."""
+        return isinstance(self.port, Erases)
+
     def write_class(self, operation: str) -> WriteClass:
         """What the vendor promises for `operation`. Raises LookupError for one the capability does not have."""
-        if operation not in WRITES[self.capability]:
+        if operation not in WRITES[self.capability] and not (operation == ERASE and self.erases):
             hint = did_you_mean(operation, WRITES[self.capability])
             raise LookupError(f"{self.name} has no write {operation!r}{hint}")
         return self.class_of(operation)

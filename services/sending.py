@@ -44,6 +44,7 @@ Value = (
     | ports.Push
     | ports.Call
     | ports.Alert
+    | ports.Erasure
 )
 
 
@@ -81,6 +82,7 @@ OPERATIONS = {
     Kind.TASK_CLOSE: "close_task",
     Kind.CALL: "place_call",
     Kind.PAGE: "raise_alert",
+    Kind.ERASURE: ports.ERASE,
 }
 _WORDED = frozenset({Kind.ACKNOWLEDGEMENT, Kind.MESSAGE})
 _HEADLINES = {
@@ -157,6 +159,8 @@ class Sender:
         """The call, ready to be made; `context` as gathered, or it is gathered here. Raises CannotSay."""
         if action.customer is None:
             raise CannotSay(f"{action.key}: nobody to do it for")
+        if action.kind is Kind.ERASURE and not isinstance(target.port, ports.Erases):
+            raise CannotSay(f"{action.key}: this vendor has no way to be asked; erase the customer there by hand")
         value = await self._value(action, action.customer, context)
         return Call(target.port, operation_of(action.kind, action.capability), value, action.key)
 
@@ -186,6 +190,8 @@ class Sender:
             return ending_tasks.closing(action)
         if action.kind is Kind.PAGE:
             return _page(action)
+        if action.kind is Kind.ERASURE:
+            return ports.Erasure(customer.ref)
         if action.kind in _WORDED and action.capability in {Capability.MAIL, Capability.SMS}:
             return await self._message(action, customer)
         raise CannotSay(f"{action.key}: no sender for a {action.kind} by {action.capability}")

@@ -1,7 +1,7 @@
 """What survey answers do to our books: customers, answers, cases and planned actions in one transaction."""
 
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import Connection
@@ -119,6 +119,7 @@ def _accept(
 ) -> dict[int, Fate]:
     """The fates of answers that have no subject in common; one that lost a race with another process has none yet."""
     on_file = customers.all_locked(connection, [it.told.ref for it in given.values()])
+    given = {place: _wordless(it, on_file) for place, it in given.items()}
     standing = surveys.standing(connection, [it.judged.id for it in given.values()])
     fates: dict[int, Fate] = {}
     for place, it in given.items():
@@ -167,6 +168,14 @@ def _accept(
     }
     surveys.conclude(connection, [(one.response_id, one.outcome, None) for one in recorded.values()])
     return fates | recorded
+
+
+def _wordless(it: Given, on_file: _OnFile) -> Given:
+    """Of somebody who was erased their score counts, and their words are not kept: nobody would read them."""
+    known = on_file.get(it.told.ref)
+    if known is None or not known[1].erased:
+        return it
+    return replace(it, judged=replace(it.judged, answer=replace(it.judged.answer, comment=None), distress=None))
 
 
 def _on_file(connection: Connection, told: Sequence[Customer], on_file: _OnFile, now: datetime) -> _OnFile:

@@ -122,6 +122,8 @@ def accept_message(connection: Connection, read: ReadMessage, policy: Policy, *,
     """
     message, found = read.message, read.triage
     known = customers.locked(connection, read.writers[0]) if len(read.writers) == 1 else None
+    if known is not None and known[1].erased:
+        known = None  # a stranger by now: a person reads it
     escalates = known is not None and found.calls_for_case
     fate = _fate(read, policy, None if known is None else known[0], escalates=escalates)
     number = messages.save(connection, message, found, fate)

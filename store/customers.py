@@ -116,6 +116,12 @@ def by_id(connection: Connection, customer_id: int) -> Customer | None:
     return None if row is None else as_customer(Person(*row))
 
 
+def by_ref(connection: Connection, ref: str) -> Customer | None:
+    """The customer with this ref; None: unknown."""
+    row = connection.execute(select(*PERSON).where(customers.c.ref == ref)).one_or_none()
+    return None if row is None else as_customer(Person(*row))
+
+
 def ids_and_zones(connection: Connection, refs: Sequence[str]) -> list[tuple[int, str, str | None]]:
     """Id, ref and time zone of those customers among `refs` that we know."""
     found: list[tuple[int, str, str | None]] = []

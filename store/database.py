@@ -16,6 +16,8 @@ from store.turns import Turns
 
 _WRITES = "handrail_writes"
 _BUSY_MS = 30_000
+_LOG_BUSY_MS = 50
+"""How long emptying the log waits for readers, and so keeps writers waiting, each time it tries."""
 
 _CONNECT_SECONDS = 5
 """To reach PostgreSQL. Without a bound a host that is away, not refusing, would keep a webhook waiting for minutes."""
@@ -67,6 +69,23 @@ class Database:
         """A transaction that only reads: one consistent picture."""
         with self.engine.connect() as connection, connection.begin():
             yield connection
+
+    def empty_log(self, tries: int = 20) -> bool:
+        """Write SQLite's log back into the file and cut it to nothing, so that no earlier page lies in it any more.
+
+        False: somebody was reading all the time; it happens by itself later. Writers wait for moments only. On
+        PostgreSQL there is nothing to do: what its log keeps is for its administrators.
+        """
+        if not self.is_sqlite:
+            return True
+        with self.engine.connect() as connection:
+            connection.exec_driver_sql(f"PRAGMA busy_timeout = {_LOG_BUSY_MS}")
+            try:
+                return any(
+                    connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").one()[0] == 0 for _ in range(tries)
+                )
+            finally:
+                connection.exec_driver_sql(f"PRAGMA busy_timeout = {_BUSY_MS}")
 
     def close(self) -> None:
         """Return every connection."""
@@ -141,6 +160,7 @@ def _sqlite_engine(url: str) -> Engine:
             f"busy_timeout = {_BUSY_MS}",
             "temp_store = MEMORY",
             "cache_size = -16384",
+            "secure_delete = ON",  # what is erased is overwritten where it stood, not only given up
         ):
             connection.execute(f"PRAGMA {pragma}")
 

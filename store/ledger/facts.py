@@ -86,6 +86,7 @@ _ENROLLED = select(
         "step"
     ),
 ).where(among(enrolments.c.id, "ids"))
+_FOR_THE_ERASED = frozenset({Kind.TASK_CLOSE, Kind.ERASURE})
 _ON_TASKS = frozenset({Kind.TASK_NOTE, Kind.TASK_CLOSE})
 _CONSENTS = select(consents.c.customer_id, consents.c.purpose, consents.c.granted).where(
     consents.c.channel == bindparam("on_channel"), among(consents.c.customer_id, "ids")
@@ -139,7 +140,7 @@ def read_facts(
             tells=_tells(row),
             has_no_task=row.id in without_task,
             enrolled=_in_journey(row, enrolled.get(row.enrolment_id)),
-            is_closing=row.kind == Kind.TASK_CLOSE,
+            is_closing=row.kind in _FOR_THE_ERASED,
         )
         for row in rows
     }
