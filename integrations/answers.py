@@ -14,7 +14,7 @@ OF_ANOTHER_SHAPE = (LookupError, TypeError, AttributeError, ValueError, Recursio
 
 @dataclass(frozen=True)
 class Answer:
-    """A 2xx answer, or a 4xx one whose reason matters; the names of `headers` ignore case."""
+    """A 2xx answer, or a 4xx or 5xx one whose reason matters; the names of `headers` ignore case."""
 
     status: int
     headers: Mapping[str, str]
@@ -46,4 +46,4 @@ def unclear(answer: Answer) -> None:
 
 
 def refused(answer: Answer) -> None:
-    """What any other 4xx says at most vendors: a refusal, whatever its words."""
+    """What any other 4xx or 5xx says at most vendors: what its status says, whatever its words."""

@@ -23,7 +23,7 @@ class VendorConfig(BaseModel):
 
     def setting(self, field: str) -> str:
         """What a person must change to change `field`: the name of its environment variable, or the field's own."""
-        return self._variables.get(field, f"the setting {field!r}")
+        return self._variables.get(field) or f"the setting {field!r}"
 
 
 class CallingConfig(VendorConfig):

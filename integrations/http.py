@@ -6,7 +6,7 @@ import functools
 import importlib.metadata
 import json
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import TracebackType
@@ -56,6 +56,9 @@ _AS_THE_STANDARD_LIBRARY = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHR
 
 _SHARE_TO_CONNECT = 0.25
 """Of the whole timeout, to connect; as much to wait for a free connection. The rest is the answer's."""
+
+Body = Mapping[str, Any] | Sequence[Mapping[str, Any]]
+"""What a vendor is sent as JSON."""
 
 T = TypeVar("T")
 
@@ -124,7 +127,7 @@ class HttpIntegration:
         self,
         method: str,
         path: str,
-        body: Mapping[str, Any],
+        body: Body,
         *,
         understand: Callable[[Answer], T],
         conflict: Callable[[Answer], T | None] = unclear,
@@ -140,7 +143,7 @@ class HttpIntegration:
         ValueError for an answer of another shape: the write's outcome is unknown then, as whenever the answer is lost
         once bytes may have left. `refusal` reads every other 4xx: what `understand` would return when it proves that
         the vendor has our write; None, or one of those errors, when it is the refusal it seems. It may raise an
-        `IntegrationError` where the words tell more than the status.
+        `IntegrationError` where the words tell more than the status; of a 5xx that is all it is asked for.
 
         An operation of several calls gives each of them its one `deadline()`.
         """
@@ -228,7 +231,7 @@ class HttpIntegration:
         conflict: Callable[[Answer], T | None] | None = None,
         refusal: Callable[[Answer], T | None] = refused,
         query: Mapping[str, str] | None = None,
-        sent: Mapping[str, Any] | None = None,
+        sent: Body | None = None,
         headers: Mapping[str, str] | None = None,
         signed: Callable[[bytes], Mapping[str, str]] | None = None,
         deadline: float | None = None,
@@ -295,7 +298,7 @@ class HttpIntegration:
             **{name: value.get_secret_value() for name, value in self._credentials.items()},
         }
 
-    def _encoded(self, body: Mapping[str, Any] | None) -> bytes | None:
+    def _encoded(self, body: Body | None) -> bytes | None:
         if body is None:
             return None
         try:
@@ -314,13 +317,15 @@ class HttpIntegration:
         raise manner.unreadable(self._name, f"a {exchange.status} answer that we do not understand", manner.remedy)
 
     def _proven(self, exchange: Exchange, refusal: Callable[[Answer], T | None]) -> T | None:
-        """What a 4xx proves that the vendor has, if anything."""
-        if refusal is refused or not 400 <= (exchange.status or 0) < 500:
+        """What a 4xx proves that the vendor has, if anything; no 5xx proves that."""
+        status = exchange.status or 0
+        if refusal is refused or status < 400:
             return None
         try:
-            return refusal(answer_of(exchange))
+            known = refusal(answer_of(exchange))
         except OF_ANOTHER_SHAPE:
             return None
+        return known if status < 500 else None
 
     def _known(self, exchange: Exchange, conflict: Callable[[Answer], T | None], *, sent: Any) -> T:
         """What a 409 proves that the vendor has. It says one of three things: I have it, not now, or neither."""
@@ -393,7 +398,7 @@ def _url(whole: str) -> str:
     return str(httpx.URL(whole))
 
 
-def _as_json(body: Mapping[str, Any]) -> bytes:
+def _as_json(body: Body) -> bytes:
     """Raises TypeError, ValueError or RecursionError for what has no JSON form.
 
     The standard library decides wherever orjson differs: it refuses half a character (a lone surrogate) and numbers of

@@ -76,10 +76,7 @@ class Calling:
                 self._configured.name, f"{len(ends)} answers to {len(actions)} items", "the ledger decides what follows"
             )
             return [Outcome(action, problem=lost, is_shared=True) for action in actions]
-        return [
-            Outcome(action, problem=end) if isinstance(end, IntegrationError) else Outcome(action, receipt=end)  # type: ignore[arg-type]
-            for action, end in zip(actions, ends, strict=True)
-        ]
+        return [_end(action, end) for action, end in zip(actions, ends, strict=True)]
 
     async def _call(self, action: Armed, call: Call) -> Outcome:
         if self._is_late():
@@ -110,6 +107,13 @@ class Calling:
     def _ended(self, *outcomes: Outcome) -> None:
         if outcomes:
             self._recording.note(outcomes, self._window)
+
+
+def _end(action: Armed, end: object) -> Outcome:
+    """What a vendor batch made of one item. The same problem of several is one: that of a call within the batch."""
+    if isinstance(end, IntegrationError):
+        return Outcome(action, problem=end, is_shared=True)
+    return Outcome(action, receipt=end)  # type: ignore[arg-type]
 
 
 def _stopped(action: Armed) -> Outcome:

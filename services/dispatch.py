@@ -31,7 +31,7 @@ BULK_WINDOW = 100
 """Sends armed together otherwise, unless a vendor batch says how many."""
 
 RESERVED = 500
-"""Rows reserved at once."""
+"""Rows reserved at once, unless a vendor batch takes more."""
 
 ALONE_SECONDS = 0.25
 """How long all others wait at most for rows that run alone, unless one takes longer."""
@@ -105,7 +105,7 @@ class Dispatcher:
         for lane in ("urgent",) if urgent_only else ("urgent", "normal"):
 
             async def more(lane: str = lane) -> list[Reserved]:
-                most = min(RESERVED, limit - report.taken)
+                most = min(max(RESERVED, configured.largest_batch), limit - report.taken)
                 rows = await self.take(capability, lane, worker, most, urgent_only, keys) if most > 0 else []
                 report.taken += len(rows)
                 return rows

@@ -11,7 +11,7 @@ import re
 import socket
 import ssl
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.headerregistry import Address
@@ -28,6 +28,7 @@ from domain.actions import Capability, WriteClass
 from integrations.connections import NoFreeConnection
 from integrations.declaration import Integration, IntegrationConfig, integration_name
 from integrations.errors import AuthFailed, Busy, IntegrationError, NotSent, OutcomeUnknown, Rejected, Unsupported
+from integrations.mail_messages import allowed, carried
 from integrations.ports import Health, Mail, Receipt
 from integrations.redaction import excerpt
 from integrations.smtp_connections import Lent, SmtpConnections
@@ -36,9 +37,6 @@ VENDOR = "smtp"
 
 _PORTS = {"tls": 465, "starttls": 587, "none": 25}
 _POLICY = SMTP.clone(cte_type="7bit")  # what every server takes
-_OUR_HEADERS = frozenset({"from", "sender", "to", "cc", "bcc", "subject", "date", "message-id", "content-language"})
-_HEADER_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
-_ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9.-]+")
 _SHARE_TO_CONNECT = 0.25
 """Of the whole timeout, to wait for a free connection."""
 
@@ -210,11 +208,11 @@ class SmtpMail:
         message = EmailMessage(policy=_POLICY)
         try:
             message["From"] = Address(sender.name, addr_spec=sender.email)
-            message["To"] = Address(addr_spec=_carried(mail.to))
+            message["To"] = Address(addr_spec=carried(mail.to))
             message["Subject"] = mail.subject
             message["Date"] = format_datetime(datetime.now(UTC))
             message["Message-ID"] = _message_id(key, sender.email)
-            for name, value in _allowed(mail.headers).items():
+            for name, value in allowed(mail.headers).items():
                 message[name] = value
             message.set_content(mail.text, cte="quoted-printable")
             message.add_alternative(mail.html, subtype="html", cte="quoted-printable")
@@ -273,23 +271,6 @@ async def _reset(lent: Lent, refusal: aiosmtplib.SMTPResponseException) -> None:
         await lent.client.rset()
     except aiosmtplib.SMTPException:
         lent.is_spoilt = True
-
-
-def _carried(address: str) -> str:
-    """One address as SMTP carries it. Raises ValueError for several, and for letters only newer servers know."""
-    name, _, domain = address.rpartition("@")
-    whole = f"{name}@{domain.encode('idna').decode()}"
-    if not _ADDRESS.fullmatch(whole):
-        raise ValueError("no address that every server takes")
-    return whole
-
-
-def _allowed(headers: Mapping[str, str]) -> Mapping[str, str]:
-    """Raises ValueError for a header that would change who gets the mail or what it says of itself."""
-    for name in headers:
-        if not _HEADER_NAME.fullmatch(name) or name.casefold() in _OUR_HEADERS:
-            raise ValueError("a header that is ours, or none")
-    return headers
 
 
 def _message_id(key: str, sender: str) -> str:

@@ -20,15 +20,17 @@ def hold(document: str, place: str, value: Any) -> None:
     schema = whole
     for part in place.split():
         schema = schema[part]
-    jsonschema.validate(value, {**_nullable(schema), "components": _nullable(whole["components"])})
+    jsonschema.validate(value, {**_nullable(schema), "components": _nullable(whole.get("components", {}))})
 
 
 def _nullable(schema: Any) -> Any:
-    """OpenAPI 3.0 says `nullable` where JSON Schema says a second type."""
+    """OpenAPI 3.0 says `nullable` where JSON Schema says a second type. What is in another document is let be."""
     if isinstance(schema, list):
         return [_nullable(inner) for inner in schema]
     if not isinstance(schema, dict):
         return schema
+    if not str(schema.get("$ref", "#")).startswith("#"):
+        return {}
     said = {name: _nullable(inner) for name, inner in schema.items()}
     if said.get("nullable") is True and isinstance(said.get("type"), str):
         said["type"] = [said["type"], "null"]

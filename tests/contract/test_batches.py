@@ -1,6 +1,7 @@
 """The contract of every integration that declares vendor batches, and of the fake."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ from integrations.errors import (
     Unsupported,
 )
 from integrations.fakes import LARGEST_BATCH, FakeVendor
-from integrations.ports import WRITES, Batches, Receipt
+from integrations.ports import WRITES, Batches, Mail, Receipt
 
 BATCHED = [(each, operation) for each in OUTBOUND for operation in each.batches]
 every_batch = pytest.mark.parametrize(("integration", "operation"), BATCHED, ids=named)
@@ -59,7 +60,10 @@ async def specimen(operation: str) -> Any:
 
 
 async def items(operation: str, keys: list[str]) -> list[tuple[str, Any]]:
+    """One for each key; mails go to addresses of their own, as those of different customers do."""
     value = await specimen(operation)
+    if isinstance(value, Mail):
+        return [(key, replace(value, to=f"{number}.{ADDRESS}")) for number, key in enumerate(keys)]
     return [(key, value) for key in keys]
 
 

@@ -148,6 +148,18 @@ async def test_a_lost_batch_counts_as_one_silence_of_the_vendor(installation: An
     assert (state.breaker, state.failures) == ("closed", 1)
 
 
+async def test_one_lost_call_within_a_batch_is_one_silence_and_each_lost_item_another(
+    installation: Any, planned: Planned
+) -> None:
+    """A vendor's file may need several calls for one batch: items that went by the same share their problem."""
+    planned(7)
+    lost = OutcomeUnknown(*WHO)
+    installation.mail.script(*[lost] * 6, OutcomeUnknown(*WHO))
+    await _dispatch(installation, 10)
+    (state,) = [row for row in installation.rows("integration_state") if row.name == "mail via fake"]
+    assert (state.breaker, state.failures) == ("closed", 2)
+
+
 async def test_a_batch_that_is_refused_as_a_whole_goes_one_by_one_so_that_one_bad_item_spoils_nobody(
     installation: Any, planned: Planned
 ) -> None:
