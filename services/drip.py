@@ -150,6 +150,8 @@ class _Run:
             after = last if len(rows) == most else None
 
     def _land(self, rows: Sequence[Enrolled]) -> None:
+        if not rows:
+            return
         landed: list[Landed] = []
         onward: list[Enrolled] = []
         facts = self._facts(rows, is_over=True)
@@ -161,8 +163,6 @@ class _Run:
             landed.append(one)
             if one.next_step is not None and one.next_due_at is not None:
                 onward.append(row._replace(step=one.next_step, due_at=one.next_due_at, previous_at=one.over_at))
-        if not landed:
-            return
         self._report.landed += len(landed)
         journeys = {row.id: row.journey for row in rows}
         finished = {one.id for one in landed if one.next_step is None}

@@ -1,5 +1,6 @@
 """The planner of journeys: what is due is planned once, what is over goes on, and nobody waits for another."""
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import pytest
 from journeys_world import DAYS, JourneysWorld, a_journey, a_step
 from ledger_world import MORNING, NIGHT, NOON, bound, check_audit
-from sqlalchemy import update
+from sqlalchemy import event, update
 
 from domain.actions import Basis, State
 from domain.channels import Channel
@@ -17,6 +18,7 @@ from domain.journeys import After, Anchor, Branch, Condition, EventName, Seen
 from services.drip import AGAIN, StepPlanned, StepSkipped
 from store.canonical import address_hash
 from store.database import Database
+from store.drip import StepCount, drop_off
 from store.ledger.rows import entitlements
 
 FIRST = "journey/onboarding/C-1/1/first"
@@ -289,3 +291,129 @@ def test_a_row_that_makes_no_sense_is_set_aside_and_stops_nobody(world: Journeys
     assert world.enrolled(odd).action_id is not None
     assert world.enrolled(odd).reason is None
     assert report.needs_people == 2
+
+
+def test_a_dry_run_decides_the_same_and_writes_nothing(world: JourneysWorld) -> None:
+    """Through skipped steps, and from a step that is over to the next."""
+    nobody = Condition(tier=frozenset({Tier.VIP}))
+    world.publish(a_journey(a_step("first"), a_step("second", when=nobody), a_step("third")))
+    landing = world.enrol("C-1")
+    world.drip()
+    world.finish("first")
+    world.enrol("C-2", due_at=NOON + timedelta(minutes=1))
+    world.alter(world.enrol("C-3"), step="third")
+    before = world.rows("enrolments"), world.rows("actions")
+    dry = world.drip(dry_run=True)
+    assert (world.rows("enrolments"), world.rows("actions")) == before
+    wet = world.drip()
+    assert (dry.planned, dry.skipped, dry.landed) == (wet.planned, wet.skipped, wet.landed)
+    assert wet.planned.total() == 3
+    assert wet.skipped.total() == 1
+    assert (dry.dry_run, dry.transactions) == (True, 0)
+    assert world.enrolled(landing).step == "third"
+
+
+def test_a_journey_that_goes_in_a_circle_is_set_aside(world: JourneysWorld) -> None:
+    """The check of journeys refuses it; should one come by, the planner does not go round for ever."""
+    ways = a_step("first", branch=(Branch("second"),))
+    world.publish(a_journey(ways, a_step("second", branch=(Branch("first"),))))
+    made = world.enrol()
+    assert list(world.drip().set_aside) == ["journey onboarding version 1 goes in a circle at step second"]
+    assert world.enrolled(made).due_at == NOON + AGAIN
+
+
+def test_a_step_whose_action_is_there_already_waits_for_that_one(world: JourneysWorld) -> None:
+    """Whoever comes back to a step, or was taken back by a person, is not sent it twice."""
+    world.publish(a_journey(a_step("first"), a_step("second")))
+    made = world.enrol()
+    world.drip()
+    world.finish("first")
+    world.alter(made, action_id=None, look_at=None, due_at=NOON, step="first")
+    world.drip()
+    assert world.enrolled(made).action_id == world.row(FIRST).id
+    world.drip()
+    assert world.enrolled(made).step == "second"
+    assert world.planned_keys() == [FIRST, SECOND]
+
+
+def test_an_enrolment_that_cannot_go_on_is_set_aside_where_it_stands(world: JourneysWorld) -> None:
+    """Its version is not to be read; once it is, it goes on without doing its step again."""
+    journey = a_journey(a_step("first"), a_step("second"))
+    world.publish(journey)
+    made = world.enrol()
+    world.drip()
+    world.finish("first")
+    del world.journeys.versions["h1"]
+    report = world.drip()
+    assert report.aside == report.set_aside == {"no journey h1 was published": 1}
+    assert (world.enrolled(made).step, world.enrolled(made).due_at) == ("first", NOON + AGAIN)
+    world.journeys.versions["h1"] = journey
+    world.now += AGAIN
+    world.drip()
+    world.drip()
+    assert world.enrolled(made).step == "second"
+    assert world.planned_keys() == [FIRST, SECOND]
+    assert world.drip().aside == {}
+
+
+def test_drop_off_counts_how_far_those_came_who_entered(world: JourneysWorld) -> None:
+    """By step and what became of it; bounded to the latest where many entered."""
+    nobody = Condition(tier=frozenset({Tier.VIP}))
+    world.publish(a_journey(a_step("first"), a_step("se/cond", when=nobody), a_step("third", after=After(days=1))))
+    world.publish(a_journey(a_step("first"), name="other"), "h2")
+    for number in range(4):
+        world.enrol(f"C-{number}", entered_at=NOON - number * DAYS)
+    world.enrol("C-9", "h2")
+    world.drip()
+    world.finish("first", ref="C-0")
+    world.finish("first", State.EXPIRED, ref="C-1")
+    world.finish("first", State.FAILED, ref="C-2")
+    world.drip()
+    with world.database.read() as connection:
+        found = drop_off(connection, "onboarding", since=NOON - 9 * DAYS)
+        recent = drop_off(connection, "onboarding", since=NOON - 9 * DAYS, most=2)
+        late = drop_off(connection, "onboarding", since=NOON - DAYS)
+    assert (found.entered, found.is_all, found.standings) == (4, True, {"active": 4})
+    assert found.steps == {"first": StepCount(4, 1, 1, 2), "se/cond": StepCount(2, 0, 2, 0)}
+    assert found.waiting_for == {"third": 2, "first": 2}
+    assert (recent.entered, recent.is_all, recent.steps["first"]) == (2, False, StepCount(2, 1, 1, 0))
+    assert late.entered == 2
+
+
+def test_a_million_who_wait_cost_nothing_but_indexed_looks(world: JourneysWorld) -> None:
+    """No statement of a run reads a table through, whatever stands in it; nor does counting the drop-off."""
+    if not world.database.is_sqlite:
+        pytest.skip(
+            "a small table is rightly read whole there; the benchmark judges its plans by what an idle run takes"
+        )
+    did = Condition(seen=Seen(EventName.FEATURE_USED))
+    channels = {"by": (Channel.MAIL, Channel.SMS), "basis": Basis.PROACTIVE}
+    down = a_step("third", after=After(of=Anchor.ENDING, days=-3))
+    world.publish(a_journey(a_step("first", skip_when=did, **channels), a_step("second"), down))
+    who = world.customer()
+    world.consent(who)
+    world.add("suppressions", channel="mail", address_hash="somebody else's", at=NOON, reason="bounce")
+    world.enrol(customer_id=who)
+    world.alter(world.enrol("C-2"), step="second")
+    asked: list[tuple[str, Any]] = []
+    event.listen(world.database.engine, "before_cursor_execute", lambda *told: asked.append((told[2], told[3])))
+    world.drip()
+    world.finish("second", ref="C-2")
+    world.drip()
+    with world.database.read() as connection:
+        drop_off(connection, "onboarding", since=NOON)
+    statements = {said: given for said, given in asked if said.split()[0] in {"SELECT", "UPDATE", "INSERT", "WITH"}}
+    assert len(statements) > 10
+    with world.database.read() as connection:
+        plans = {
+            said: [row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {said}", given)]
+            for said, given in statements.items()
+        }
+    few = r"(?! USING (COVERING )?INDEX ix_(enrolments_aside|actions_people|actions_uncertain))"
+    read_through = re.compile(rf"SCAN (enrolments|actions|customers|behaviour|consents|entitlements)\b{few}")
+    # Of an insert SQLite lists how it would look for those that refer to its rows, were there any yet.
+    scans = {said: plan for said, plan in plans.items() if any(map(read_through.search, plan)) and "INSERT" not in said}
+    assert scans == {}
+    pages = [plan for said, plan in plans.items() if "enrolments.due_at <=" in said or "enrolments.look_at <=" in said]
+    assert len(pages) == 2
+    assert not any("ORDER BY" in step for plan in pages for step in plan), pages
