@@ -19,6 +19,7 @@ from handrail.commands import (
     erase,
     gates,
     imports,
+    journeys,
     operators,
     policy,
     prefect,
@@ -53,6 +54,7 @@ app.add_typer(imports.app, name="import")
 app.add_typer(gates.app, name="gates")
 app.add_typer(backtest.app, name="backtest")
 app.add_typer(database.app, name="db")
+app.add_typer(journeys.app, name="journeys")
 app.add_typer(operators.app, name="operators")
 app.add_typer(policy.app, name="policy")
 app.add_typer(prefect.app, name="prefect")

@@ -10,6 +10,7 @@ from integrations.errors import ConfigurationError, IntegrationError
 from services.case_words import UnknownCase
 from services.gates import CannotApprove
 from services.import_files import UnreadableFile
+from services.journey_versions import CannotGoLive, UnknownVersion
 from services.quarantine import CannotDecide
 from services.settings import wrong_settings
 from store.ledger.settle import CannotSettle
@@ -26,6 +27,8 @@ _SPEAK_FOR_THEMSELVES = (
     UnreadableFile,
     CannotDecide,
     CannotApprove,
+    CannotGoLive,
+    UnknownVersion,
 )
 
 

@@ -78,23 +78,19 @@ def published(connection: Connection, name: str | None = None) -> list[Row[Any]]
 
 
 def standings(connection: Connection, name: str | None = None) -> list[Row[Any]]:
-    """How many customers stand where: (journey, journey_hash, state, count)."""
+    """How many customers stand where: (journey, journey_hash, state, customers)."""
     columns = (enrolments.c.journey, enrolments.c.journey_hash, enrolments.c.state)
-    wanted = select(*columns, func.count().label("count")).group_by(*columns)
+    wanted = select(*columns, func.count().label("customers")).group_by(*columns)
     return list(connection.execute(wanted if name is None else wanted.where(enrolments.c.journey == name)))
 
 
-def in_flight(connection: Connection, name: str, *, beside: str) -> list[Row[Any]]:
-    """Those under way in versions of a journey other than `beside`, by (journey_hash, step): with their count."""
+def under_way(connection: Connection, name: str) -> list[Row[Any]]:
+    """Those under way in a journey: (journey_hash, step, customers)."""
     columns = (enrolments.c.journey_hash, enrolments.c.step)
     return list(
         connection.execute(
-            select(*columns, func.count().label("count"))
-            .where(
-                enrolments.c.journey == name,
-                enrolments.c.state == Standing.ACTIVE,
-                enrolments.c.journey_hash != beside,
-            )
+            select(*columns, func.count().label("customers"))
+            .where(enrolments.c.journey == name, enrolments.c.state == Standing.ACTIVE)
             .group_by(*columns)
             .order_by(*columns)
         )

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Table, select
+from sqlalchemy import Connection, Table, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from store.tables import metadata
@@ -49,6 +49,13 @@ def publish(
 def names(connection: Connection) -> set[str]:
     """The messages of which any wording was ever published."""
     return set(connection.execute(select(templates.c.name).distinct()).scalars())
+
+
+def approve(connection: Connection, content_hash: str, *, by: str, now: datetime) -> None:
+    """Put a published wording in use; new plans use it from now on."""
+    connection.execute(
+        update(templates).where(templates.c.hash == content_hash).values(approved_at=now, approved_by=by)
+    )
 
 
 def approved(connection: Connection) -> dict[tuple[str, str], str]:

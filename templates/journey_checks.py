@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import jinja2
 from jinja2 import meta
@@ -208,14 +209,13 @@ class _Check:
                     what = f"{step.message} has no words in {language}"
                     yield (*path, "message"), what, f"add templates/messages/{step.message}/{language}"
             for wording in wordings.values():
-                yield from self._wording((*path, "message"), wording)
+                yield from self._wording((*path, "message"), wording, is_proactive=step.basis is Basis.PROACTIVE)
             yield from self._channels((*path, "by"), step, list(wordings.values()))
 
-    def _wording(self, path: Path, template: Template) -> Iterator[Found]:
-        problems = check(template)
-        for problem in problems:
+    def _wording(self, path: Path, template: Template, *, is_proactive: bool) -> Iterator[Found]:
+        for problem in _of_words(template, frozenset(self.journey.links), is_proactive):
             yield path, f"{problem.path}: {problem.problem}", problem.fix
-        for part, source in template.parts.items() if not problems else ():
+        for part, source in template.parts.items():
             for variable in sorted(_variables(source) - GIVEN):
                 what = f'{template.where(part)}: "{variable}" is not given to messages of a journey'
                 yield path, what, f"use {one_of(sorted(GIVEN))}"
@@ -307,6 +307,11 @@ def _events(journey: Journey) -> Iterator[tuple[Path, Seen]]:
     for path, condition in _conditions(journey):
         if condition.seen is not None:
             yield (*path, "seen"), condition.seen
+
+
+@lru_cache(maxsize=256)  # a message is rendered dozens of times for it, and several steps may use one
+def _of_words(template: Template, links: frozenset[str], is_proactive: bool) -> Sequence[Problem]:
+    return tuple(check(template, links=links, proactive=is_proactive))
 
 
 def _variables(source: str) -> set[str]:

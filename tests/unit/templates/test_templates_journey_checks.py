@@ -24,6 +24,10 @@ def said(policy: Policy, *changes: tuple[str, str], templates: list[Template] = 
     return [str(problem) for problem in check_journey(changed(*changes), templates, policy)]
 
 
+def test_the_shipped_journey_is_right(policy: Policy) -> None:
+    assert said(policy) == []
+
+
 @pytest.mark.parametrize(
     ("old", "new", "there", "what"),
     [
@@ -55,6 +59,15 @@ def said(policy: Policy, *changes: tuple[str, str], templates: list[Template] = 
          "never opens: it lies in quiet hours (20:00 to 08:00)"),
         ("days: 3, at: 17:00", "days: 3, at: 21:00", "at: 21:00", "21:00 lies in quiet hours: nothing is sent then"),
         ("days: 3, at: 17:00", "days: 3, at: 19:30", "at: 19:30", "19:30 lies outside the window"),
+        # words
+        ("onboarding-mistakes", "onboarding-mistake", "message:", '(did you mean "onboarding-mistakes"?)'),
+        ("by: [voice]", "by: [mail]", "mail]", "onboarding-call has no words for mail"),
+        ("by: [mail, push, sms]", "by: [mail, push, voice]", "voice]",
+         "onboarding-video-guide has no spoken words (voice.txt)"),
+        ("    by: [voice]\n", "", "id: call", "step call has no channel: add by: ["),
+        ("message: onboarding-mistakes", "message: recovery-survey", "message:",
+         '"reference" is not given to messages of a journey'),
+        ("  video: https://ostoja.example/start/video\n", "", "message:", "links.video"),
         # people
         ("by: [mail, push, sms]", "by: [mail, push, sms]\n    confidentiality: confidential", "mail,",
          "mail carries personal messages at most, and this one is confidential: take mail out"),
@@ -72,3 +85,10 @@ def test_what_cannot_work_is_named_with_its_place(policy: Policy, old: str, new:
     line, column = (part.split(" ")[1] for part in problem.split(", ")[:2])
     assert SHIPPED.replace(old, new).splitlines()[int(line) - 1][int(column) - 1 :].startswith(there), problem
     assert what in problem
+
+
+@pytest.mark.parametrize("language", ["pl", "cs", "en"])
+def test_a_missing_language_is_named(policy: Policy, language: str) -> None:
+    left = [one for one in TEMPLATES if (one.name, one.language) != ("onboarding-thanks", language)]
+    [problem] = said(policy, templates=left)
+    assert f"onboarding-thanks has no words in {language}: add templates/messages/onboarding-thanks" in problem
