@@ -10,6 +10,7 @@ from domain.actions import Capability
 from services.arriving import Before, Folder, arrived
 from services.asking import ask_sources
 from services.desk import read_desk, words_of
+from services.drip_report import run_onboarding
 from services.ending_report import run_detection
 from services.following import follow_cases
 from services.health import check_integrations
@@ -100,7 +101,17 @@ async def expiry_detection(handrail: Handrail, *, at: datetime | None = None, dr
     return {**report.as_json(), **sent}
 
 
-AT_A_TIME: Mapping[str, Callable[..., Awaitable[Told]]] = {"expiry-detection": expiry_detection}
+async def onboarding_drip(handrail: Handrail, *, at: datetime | None = None, dry_run: bool = False) -> Told:
+    """Plan the steps that are due and send what may go now; a dry run writes nothing and contacts nobody."""
+    story = await asyncio.to_thread(run_onboarding, handrail, at=at, run=RUN, dry_run=dry_run)
+    sent = {} if dry_run else await _dispatch(handrail, of=story.capabilities())
+    return {**story.as_json(), **sent}
+
+
+AT_A_TIME: Mapping[str, Callable[..., Awaitable[Told]]] = {
+    "expiry-detection": expiry_detection,
+    "onboarding-drip": onboarding_drip,
+}
 """Jobs that plan from a time they are given, and can only say what they would do."""
 
 JOBS: Mapping[str, Callable[..., Awaitable[Told]]] = {

@@ -14,7 +14,7 @@ def run(
         str,
         typer.Argument(
             metavar="JOB",
-            help="import-data, expiry-detection, survey-escalation, dispatch-actions, recovery-sweep, "
+            help="import-data, expiry-detection, onboarding-drip, survey-escalation, dispatch-actions, recovery-sweep, "
             "integration-health, poll-surveys.",
         ),
     ],

@@ -13,6 +13,7 @@ JOBS = [
     "expiry-detection",
     "import-data",
     "integration-health",
+    "onboarding-drip",
     "poll-surveys",
     "recovery-sweep",
     "survey-escalation",
@@ -29,6 +30,7 @@ def test_the_server_has_what_is_declared(applied: Server) -> None:
     assert names(applied, "deployments") == ALL
     assert names(applied, "automations") == [
         "handrail.answer.critical",
+        "handrail.customer.activated",
         "handrail.data.arrived",
         "handrail: a run failed",
         "handrail: a run is late",
@@ -72,7 +74,7 @@ def test_applied_again_it_changes_nothing_but_what_is_not_declared(applied: Serv
 
     after = {each["name"]: each["id"] for each in applied.post("/deployments/filter")}
     assert after == {name: before[name] for name in (*ALL, "somebody-elses")}
-    assert len(names(applied, "automations")) == 5
+    assert len(names(applied, "automations")) == 6
     assert applied.named("automations", "handrail: a run is late")["id"] == late["id"]
     assert applied.named("automations", "handrail: a run is late")["enabled"] is False
     assert applied.named("automations", "handrail: a run failed")["enabled"] is True

@@ -19,6 +19,7 @@ BACK = 30.0
 
 JOBS = {
     "expiry-detection",
+    "onboarding-drip",
     "survey-escalation",
     "dispatch-actions",
     "recovery-sweep",
