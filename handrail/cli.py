@@ -25,6 +25,7 @@ from handrail.commands import (
     prefect,
     quarantine,
     run,
+    templates,
     trace,
     triage,
     up,
@@ -58,6 +59,7 @@ app.add_typer(journeys.app, name="journeys")
 app.add_typer(operators.app, name="operators")
 app.add_typer(policy.app, name="policy")
 app.add_typer(prefect.app, name="prefect")
+app.add_typer(templates.app, name="templates")
 app.add_typer(triage.app, name="triage")
 
 

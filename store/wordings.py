@@ -1,9 +1,10 @@
 """Published templates: by content hash for ever; the newest approved one is what new plans use."""
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Table, select, update
+from sqlalchemy import Connection, Row, Table, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from store.tables import metadata
@@ -67,3 +68,16 @@ def content(connection: Connection, content_hash: str) -> dict[str, Any] | None:
     """The wording with this hash."""
     found = connection.execute(select(templates.c.content).where(templates.c.hash == content_hash)).scalar()
     return None if found is None else dict(found)
+
+
+def published(connection: Connection) -> list[Row[Any]]:
+    """Every version ever published: name, language, hash, when, and who approved it when; the oldest first."""
+    told = ("name", "language", "hash", "published_at", "approved_at", "approved_by")
+    wanted = select(*(templates.c[name] for name in told))
+    return list(connection.execute(wanted.order_by(templates.c.published_at, templates.c.approved_at)))
+
+
+def contents(connection: Connection, hashes: Collection[str]) -> dict[str, dict[str, Any]]:
+    """Wordings by their hashes; without those that were never published."""
+    wanted = select(templates.c.hash, templates.c.content).where(templates.c.hash.in_(hashes))
+    return {content_hash: dict(found) for content_hash, found in connection.execute(wanted)}

@@ -170,18 +170,26 @@ def _of_words(template: Template, sample: Mapping[str, Any], is_proactive: bool)
     for params in samples(sample):
         try:
             for channel in template.channels:
-                rendered = render(template, channel, params)
-                problems = [
-                    *_without_exit(template, channel, rendered, params),
-                    *_too_long(template, channel, rendered),
-                ]
-                if is_proactive and channel is Capability.MAIL:
-                    problems += _unexplained(template, rendered, params["unsubscribe"])
-                for problem in problems:
+                for problem in _of_channel(template, channel, params, is_proactive):
                     found.setdefault((problem.path, problem.problem), problem)
         except TemplateProblem as broken:
             return (yield from broken.problems)
     yield from found.values()
+
+
+def _of_channel(
+    template: Template, channel: Capability, params: Mapping[str, Any], is_proactive: bool
+) -> Iterator[Problem]:
+    rendered = render(template, channel, params)
+    yield from _without_exit(template, channel, rendered, params)
+    yield from _too_long(template, channel, rendered)
+    if is_proactive and channel is Capability.MAIL:
+        yield from _unexplained(template, rendered, params["unsubscribe"])
+    asked_for, empty = (render(template, channel, {**params, "unsubscribe": none}) for none in (None, ""))
+    if asked_for != empty:  # the word None stands where the address would
+        part = CHANNEL_PARTS[channel][-1]
+        what = "shows {{ unsubscribe }} where there is none: a service message has no such page"
+        yield Problem(template.where(part), what, "write {% if unsubscribe %} before it and {% endif %} after it")
 
 
 def _without_exit(

@@ -71,6 +71,19 @@ def customers_page(request: Request, template: str, language: str, *, status: in
     return HTMLResponse(words, status_code=status, headers=headers)
 
 
+def with_frames(answer: HTMLResponse) -> HTMLResponse:
+    """The page, which may show other pages of ours in frames."""
+    policy = answer.headers["Content-Security-Policy"]
+    answer.headers["Content-Security-Policy"] = f"{policy}; frame-src 'self'"
+    return answer
+
+
+def as_file(template: str, **facts: Any) -> str:
+    """A page that is one file: our style stands in it."""
+    style = Markup((_DIRECTORY / "style.css").read_text(encoding="utf-8"))  # noqa: S704 - ours
+    return _PAGES.get_template(template).render(style=style, **facts)
+
+
 def elsewhere(request: Request, path: str) -> RedirectResponse:
     """To another page of ours, by GET."""
     return RedirectResponse(root_of(request) + path, status_code=303, headers=dict(HEADERS))

@@ -2,13 +2,13 @@
 
 from fastapi import FastAPI
 
-from gateway.pages import assets, cases, front, quarantine, refusals, sign_in, traces, unsubscribe
+from gateway.pages import assets, cases, front, quarantine, refusals, sign_in, traces, unsubscribe, wordings
 from gateway.pages.guesses import Guesses
 
 
 def add_pages(app: FastAPI) -> None:
     """Add all pages to the application. `app.state.operators` says who may see them."""
     app.state.guesses = Guesses()
-    for part in (front, traces, cases, quarantine, sign_in, assets, unsubscribe):
+    for part in (front, traces, cases, quarantine, sign_in, assets, unsubscribe, wordings):
         app.include_router(part.router)
     refusals.install(app)

@@ -12,6 +12,11 @@ from browser_window import DESK, PHONE, TOO_SMALL, Watched, watched
 from pages_site import EWA, PASSWORD, let_in
 from playwright.sync_api import Browser
 
+from domain.actions import Capability
+from templates.checks import SAMPLE
+from templates.library import load
+from templates.renderer import render
+
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 PAGES = (
@@ -23,6 +28,9 @@ PAGES = (
     "/trace",
     "/trace/C-1",
     "/trace/C-1-1",
+    "/templates",
+    "/templates/onboarding-need-a-hand/cs",
+    "/templates/expiry-call/pl",
     "/sign-in",
 )
 LONG = "W" * 150
@@ -131,13 +139,52 @@ def test_every_page_fits_and_hides_nothing_from_anybody(opened: Opening, width: 
         at = outside if path == "/sign-in" else window
         at.open(path)
         assert at.page.evaluate("document.documentElement.scrollWidth") <= width, f"{path} scrolls sideways"
-        found = Axe().run(at.page)
+        found = Axe().run(at.page, options={"iframes": False})  # what stands in frames is looked at by itself
         assert found.violations_count == 0, f"{path}: {found.generate_report()}"
         levels = at.page.evaluate("[...document.querySelectorAll('h1,h2,h3')].map(it => Number(it.tagName[1]))")
         assert levels[:1] == [1], path
         assert all(after - before <= 1 for before, after in pairwise(levels)), path
         small = at.page.evaluate(TOO_SMALL)
         assert small == [], f"{path}: hard to hit with a finger: {small}"
+
+
+def test_mails_are_framed_as_they_look_by_day_and_at_night(opened: Opening) -> None:
+    window = opened(width=DESK)
+    window.open("/templates/onboarding-need-a-hand/cs")
+
+    for number, (text, ground) in enumerate([("34, 41, 43", "255, 255, 255"), ("232, 234, 233", "31, 37, 39")] * 2):
+        frame = window.page.frame_locator("iframe").nth(number)
+        words = frame.get_by_text("Nejsnáz se začíná s krátkým videonávodem:")
+        words.wait_for()
+        assert words.evaluate("it => getComputedStyle(it).color") == f"rgb({text})"
+        card = frame.locator(".card")
+        assert card.evaluate("it => getComputedStyle(it).backgroundColor") == f"rgb({ground})"
+        assert frame.locator("html").evaluate("it => it.scrollWidth <= it.clientWidth")
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(PHONE, "light"), (DESK, "dark")])
+def test_every_mail_is_read_without_scrolling_sideways_by_everybody(chromium: Browser, width: int, scheme: Any) -> None:
+    asked: list[str] = []
+    with chromium.new_context(viewport={"width": width, "height": 700}, color_scheme=scheme) as context:
+        page = context.new_page()
+        page.on("request", lambda request: asked.append(request.url))
+        for template in load():
+            if Capability.MAIL not in template.channels:
+                continue
+            page.set_content(render(template, Capability.MAIL, SAMPLE).html)
+            where = template.where("mail.html")
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, where
+            found = Axe().run(page, options={"rules": ABOUT_SITES})
+            assert found.violations_count == 0, f"{where}: {found.generate_report()}"
+            small = page.evaluate(
+                "[...document.querySelectorAll('p')].some(it => parseFloat(getComputedStyle(it).fontSize) < 14)"
+            )
+            assert not small, where
+    assert asked == []
+
+
+ABOUT_SITES = {rule: {"enabled": False} for rule in ("landmark-one-main", "page-has-heading-one", "region")}
+"""Rules of axe for pages one browses: a letter has no menus to skip and needs no headline."""
 
 
 def test_a_link_from_elsewhere_finds_one_signed_in(opened: Opening, address: str) -> None:
