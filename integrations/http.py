@@ -127,7 +127,7 @@ class HttpIntegration:
         self,
         method: str,
         path: str,
-        body: Body,
+        body: Body | None,
         *,
         understand: Callable[[Answer], T],
         conflict: Callable[[Answer], T | None] = unclear,
@@ -136,7 +136,7 @@ class HttpIntegration:
         signed: Callable[[bytes], Mapping[str, str]] | None = None,
         deadline: float | None = None,
     ) -> T:
-        """Sends `body` as JSON; what `understand` makes of the 2xx answer. `signed` makes headers of its bytes.
+        """Sends a `body` as JSON; what `understand` makes of the 2xx answer. `signed` makes headers of its bytes.
 
         `conflict` reads a 409: what `understand` would return when it proves that the vendor has our write; None when
         the vendor documents it as not applied (`Busy`). Both raise LookupError, TypeError, AttributeError or

@@ -6,7 +6,7 @@ the place is seen, not documented). Results come in any order, so they are known
 is ours. Of an input that is in neither list nothing is known.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from integrations.answers import Answer
@@ -99,7 +99,25 @@ class HubSpotContacts:
         unknown = NotSent(self._name, "it did not say whether it has the customer's contact", "it is tried again")
         return {**known, **{ref: unknown if end is None else end for ref, end in made.items()}}
 
-    async def _known(self, people: Mapping[str, str], deadline: float) -> Mapping[str, str]:
+    async def erase(self, ref: str, deadline: float) -> str:
+        """Delete the contact of this ref, and all that HubSpot counts as its content, for good; its id, or "".
+
+        By its id, not by our property: of an `idProperty` that is not found HubSpot says that it keeps a mail address
+        on a list (https://developers.hubspot.com/docs/api-reference/crm-contacts-v3/basic/post-crm-v3-objects-contacts-gdpr-delete).
+        """
+        contact = (await self._known([ref], deadline)).get(ref)
+        if contact is None:
+            return ""
+        return await self._http.write(
+            "POST",
+            "/crm/v3/objects/contacts/gdpr-delete",
+            {"objectId": contact},
+            understand=lambda answer: contact,
+            refusal=lambda answer: contact if answer.status == 404 else self._refusal(answer),
+            deadline=deadline,
+        )
+
+    async def _known(self, people: Iterable[str], deadline: float) -> Mapping[str, str]:
         return await self._http.look(
             "/crm/v3/objects/contacts/batch/read",
             {},

@@ -12,7 +12,7 @@ from integrations.answers import Answer
 from integrations.declaration import BaseUrl, IntegrationConfig, integration_name
 from integrations.errors import IntegrationError, Unsupported
 from integrations.http import HttpIntegration
-from integrations.ports import Health, Receipt
+from integrations.ports import ERASE, Erasure, Health, Receipt
 
 VENDOR = "sandbox"
 DOCS_URL = "handrail/sandbox/vendor_api.py"
@@ -138,14 +138,23 @@ class SandboxPort:
             conflict=lambda answer: known(answer, key),
         )
 
+    async def _erase(self, erasure: Erasure, key: str) -> Receipt:
+        """Has it forget what it was told of the customer; nothing to forget is forgotten as well."""
+        return await self._http.write(
+            "POST",
+            f"/api/{self.CAPABILITY}/erase",
+            {"key": key, "customer_ref": erasure.customer_ref},
+            understand=lambda answer: receipt(answer, key, needs_id=False),
+        )
+
     def _accepted(self, key: str) -> Callable[[Answer], Receipt]:
         """How an answer is read. Without an id it still proves our key, and class D has no other way to learn more."""
         return lambda answer: receipt(answer, key, needs_id=self._write_class is not WriteClass.D)
 
 
 def configured_class(config: SandboxConfig, operation: str) -> WriteClass:
-    """The class the sandbox was configured to show."""
-    return config.write_class
+    """The class the sandbox was configured to show; who is erased twice is erased."""
+    return WriteClass.B if operation == ERASE else config.write_class
 
 
 def receipt(answer: Answer, key: str, *, needs_id: bool = True) -> Receipt:

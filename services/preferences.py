@@ -15,7 +15,7 @@ from domain.call_me import call_me_key, plan_call
 from domain.customers import Customer, Purpose, primary_language
 from domain.hours import ContactWindow
 from services.wiring import Handrail
-from store import customers
+from store import customers, enrolments
 from store.crash_points import reached
 from store.ledger.enqueue import About, enqueue
 from store.overview import payload_of
@@ -32,7 +32,7 @@ class Preferences:
     """How things stand for one customer."""
 
     customer: Customer
-    allowed: frozenset[Purpose]  # what we may write about of our own accord, on some channel
+    allowed: frozenset[Purpose]  # what we may write about of our own accord on some channel, or are just writing about
     calls_by: datetime | None  # when somebody has called, if they asked for it today
 
 
@@ -53,7 +53,8 @@ def read_preferences(handrail: Handrail, customer_id: int) -> Preferences | None
             return None
         return Preferences(
             customer,
-            frozenset(Purpose(word) for word in customers.purposes_allowed(connection, customer_id)),
+            frozenset(Purpose(word) for word in customers.purposes_allowed(connection, customer_id))
+            | frozenset(Purpose(word) for word in enrolments.purposes_of(connection, customer_id)),
             _promised(connection, call_me_key(customer, handrail.policy, handrail.clock())),
         )
 

@@ -229,6 +229,16 @@ def all_of(connection: Connection, customer_ids: Collection[int]) -> dict[int, l
     return _by_customer(connection.execute(_OF, {"ids": sorted(set(customer_ids))}))
 
 
+def purposes_of(connection: Connection, customer_id: int) -> set[str]:
+    """The purposes of the journeys that a customer is in."""
+    wanted = (
+        select(_PURPOSE)
+        .join_from(enrolments, published, published.c.hash == enrolments.c.journey_hash)
+        .where(enrolments.c.customer_id == customer_id, enrolments.c.state == Standing.ACTIVE)
+    )
+    return set(connection.execute(wanted).scalars())
+
+
 def note_behaviour(connection: Connection, rows: Collection[Did]) -> None:
     """Count what customers did. In whatever order it is told, it comes to the same.
 

@@ -36,11 +36,14 @@ class Portal:
         body, status = self._answer(request, said)
         if request.path in self.loses:
             request.transport.abort()
-        return web.json_response(body, status=status)
+        return web.Response(status=204) if status == 204 else web.json_response(body, status=status)
 
     def _answer(self, request: web.Request, said: dict[str, Any]) -> tuple[dict[str, Any], int]:
         if request.path == f"{CONTACTS}/batch/read":
             return self._read(said)
+        if request.path == f"{CONTACTS}/gdpr-delete":
+            assert set(said) == {"objectId"}, "by a property that is not found, its value is kept on a list"
+            return ({}, 204) if self.contacts.pop(said["objectId"], None) else ({}, 404)
         if request.path == f"{CONTACTS}/batch/upsert":
             return self._batch(said, self.contacts, "handrail_ref")
         if request.path == f"{TASKS}/batch/create":

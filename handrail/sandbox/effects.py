@@ -18,6 +18,7 @@ class Change(StrEnum):
     CLOSED = "closed"  # a CRM task, with a reason
     ENDED = "ended"  # a call, with its outcome, by an operator
     STATUS = "status"  # a ticket's status or assignee, set by an operator
+    ERASED = "erased"  # what was sent of a customer who is forgotten
     RESET = "reset"  # every item forgotten; the record keeps its past
 
 

@@ -78,8 +78,10 @@ def _put(shelf: Shelf, item: Item, *, once: bool) -> None:
 
 
 def _change(item: Item, effect: Effect) -> None:
-    if effect.change is Change.UPDATED:
+    if effect.change in {Change.UPDATED, Change.ERASED}:
         item.sent = compact(effect.payload)
+        if effect.change is Change.ERASED and isinstance(item, Call):
+            item.said = None
     elif effect.change is Change.CLOSED and isinstance(item, Task):
         item.status, item.closed_reason = "closed", effect.payload["reason"]
     elif effect.change is Change.ENDED and isinstance(item, Call):

@@ -8,13 +8,18 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
-from handrail.sandbox.effects import Change, Collection, Effect, stamp
+from domain.actions import Capability
+from handrail.sandbox.effects import COLLECTIONS, Change, Collection, Effect, stamp
 from handrail.sandbox.items import Call, Item, Task, Ticket
 from handrail.sandbox.record import Record
 from handrail.sandbox.state import State
 
 HALF_A_PAIR = "there is half a surrogate pair in it: send whole characters"
 """What is wrong with a text that no UTF-8 can carry."""
+
+
+_NO_WORDS = frozenset({"customer_ref", "ticket_key", "task_key", "priority", "template", "language", "team", "due_at"})
+"""Fields that an erasure leaves: they say nothing of the customer."""
 
 
 class Manner(Enum):
@@ -112,6 +117,19 @@ class Vendor:
                 self._happened(Change.ENDED, "calls", call, {"outcome": outcome, "said": said})
         await self._record.durable()
         return calls[0] if calls else None
+
+    async def erase(self, capability: Capability, key: str, customer_ref: str) -> Answer:
+        """Forget what was sent of a customer by this capability; the record keeps its past. Twice is once."""
+        for collection in COLLECTIONS.values():
+            if collection.capability is not capability:
+                continue
+            for item in list(self._state.shelves[collection.name].items.values()):
+                payload = item.payload
+                blank = {name: value if name in _NO_WORDS else "" for name, value in payload.items()}
+                if payload.get("customer_ref") == customer_ref and blank != payload:
+                    self._happened(Change.ERASED, collection.name, item, blank)
+        await self._record.durable()
+        return Answer.about(f"erased-{customer_ref}", key, created=False)
 
     async def reset(self) -> None:
         """Forget every item."""

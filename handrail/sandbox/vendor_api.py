@@ -36,6 +36,8 @@ class VendorApi:
         yield web.get("/api/tickets/by-key", self._ticket_by_key)
         yield web.get("/api/tickets/since", self._tickets_since)
         yield web.post("/api/tasks/close", self._close_task)
+        for capability in CAPABILITIES:
+            yield web.post(f"/api/{capability}/erase", partial(self._erase, capability))
         yield web.get("/api/health", _health)
 
     async def _write(self, collection: Collection, request: web.Request) -> web.StreamResponse:
@@ -61,6 +63,12 @@ class VendorApi:
         key = bodies.text(body, "key")
         perform = partial(self._vendor.close_task, key, bodies.text(body, "task_key"), bodies.text(body, "reason"))
         return await self._answer(Capability.CRM, request, perform, [key])
+
+    async def _erase(self, capability: Capability, request: web.Request) -> web.StreamResponse:
+        body = await bodies.read_object(request)
+        key = bodies.text(body, "key")
+        perform = partial(self._vendor.erase, capability, key, bodies.text(body, "customer_ref"))
+        return await self._answer(capability, request, perform, [key])
 
     async def _answer(
         self,

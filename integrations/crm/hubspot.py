@@ -27,7 +27,7 @@ from integrations.http import HttpIntegration
 from integrations.hubspot_batches import LARGEST_BATCH, HubSpotContacts, settled
 from integrations.hubspot_changes import LARGEST_CHANGE, TASKS, Change, Draft, HubSpotChanges, HubSpotSearch
 from integrations.hubspot_words import NEW, PRIORITY, TASK_TO_CONTACT, instant, refusals, rich, trace_of
-from integrations.ports import Health, Receipt, Task, TaskClosing, TaskNote
+from integrations.ports import Erasure, Health, Receipt, Task, TaskClosing, TaskNote
 
 VENDOR = "hubspot"
 
@@ -115,6 +115,14 @@ class HubSpot:
     async def close_task(self, closing: TaskClosing, *, key: str) -> Receipt:
         """Completes the task, with the reason. Busy while the search shows no such task."""
         return await self._alone("close_task", closing, key)
+
+    async def erase_customer(self, erasure: Erasure, *, key: str) -> Receipt:
+        """Deletes the customer's contact for good; one that is not there is gone already.
+
+        Tasks lose their contact and stay, with what stands in them.
+        """
+        contact = await self._contacts.erase(erasure.customer_ref, self._http.deadline())
+        return Receipt(contact, {"was_there": bool(contact)})
 
     async def write_batch(
         self, operation: str, items: Sequence[tuple[str, Any]]

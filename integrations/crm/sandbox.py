@@ -2,7 +2,7 @@
 
 from domain.actions import Capability, WriteClass
 from integrations.declaration import Integration
-from integrations.ports import Receipt, Task, TaskClosing, TaskNote
+from integrations.ports import ERASE, Erasure, Receipt, Task, TaskClosing, TaskNote
 from integrations.sandbox_protocol import BATCH, DOCS_URL, VENDOR, SandboxConfig, SandboxPort, known, receipt
 
 
@@ -29,9 +29,13 @@ class SandboxCrm(SandboxPort):
             conflict=lambda answer: known(answer, key),
         )
 
+    async def erase_customer(self, erasure: Erasure, *, key: str) -> Receipt:
+        """Has it forget what it was told of the customer."""
+        return await self._erase(erasure, key)
+
 
 def _write_class(config: SandboxConfig, operation: str) -> WriteClass:
-    return WriteClass.B if operation == "close_task" else config.write_class  # closed twice is closed
+    return WriteClass.B if operation in {"close_task", ERASE} else config.write_class  # closed twice is closed
 
 
 INTEGRATION = Integration(

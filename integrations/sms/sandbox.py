@@ -2,7 +2,7 @@
 
 from domain.actions import Capability
 from integrations.declaration import Integration
-from integrations.ports import Receipt, Sms
+from integrations.ports import Erasure, Receipt, Sms
 from integrations.sandbox_protocol import BATCH, DOCS_URL, VENDOR, OutwardSandboxConfig, SandboxPort, configured_class
 
 
@@ -14,6 +14,10 @@ class SandboxSms(SandboxPort):
     async def send_sms(self, sms: Sms, *, key: str) -> Receipt:
         """Delivers the text to the phone."""
         return await self._create("send_sms", sms, key)
+
+    async def erase_customer(self, erasure: Erasure, *, key: str) -> Receipt:
+        """Has it forget what it was told of the customer."""
+        return await self._erase(erasure, key)
 
 
 INTEGRATION = Integration(

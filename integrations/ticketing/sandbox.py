@@ -8,7 +8,7 @@ from domain.actions import Capability
 from integrations.answers import Answer
 from integrations.declaration import Integration
 from integrations.errors import Rejected
-from integrations.ports import Receipt, Ticket, TicketNote, TicketState, TicketStatus
+from integrations.ports import Erasure, Receipt, Ticket, TicketNote, TicketState, TicketStatus
 from integrations.sandbox_protocol import DOCS_URL, VENDOR, SandboxConfig, SandboxPort, configured_class
 
 STATUS: Mapping[str, TicketStatus] = {
@@ -33,6 +33,10 @@ class SandboxTicketing(SandboxPort):
     async def add_note(self, note: TicketNote, *, key: str) -> Receipt:
         """Adds the note to its ticket; Rejected (404) when the sandbox does not know the ticket."""
         return await self._create("add_note", note, key)
+
+    async def erase_customer(self, erasure: Erasure, *, key: str) -> Receipt:
+        """Has it forget what it was told of the customer."""
+        return await self._erase(erasure, key)
 
     async def read_ticket(self, key: str) -> TicketState | None:
         """The ticket as it stands now, or None."""

@@ -24,9 +24,10 @@ from integrations.briefing import briefing
 from integrations.declaration import BaseUrl, Integration, IntegrationConfig, integration_name
 from integrations.errors import IntegrationError, OutcomeUnknown, Rejected, Unsupported
 from integrations.http import HttpIntegration
-from integrations.ports import Health, Receipt, Ticket, TicketNote, TicketState
+from integrations.ports import ERASE, Erasure, Health, Receipt, Ticket, TicketNote, TicketState
 from integrations.zendesk_jobs import LARGEST_BATCH, LOOKED_UP, ZendeskJobs
 from integrations.zendesk_reading import Shown, is_told_to_the_customer, last_answer, state_of, tickets_of
+from integrations.zendesk_users import ZendeskUsers
 
 VENDOR = "zendesk"
 
@@ -90,6 +91,7 @@ class Zendesk:
             self._name, config, base_url=config.url, credentials={"Authorization": _authorization(config)}
         )
         self._jobs = ZendeskJobs(self._http, self._name)
+        self._users = ZendeskUsers(self._http, self._name)
 
     async def check(self) -> Health:
         """Reachable, and our credentials accepted?"""
@@ -168,6 +170,14 @@ class Zendesk:
             if found is not None or after is None:
                 return found
             page = {"page[size]": "100", "page[after]": after}
+
+    async def erase_customer(self, erasure: Erasure, *, key: str) -> Receipt:
+        """Deletes the user whose external id is the customer's ref, for good; one that is not there is gone already.
+
+        Tickets stay: their requester is the API's user, and what stands in them is for the desk to redact.
+        """
+        user = await self._users.erase(erasure.customer_ref)
+        return Receipt(user, {"was_there": bool(user)})
 
     async def read_ticket(self, key: str) -> TicketState | None:
         """The ticket as it stands now, or None."""
@@ -357,7 +367,7 @@ def _inert(text: str) -> str:
 
 
 def _write_class(config: ZendeskConfig, operation: str) -> WriteClass:
-    return WriteClass.C if operation == "open_ticket" else WriteClass.B
+    return {"open_ticket": WriteClass.C, ERASE: WriteClass.D}.get(operation, WriteClass.B)
 
 
 INTEGRATION = Integration(

@@ -2,7 +2,7 @@
 
 from domain.actions import Capability
 from integrations.declaration import Integration
-from integrations.ports import Call, Receipt
+from integrations.ports import Call, Erasure, Receipt
 from integrations.sandbox_protocol import DOCS_URL, VENDOR, OutwardSandboxConfig, SandboxPort, configured_class
 
 
@@ -14,6 +14,10 @@ class SandboxVoice(SandboxPort):
     async def place_call(self, call: Call, *, key: str) -> Receipt:
         """Rings the phone and speaks the script."""
         return await self._create("place_call", call, key)
+
+    async def erase_customer(self, erasure: Erasure, *, key: str) -> Receipt:
+        """Has it forget what it was told of the customer."""
+        return await self._erase(erasure, key)
 
 
 INTEGRATION = Integration(

@@ -1,6 +1,7 @@
 """The page that our messages' links lead to: one click ends it, a look changes nothing, a stranger learns nothing."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import time
 from typing import Any
 from urllib.parse import quote
@@ -8,11 +9,16 @@ from urllib.parse import quote
 import httpx
 import pytest
 from pages_site import Site, read, site_of
+from sqlalchemy import insert
 from sqlalchemy.exc import OperationalError
 
+from domain.actions import Basis, Capability, Kind
 from domain.customers import Customer, Purpose
 from domain.hours import ContactWindow
-from store import customers
+from domain.planning import Payload, PlannedAction
+from store import customers, enrolments
+from store.ledger.enqueue import About, enqueue
+from store.tables import metadata
 
 SECRET = "s" * 40
 PERSON = Customer(
@@ -140,6 +146,50 @@ async def test_from_one_purpose_and_then_from_all(installation: Any, site: Site)
     assert said(installation) == refused(*Purpose)
     assert "button" in (await site.get(path(site, made))).text  # wishes and a call are left
     assert "stop-" not in (await site.get(path(site, made))).text
+
+
+def enrol(installation: Any, customer_id: int) -> None:
+    """They are in the onboarding journey, and its next message waits to be sent."""
+    now = installation.clock()
+    with installation.database.write() as connection:
+        journey = {"name": "onboarding", "purpose": "onboarding"}
+        row = {"hash": "h", "name": "onboarding", "version": 1, "content": journey, "published_at": now}
+        connection.execute(insert(metadata.tables["journeys"]).values(row))
+        entering = enrolments.NewEnrolment(customer_id, "onboarding", "h", 1, "C-1", now, "welcome", now)
+        (enrolment,) = enrolments.enrol(connection, [entering], run="t", now=now)
+        step = PlannedAction(
+            key="journey/onboarding/C-1/1/welcome",
+            kind=Kind.MESSAGE,
+            basis=Basis.SERVICE,
+            capability=Capability.MAIL,
+            payload=Payload("journey-step/1", {}),
+            due_at=now,
+        )
+        enqueue(connection, [step], About(customer_id=customer_id, enrolment_id=enrolment), run="t", now=now)
+
+
+async def test_who_leaves_a_purpose_leaves_its_journey_at_once(installation: Any, site: Site) -> None:
+    made = put(installation, replace(PERSON, language="en"))
+    enrol(installation, made)
+    await site.client.post(path(site, made, Purpose.REMINDERS), data=ONE_CLICK)
+    assert installation.rows("enrolments")[0].state == "active"
+
+    await site.client.post(path(site, made), data=ONE_CLICK)
+
+    (left,) = installation.rows("enrolments")
+    assert (left.state, left.step, left.due_at) == ("left", None, None)
+    assert installation.states() == {"journey/onboarding/C-1/1/welcome": "cancelled"}
+
+
+async def test_a_journey_that_nobody_was_asked_about_can_be_left_too(on_sqlite: Any, small_site: Site) -> None:
+    with on_sqlite.database.write() as connection:
+        made = customers.create(connection, PERSON, now=on_sqlite.clock())
+    enrol(on_sqlite, made)
+
+    assert "Nie chcę już porad na początek" in (await small_site.get(path(small_site, made))).text
+    await small_site.client.post(path(small_site, made), data={"do": "stop-this"})
+
+    assert on_sqlite.rows("enrolments")[0].state == "left"
 
 
 async def test_nothing_on_the_page_makes_us_louder(on_sqlite: Any, small_site: Site) -> None:

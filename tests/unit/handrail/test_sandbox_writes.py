@@ -339,3 +339,22 @@ async def test_a_note_changes_the_version_of_the_list_of_what_it_is_on(sandbox: 
         await sandbox.put(notes, "n", **note)
         async with sandbox.client.get(path, headers={"If-None-Match": version}) as answer:
             assert answer.status == 200
+
+
+async def test_somebody_who_is_forgotten_leaves_items_without_words(sandbox: RunningSandbox) -> None:
+    await sandbox.put("tickets", KEY, **TICKET)
+    await sandbox.put("tickets", "another", **TICKET | {"customer_ref": "C-2"})
+    await sandbox.post("notes", "n", customer_ref="C-1042", ticket_key=KEY, text="again", priority="high")
+    await sandbox.put("mail", "m", **MAIL)
+    asked = {"key": "e", "customer_ref": "C-1042"}
+
+    first = await sandbox.send("POST", "/api/ticketing/erase", asked)
+    again = await sandbox.send("POST", "/api/ticketing/erase", asked)
+
+    assert first == again == (200, {"id": "erased-C-1042", "key": "e", "created": False})
+    theirs, others = await sandbox.shown("/tickets")
+    assert (theirs["subject"], theirs["body"], theirs["context"]) == ("", "", "")
+    assert (theirs["key"], theirs["priority"], [note["text"] for note in theirs["notes"]]) == (KEY, "high", [""])
+    assert others["body"] == TICKET["body"]
+    assert [mail["to"] for mail in await sandbox.shown("/mail")] == [MAIL["to"]]  # asked of the mailbox by itself
+    assert sandbox.effects()[-2:] == ["erased T-1", "erased N-1"]

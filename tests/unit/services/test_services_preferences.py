@@ -11,6 +11,7 @@ from domain.call_me import plan_call
 from domain.customers import Customer
 from domain.ending_tasks import how_to_reach
 from gateway.pages.unsubscribe_words import WORDS
+from services.links import Links
 from services.masking import masked_mail, masked_phone
 from services.sending import Sender
 from store.ledger.rows import Armed
@@ -27,6 +28,7 @@ def armed(planned: Any, customer: Customer) -> Armed:
         kind=planned.kind,
         basis=planned.basis,
         capability=planned.capability,
+        purpose=planned.purpose,
         payload=planned.payload.as_json(),
         customer=customer,
         attempts=1,
@@ -38,7 +40,7 @@ def armed(planned: Any, customer: Customer) -> Armed:
 async def test_the_task_of_a_call_tells_how_to_reach_them_as_it_is_then(on_sqlite: Any) -> None:
     planned = plan_call(PERSON, on_sqlite.policy, on_sqlite.clock())
     moved = Customer(**{**{f.name: getattr(PERSON, f.name) for f in fields(PERSON)}, "phone": "+420111222333"})
-    sender = Sender(on_sqlite.database, on_sqlite.policy, on_sqlite.clock)
+    sender = Sender(on_sqlite.database, on_sqlite.policy, on_sqlite.clock, Links("https://care.example", []))
 
     class Crm:
         port = None
