@@ -332,7 +332,7 @@ def test_a_customer_whose_facts_make_no_sense_holds_up_nobody(world: World) -> N
 
 
 def test_in_virtual_time_each_row_is_judged_when_it_is_due(world: World) -> None:
-    """A window of a day: one is due at noon, one at night, and a cap that one is full of is free again for the other."""
+    """A window of a day: one is due at noon, one at night, and a cap that one is full of is free again by then."""
     world.policy = ONE_A_WEEK
     by_day, by_night, again = (world.customer(ref) for ref in ("C-1", "C-2", "C-3"))
     world.put(a_message("first", due_at=later(days=-6)), customer_id=again)
