@@ -1,4 +1,4 @@
-"""The events of the generic source `standard`: survey answers, entitlements that change, calls that ended.
+"""The events of the generic source `standard`: answers, entitlements, calls; what customers do, and messages become.
 
 An event about an entitlement says how the whole of it stands from `changed_at` on, whatever its type: so an event that
 was lost leaves no gap, and one that comes late cannot undo a later one.
@@ -6,13 +6,13 @@ was lost leaves no gap, and one that comes late cannot undo a later one.
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, date, datetime, timedelta
-from enum import StrEnum
-from typing import Annotated, Any
+from datetime import date, datetime
+from typing import Annotated, Any, Union
 
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, TypeAdapter, ValidationError, ValidationInfo
 
 from data_contracts import strict_json
+from data_contracts.any_event import TIME, AnyEvent, EventType
 from data_contracts.explain import problems_of
 from data_contracts.fields import (
     Instant,
@@ -26,6 +26,14 @@ from data_contracts.fields import (
     refusal,
     word_reader,
 )
+from data_contracts.journey_events import (
+    MODELS,
+    CustomerDid,
+    MessageBounced,
+    MessageEvents,
+    MessageHappened,
+    as_message_events,
+)
 from data_contracts.problems import ContractBroken, Problem
 from data_contracts.surveys import StandardBody, SurveyAnswered, answered_by
 from domain.calls import CallOutcome
@@ -33,25 +41,10 @@ from domain.entitlements import Entitlement, EntitlementKind, Money, Standing, o
 from domain.events import Told
 from domain.words import one_of
 
-_TIME = "ISO 8601 with an offset, such as 2026-03-01T09:30:00+01:00"
-_TOLERANCE = timedelta(days=1)
-"""How far ahead of us an event's time may lie: clocks and offsets are set wrong."""
-
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _YEARS = range(2000, 2200)
 _LONGEST_KEY = 1000  # characters; a ref of 200 may be quoted
 _LARGEST_VALUE = 10**15  # minor units
-
-
-class EventType(StrEnum):
-    """What the generic format can report."""
-
-    SURVEY_RESPONDED = "survey.responded"
-    ENTITLEMENT_CREATED = "entitlement.created"
-    ENTITLEMENT_RENEWED = "entitlement.renewed"
-    ENTITLEMENT_CANCELLED = "entitlement.cancelled"
-    ENTITLEMENT_CHANGED = "entitlement.changed"
-    CALL_ENDED = "call.ended"
 
 
 def _kind(value: object) -> EntitlementKind:
@@ -135,7 +128,7 @@ class EntitlementTold(BaseModel):
     currency: Annotated[str | None, PlainValidator(_currency, json_schema_input_type=str | None)] = Field(
         None, description="the value's currency by ISO 4217, as EUR"
     )
-    changed_at: Instant = Field(description=_TIME)
+    changed_at: Instant = Field(description=TIME)
 
 
 class CallTold(BaseModel):
@@ -149,21 +142,8 @@ class CallTold(BaseModel):
     outcome: Annotated[CallOutcome, PlainValidator(word_reader(CallOutcome), json_schema_input_type=CallOutcome)] = (
         Field(description=one_of(CallOutcome))
     )
-    ended_at: Instant = Field(description=_TIME)
+    ended_at: Instant = Field(description=TIME)
     said: OptionalComment = Field(None, description="what the customer said or asked for as text, or leave it out")
-
-
-_read_type = PlainValidator(word_reader(EventType), json_schema_input_type=EventType)
-
-
-class AnyEvent(BaseModel):
-    """What every event has. Keys it does not know are let be: webhooks grow."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    type: Annotated[EventType, _read_type] = Field(description=one_of(EventType))
-    timestamp: Instant = Field(description=_TIME)
-    data: object = Field(description="an object with what happened")
 
 
 class EntitlementEvent(AnyEvent):
@@ -199,17 +179,21 @@ class CallEnded(AnyEvent):
     data: CallTold = Field(description="an object with call, outcome and ended_at")
 
 
-_MODELS: Mapping[EventType, type[EntitlementEvent | CallEnded]] = {
+StandardEvent = EntitlementEvent | CallEnded | CustomerDid | MessageEvents
+"""What an event of the generic format may come to that is no answer."""
+
+_MODELS: Mapping[EventType, type[AnyEvent]] = {
     EventType.ENTITLEMENT_CREATED: EntitlementEvent,
     EventType.ENTITLEMENT_RENEWED: EntitlementEvent,
     EventType.ENTITLEMENT_CANCELLED: EntitlementEvent,
     EventType.ENTITLEMENT_CHANGED: EntitlementEvent,
     EventType.CALL_ENDED: CallEnded,
+    **MODELS,
 }
-_BY_WORD: Mapping[object, type[EntitlementEvent | CallEnded]] = {word.value: it for word, it in _MODELS.items()}
+_BY_WORD: Mapping[object, type[AnyEvent]] = {word.value: it for word, it in _MODELS.items()}
 
 
-def read_standard(body: bytes, now: datetime | None = None) -> SurveyAnswered | EntitlementEvent | CallEnded:
+def read_standard(body: bytes, now: datetime | None = None) -> SurveyAnswered | StandardEvent:
     """The event in a webhook body of the source `standard`.
 
     Raises `NotStrictJson`, or `ContractBroken` with every problem. An answer from the future is refused; what the
@@ -227,20 +211,16 @@ def read_standard(body: bytes, now: datetime | None = None) -> SurveyAnswered | 
         event = model.model_validate(value)
     except ValidationError as error:
         raise ContractBroken(problems_of(error, model)) from None
-    assert isinstance(event, EntitlementEvent | CallEnded)  # noqa: S101 - any other type was refused
+    if isinstance(event, MessageHappened | MessageBounced):
+        return as_message_events(event, body)
+    assert isinstance(event, EntitlementEvent | CallEnded | CustomerDid)  # noqa: S101 - any other type was refused
     return event
-
-
-def ahead_of(at: datetime, now: datetime, path: str) -> list[Problem]:
-    """What is wrong with an event's time, seen now: it would stand against everything that comes after it."""
-    if at <= now.astimezone(UTC) + _TOLERANCE:
-        return []
-    return [Problem(path, "lies more than a day in the future", "send when it happened")]
 
 
 def schema() -> dict[str, Any]:
     """The bodies of the source `standard` as one JSON schema that refers to nothing else."""
-    whole = TypeAdapter(StandardBody | EntitlementEvent | CallEnded).json_schema(mode="validation")
+    bodies: Any = Union[(StandardBody, *dict.fromkeys(_MODELS.values()))]
+    whole = TypeAdapter(bodies).json_schema(mode="validation")
     parts = whole.pop("$defs")
 
     def spelled(value: Any) -> Any:

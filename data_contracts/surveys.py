@@ -66,6 +66,7 @@ class CustomerGiven(BaseModel):
     name: OptionalLine = Field(None, description="the name on one line of up to 200 characters, or leave it out")
     email: OptionalEmail = Field(None, description="one address such as anna@example.com, or leave it out")
     phone: OptionalPhone = Field(None, description="a number with country code, as +48 601 234 567, or leave it out")
+    device: OptionalLine = Field(None, description="the push vendor's name of their device, or leave it out")
     language: OptionalLanguage = Field(None, description="a language tag such as pl or cs-CZ, or leave it out")
     time_zone: OptionalTimeZone = Field(None, description="an IANA name such as Europe/Warsaw, or leave it out")
 
@@ -147,6 +148,7 @@ COLUMNS = Columns(
         "customer_name",
         "customer_email",
         "customer_phone",
+        "customer_device",
         "customer_language",
         "customer_time_zone",
     ),

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
-from data_contracts.events import CallEnded, EntitlementEvent
+from data_contracts.events import StandardEvent
 from data_contracts.surveys import SurveyAnswered
 from domain.actions import Capability, WriteClass
 from integrations.declaration import integration_name
@@ -261,7 +261,7 @@ class FakeSurveyTool:
         """As its intake does."""
         return self._intake.verify(headers, body, now)
 
-    def read(self, body: bytes) -> SurveyAnswered | EntitlementEvent | CallEnded | Announced | Noted:
+    def read(self, body: bytes) -> SurveyAnswered | StandardEvent | Announced | Noted:
         """An answer, or ids of one; any other type is noted."""
         event = json.loads(body)
         if event.get("type") == self.ANNOUNCED:

@@ -11,7 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol, runtime_checkable
 
-from data_contracts.events import CallEnded, EntitlementEvent
+from data_contracts.events import StandardEvent
 from data_contracts.surveys import SurveyAnswered
 from domain.actions import Capability
 from integrations.errors import IntegrationError
@@ -342,7 +342,7 @@ class SurveyIntake(Protocol):
     def verify(self, headers: Headers, body: bytes, now: datetime) -> Verified:
         """Raises `Unsigned`, `Forged` or `Stale`. To be called on the raw bytes, before anything reads them."""
 
-    def read(self, body: bytes) -> SurveyAnswered | EntitlementEvent | CallEnded | Announced | Noted:
+    def read(self, body: bytes) -> SurveyAnswered | StandardEvent | Announced | Noted:
         """What the event says, in our words. Raises `NotStrictJson` or `ContractBroken` (`data_contracts.problems`)."""
 
 

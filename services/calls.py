@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row
 
-from data_contracts.events import CallEnded, ahead_of
+from data_contracts.any_event import ahead_of
+from data_contracts.events import CallEnded
 from data_contracts.problems import ContractBroken, Problem
 from domain.actions import FINAL, Basis, Capability, Kind, State
 from domain.calls import (

@@ -1,11 +1,13 @@
-"""What events about entitlements and calls do to our books, each in the transaction that stores its delivery."""
+"""What events that are no answers do to our books, each in the transaction that stores its delivery."""
 
 from collections.abc import Hashable, Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection
 
-from data_contracts.events import CallEnded, EntitlementEvent, ahead_of
+from data_contracts.any_event import ahead_of
+from data_contracts.events import CallEnded, EntitlementEvent, StandardEvent
+from data_contracts.journey_events import CustomerDid, MessageEvents
 from data_contracts.problems import ContractBroken, Problem
 from domain.customers import Customer
 from domain.entitlements import Standing
@@ -13,7 +15,10 @@ from domain.events import Told, is_news
 from domain.gates import DataSet
 from domain.policy import Policy
 from services.calls import take_ended
+from services.customer_events import take_done
 from services.fates import Done, EventFate
+from services.journeys import Journeys
+from services.message_events import take_message_events
 from services.rounds import in_rounds
 from store import customers, entitlement_events
 from store.entitlements import Owned, save
@@ -25,20 +30,33 @@ NO_CUSTOMER = Problem(
 )
 
 
-Event = EntitlementEvent | CallEnded
+Event = StandardEvent
 
 _OnFile = Mapping[str, tuple[int, Customer]]
 
 
 def take_events(
-    connection: Connection, events: Sequence[tuple[str, Event]], policy: Policy, *, run: str, now: datetime
+    connection: Connection,
+    events: Sequence[tuple[str, Event]],
+    policy: Policy,
+    journeys: Journeys,
+    *,
+    run: str,
+    now: datetime,
 ) -> list[EventFate]:
     """Take in events by (source, event); their fates, in order."""
     entitled = {place: (source, it) for place, (source, it) in enumerate(events) if isinstance(it, EntitlementEvent)}
     ended = {place: (source, it) for place, (source, it) in enumerate(events) if isinstance(it, CallEnded)}
-    fates = dict(zip(ended, take_ended(connection, list(ended.values()), policy, run=run, now=now), strict=True))
-    its = take_entitlements(connection, list(entitled.values()), policy, run=run, now=now)
-    fates |= dict(zip(entitled, its, strict=True))
+    done = {place: it for place, (_, it) in enumerate(events) if isinstance(it, CustomerDid)}
+    told = {place: (source, it) for place, (source, it) in enumerate(events) if isinstance(it, MessageEvents)}
+    fates: dict[int, EventFate] = {}
+    for places, its in (
+        (done, take_done(connection, list(done.values()), policy, journeys, run=run, now=now)),
+        (told, take_message_events(connection, list(told.values()), policy, journeys, run=run, now=now)),
+        (ended, take_ended(connection, list(ended.values()), policy, run=run, now=now)),
+        (entitled, take_entitlements(connection, list(entitled.values()), policy, run=run, now=now)),
+    ):
+        fates |= dict(zip(places, its, strict=True))
     return [fates[place] for place in range(len(events))]
 
 

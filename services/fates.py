@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from data_contracts.journey_events import RefusedPart
 from data_contracts.problems import ContractBroken
 
 
@@ -12,6 +13,7 @@ class Done:
     subject: str
     outcome: str
     is_news: bool = True
+    refused: tuple[RefusedPart, ...] = ()  # of a delivery of several events, those that break their contract
 
 
 EventFate = Done | ContractBroken

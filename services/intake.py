@@ -10,7 +10,8 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from data_contracts.events import CallEnded, EntitlementEvent
+from data_contracts.events import StandardEvent
+from data_contracts.journey_events import RefusedPart
 from data_contracts.problems import ContractBroken, NotStrictJson, Problem
 from data_contracts.surveys import SurveyAnswered
 from domain.actions import Capability
@@ -19,6 +20,7 @@ from domain.surveys import SurveyAnswer
 from integrations.ports import Announced, Headers, Noted, SurveyIntake
 from services import events
 from services.fates import Done, EventFate
+from services.journeys import Journeys
 from services.rounds import in_rounds
 from services.surveys import Accepted, Fate, Given, Judged, UnknownCustomer, accept_answers, judge_answer
 from services.wiring import Handrail
@@ -35,7 +37,7 @@ NO_CUSTOMER = Problem(
     "nobody has this ref, and there is neither a mail address nor a phone number to answer to",
     "import the customer first, or send email or phone with the answer",
 )
-_Otherwise = EntitlementEvent | CallEnded | Announced | Noted
+_Otherwise = StandardEvent | Announced | Noted
 """What an event may be that is no answer."""
 
 REUSED_ID = Problem("webhook-id", "this id was used before for another body", "send each event under an id of its own")
@@ -78,7 +80,7 @@ async def receive_webhook(handrail: Handrail, source: str, headers: Headers, bod
 
     arrival = inbox.Arrival(source, verified.webhook_id, hashlib.sha256(body).hexdigest(), now)
     called_for = None if isinstance(event, SurveyAnswered) else event
-    delivered = _Delivered(arrival, body, given, problems, http_status, handrail.policy, called_for)
+    delivered = _Delivered(arrival, body, given, problems, http_status, handrail.policy, handrail.journeys, called_for)
     answer = await asyncio.wrap_future(handrail.writer.submit_to(_store, delivered))
     reached("intake.durable")
     return answer
@@ -112,6 +114,7 @@ class _Delivered:
     problems: Sequence[Problem]
     http_status: int
     policy: Policy
+    journeys: Journeys
     called_for: _Otherwise | None = None
     """What it comes to, where it is no answer."""
 
@@ -142,7 +145,7 @@ def _store_together(connection: Connection, delivered: Sequence[_Delivered]) -> 
         [
             (it, it.called_for)
             for it, delivery in zip(delivered, deliveries, strict=True)
-            if isinstance(it.called_for, EntitlementEvent | CallEnded) and delivery.is_new
+            if isinstance(it.called_for, StandardEvent) and delivery.is_new
         ],
     )
     return [
@@ -157,7 +160,7 @@ def _taken(connection: Connection, told: Sequence[tuple[_Delivered, events.Event
     latest = told[-1][0]
     now = latest.arrival.received_at
     its = [(it.arrival.source, event) for it, event in told]
-    fates = events.take_events(connection, its, latest.policy, run="gateway", now=now)
+    fates = events.take_events(connection, its, latest.policy, latest.journeys, run="gateway", now=now)
     return {_door(it): fate for (it, _), fate in zip(told, fates, strict=True)}
 
 
@@ -184,6 +187,8 @@ def _answered(
         return refused(connection, delivery, it.arrival, it.body, problems, http_status=it.http_status)
     if isinstance(it.called_for, Noted):
         delivery = inbox.note(connection, delivery, [_nothing_to_do(it.called_for).as_json()])
+    elif isinstance(fate, Done) and fate.refused:
+        delivery = _in_part(connection, it.arrival, delivery, fate.refused)
     elif isinstance(fate, Done) and not fate.is_news:
         delivery = inbox.note(connection, delivery, [Problem("data", fate.outcome, _WRITTEN_DOWN).as_json()])
     elif isinstance(it.called_for, Announced):
@@ -194,6 +199,16 @@ def _answered(
         return answer_of(delivery, is_announced=True)
     urgent = fate.urgent if isinstance(fate, Accepted) else frozenset()
     return answer_of(delivery, urgent=urgent)
+
+
+def _in_part(
+    connection: Connection, at: inbox.Arrival, delivery: inbox.Delivery, refused: Sequence[RefusedPart]
+) -> inbox.Delivery:
+    """Keep those events of a delivery that break their contract, each by itself; the others are taken."""
+    rows = [[problem.as_json() for problem in part.problems] for part in refused]
+    for part, problems in zip(refused, rows, strict=True):
+        inbox.keep(connection, at.source, at.webhook_id, part.body, problems, inbox_id=delivery.id, now=at.received_at)
+    return inbox.take_in_part(connection, delivery, [problem for problems in rows for problem in problems])
 
 
 def _nothing_to_do(noted: Noted) -> Problem:

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row
 
-from data_contracts.events import CallEnded, EntitlementEvent
+from data_contracts.events import StandardEvent
 from data_contracts.problems import ContractBroken, NotStrictJson, Problem
 from domain.actions import Capability
 from integrations.ports import Announced, Noted, SurveyIntake
@@ -20,7 +20,7 @@ from services.replaying_rows import batch_row
 from services.surveys import Given, UnknownCustomer, accept_answer, judge_answer
 from services.triage import INBOX, accept_message, read_message
 from services.wiring import Handrail
-from store import fetches
+from store import fetches, inbox
 
 _OLD_IMPORT = Problem(
     "",
@@ -94,8 +94,8 @@ def _webhook(handrail: Handrail, row: Row[Any], body: bytes, now: datetime, run:
         raise ContractBroken([Problem("event_type", f"{event.event}: {event.why}", "nothing to do: discard this")])
     if isinstance(event, Announced):
         return _announcing(row, event.response, body, now)
-    if isinstance(event, EntitlementEvent | CallEnded):
-        return _happened(handrail, source, event, now, run)
+    if isinstance(event, StandardEvent):
+        return _happened(handrail, row, event, now, run)
     answer = event.as_answer(source, now)
     # Late as an import may be: who is thanked for an answer given long ago only learns that nobody had looked.
     given = Given(judge_answer(answer, handrail.policy), event.customer.as_customer(), is_import=True)
@@ -108,13 +108,17 @@ def _webhook(handrail: Handrail, row: Row[Any], body: bytes, now: datetime, run:
     return take
 
 
-def _happened(handrail: Handrail, source: str, event: events.Event, now: datetime, run: str) -> Taking:
+def _happened(handrail: Handrail, row: Row[Any], event: events.Event, now: datetime, run: str) -> Taking:
     """An event goes through the gate of its source's events today: its contract was its check, and is so again."""
 
     def take(connection: Connection) -> Taken:
-        [fate] = events.take_events(connection, [(source, event)], handrail.policy, run=run, now=now)
+        told = [(row.source, event)]
+        [fate] = events.take_events(connection, told, handrail.policy, handrail.journeys, run=run, now=now)
         if isinstance(fate, ContractBroken):
             raise fate
+        for part in fate.refused:
+            problems = [problem.as_json() for problem in part.problems]
+            inbox.keep(connection, row.source, row.origin, part.body, problems, inbox_id=row.inbox_id, now=now)
         return Taken(Fate.ACCEPTED if fate.is_news else Fate.KNOWN, fate.subject, fate.outcome)
 
     return take
@@ -125,7 +129,7 @@ def _message(handrail: Handrail, source: str, body: bytes, now: datetime, run: s
     read = read_message(handrail, source, body, now, is_mail=not body.lstrip().startswith(b"{"))
 
     def take(connection: Connection) -> Taken:
-        accepted = accept_message(connection, read, handrail.policy, run=run, now=now)
+        accepted = accept_message(connection, read, handrail.policy, handrail.journeys, run=run, now=now)
         fate = Fate.ACCEPTED if accepted.is_new else Fate.KNOWN
         subject = f"message/{source}/{read.message.message_id}"
         return Taken(fate, subject, accepted.outcome, accepted.urgent)

@@ -8,11 +8,12 @@ from sqlalchemy import Connection
 
 from data_contracts.problems import ContractBroken, Problem
 from domain.actions import Capability
-from domain.customers import Customer, fill_blanks
+from domain.customers import Customer
 from domain.distress import Category, Distress, find_distress
 from domain.escalation import calls_for_case
 from domain.policy import Policy
 from domain.surveys import Judgement, SurveyAnswer, judge
+from services.arrivals import OnFile, on_file
 from services.escalating import Escalation, escalate, tell_of_change
 from services.rounds import in_rounds
 from store import customers, surveys
@@ -69,8 +70,6 @@ class Accepted:
 Fate = Accepted | UnknownCustomer | ContractBroken
 """What became of an answer; the two errors for one that was refused before anything was written."""
 
-_OnFile = Mapping[str, tuple[int, Customer]]
-
 
 def judge_answer(answer: SurveyAnswer, policy: Policy) -> Judged:
     """What an answer means. Pure, and not for a transaction: 256 kB written to be slow to read take a second."""
@@ -118,17 +117,17 @@ def _accept(
     connection: Connection, given: Mapping[int, Given], policy: Policy, *, run: str, now: datetime
 ) -> dict[int, Fate]:
     """The fates of answers that have no subject in common; one that lost a race with another process has none yet."""
-    on_file = customers.all_locked(connection, [it.told.ref for it in given.values()])
-    given = {place: _wordless(it, on_file) for place, it in given.items()}
+    found = customers.all_locked(connection, [it.told.ref for it in given.values()])
+    given = {place: _wordless(it, found) for place, it in given.items()}
     standing = surveys.standing(connection, [it.judged.id for it in given.values()])
     fates: dict[int, Fate] = {}
     for place, it in given.items():
         if it.judged.id in standing and standing[it.judged.id].customer_ref != it.told.ref:
             fates[place] = ContractBroken([OTHER_CUSTOMER])
-        elif it.told.ref not in on_file and not it.told.is_reachable:
+        elif it.told.ref not in found and not it.told.is_reachable:
             fates[place] = UnknownCustomer(it.told.ref)
     going = {place: it for place, it in given.items() if place not in fates}
-    people = _on_file(connection, [it.told for it in going.values()], on_file, now)
+    people = on_file(connection, [it.told for it in going.values()], found, now)
     made = surveys.save(
         connection,
         [
@@ -170,30 +169,15 @@ def _accept(
     return fates | recorded
 
 
-def _wordless(it: Given, on_file: _OnFile) -> Given:
+def _wordless(it: Given, found: OnFile) -> Given:
     """Of somebody who was erased their score counts, and their words are not kept: nobody would read them."""
-    known = on_file.get(it.told.ref)
+    known = found.get(it.told.ref)
     if known is None or not known[1].erased:
         return it
     return replace(it, judged=replace(it.judged, answer=replace(it.judged.answer, comment=None), distress=None))
 
 
-def _on_file(connection: Connection, told: Sequence[Customer], on_file: _OnFile, now: datetime) -> _OnFile:
-    """Our id of each customer and what we know of them now: created, or their blanks filled."""
-    made = customers.create_all(connection, [one for one in told if one.ref not in on_file], now=now)
-    people = {}
-    for one in told:
-        if one.ref in made:
-            people[one.ref] = (made[one.ref], one)
-        elif one.ref in on_file:
-            customer_id, before = on_file[one.ref]
-            filled = fill_blanks(before, one)
-            customers.save(connection, customer_id, before, filled, now=now)
-            people[one.ref] = (customer_id, filled)
-    return people
-
-
-def _escalation(it: Given, response_id: int, people: _OnFile) -> Escalation:
+def _escalation(it: Given, response_id: int, people: OnFile) -> Escalation:
     customer_id, customer = people[it.told.ref]
     return Escalation(
         it.judged.answer,

@@ -13,12 +13,15 @@ from data_contracts.messages import read_form, read_mail
 from data_contracts.problems import ContractBroken, NotStrictJson, Problem
 from domain.actions import Capability
 from domain.customers import Customer
+from domain.journeys import EventName
 from domain.messages import Message
 from domain.policy import Policy
 from domain.triage import Topic, Triage, Urgency, triage
 from integrations.ports import Headers, SurveyIntake
 from services.escalating import escalate_message
 from services.intake import Answer, UnknownSource, answer_of, refused, repeated
+from services.journey_events import Happening, follow
+from services.journeys import Journeys
 from services.reporting import iso
 from services.wiring import Handrail
 from store import customers, inbox, messages
@@ -82,7 +85,7 @@ async def receive_message(handrail: Handrail, source: str, headers: Headers, bod
     arrival = inbox.Arrival(f"{INBOX}{source}", verified.webhook_id, hashlib.sha256(body).hexdigest(), now)
 
     def store(connection: Connection) -> Answer:
-        return _store(connection, arrival, body, read, problems, http_status, handrail.policy)
+        return _store(connection, arrival, body, read, problems, http_status, handrail)
 
     answer = await asyncio.wrap_future(handrail.writer.submit(store))
     reached("intake.durable")
@@ -104,19 +107,23 @@ def _store(
     read: ReadMessage | None,
     problems: Sequence[Problem],
     http_status: int,
-    policy: Policy,
+    handrail: Handrail,
 ) -> Answer:
     [delivery] = inbox.receive(connection, [arrival])
     if not delivery.is_new:
         return repeated(connection, delivery, arrival, body)
     if read is None:
         return refused(connection, delivery, arrival, body, problems, http_status=http_status)
-    accepted = accept_message(connection, read, policy, run="gateway", now=arrival.received_at)
+    accepted = accept_message(
+        connection, read, handrail.policy, handrail.journeys, run="gateway", now=arrival.received_at
+    )
     return answer_of(delivery, urgent=accepted.urgent)
 
 
-def accept_message(connection: Connection, read: ReadMessage, policy: Policy, *, run: str, now: datetime) -> Accepted:
-    """Record a message and plan what it calls for.
+def accept_message(
+    connection: Connection, read: ReadMessage, policy: Policy, journeys: Journeys, *, run: str, now: datetime
+) -> Accepted:
+    """Record a message and plan what it calls for. Who writes to us leaves the journeys that say so.
 
     The same (source, message id) again changes nothing, whatever it was delivered as.
     """
@@ -129,11 +136,30 @@ def accept_message(connection: Connection, read: ReadMessage, policy: Policy, *,
     number = messages.save(connection, message, found, fate)
     if number is None:
         return Accepted(False, "known already")
+    if known is not None and not message.is_automatic:
+        _replied(connection, message, *known, policy, journeys, run=run, now=now)
     if known is None or not escalates:
         return Accepted(True, fate.outcome)
     case_id, escalated = escalate_message(connection, message, found, *known, policy, run=run, now=now)
     messages.conclude(connection, number, escalated.outcome, case_id)
     return Accepted(True, escalated.outcome, escalated.urgent)
+
+
+def _replied(
+    connection: Connection,
+    message: Message,
+    customer_id: int,
+    customer: Customer,
+    policy: Policy,
+    journeys: Journeys,
+    *,
+    run: str,
+    now: datetime,
+) -> None:
+    """They wrote to us of their own accord. Their row is held."""
+    if not customer.erased:
+        replied = Happening(customer_id, customer, EventName.REPLIED, "", min(message.received_at, now))
+        follow(connection, [replied], policy, journeys, run=run, now=now)
 
 
 def _fate(read: ReadMessage, policy: Policy, customer_id: int | None, *, escalates: bool) -> messages.Fate:
@@ -234,6 +260,8 @@ def _assigned(
         return str(row.outcome)
     outcome = f"{known[1].ref} wrote it, says {by}"
     messages.assign(connection, row.id, known[0], outcome)
+    if row.customer_id != known[0] and not message.is_automatic:
+        _replied(connection, message, *known, policy, Journeys(), run=by, now=now)
     is_critical = row.distress is not None or (row.urgency == Urgency.URGENT and found.calls_for_case)
     if not is_critical:
         return outcome

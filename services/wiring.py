@@ -12,6 +12,7 @@ from domain.policy import Policy
 from integrations.prefect_events import CRITICAL_ANSWER, PrefectEvents
 from integrations.registry import Roster, load_roster
 from services.dispatch import Dispatcher, Timing
+from services.journeys import Journeys
 from services.lifelines import Lifelines
 from services.links import Links
 from services.sending import Sender
@@ -44,6 +45,7 @@ class Handrail:
         self.roster = roster
         self.clock = clock
         self.links = Links(settings.gateway_url, settings.link_secrets)
+        self.journeys = Journeys()
         self.writer = GroupCommit(database)
         worker = worker_name()
         self.lifelines = Lifelines(settings.data / "workers", worker)

@@ -1,6 +1,6 @@
 """Customers: read, created, their blanks filled, silenced, remembered as not to be written to."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, time
 from typing import Any, NamedTuple
 
@@ -46,6 +46,7 @@ _LOCKED = (
     .order_by(customers.c.id)
     .with_for_update(key_share=True)
 )
+_HELD = select(customers).where(among(customers.c.id, "ids")).order_by(customers.c.id).with_for_update(key_share=True)
 _CREATE = insert_once(customers, "ref").returning(customers.c.id, customers.c.ref)
 _IDS = select(customers.c.id, customers.c.ref, customers.c.time_zone).where(among(customers.c.ref, "refs"))
 _SILENCE = (
@@ -120,6 +121,11 @@ def by_ref(connection: Connection, ref: str) -> Customer | None:
     """The customer with this ref; None: unknown."""
     row = connection.execute(select(*PERSON).where(customers.c.ref == ref)).one_or_none()
     return None if row is None else as_customer(Person(*row))
+
+
+def all_held(connection: Connection, ids: Collection[int]) -> dict[int, Customer]:
+    """The customers with these ids of ours, held until the transaction ends, in id order."""
+    return {row.id: as_customer(row) for row in connection.execute(_HELD, {"ids": sorted(set(ids))})}
 
 
 def ids_and_zones(connection: Connection, refs: Sequence[str]) -> list[tuple[int, str, str | None]]:
@@ -213,6 +219,16 @@ def purposes_allowed(connection: Connection, customer_id: int) -> set[str]:
     """The purposes that a customer allowed on some channel, and has not taken back there."""
     allowed = select(consents.c.purpose).where(consents.c.customer_id == customer_id, consents.c.granted)
     return set(connection.execute(allowed).scalars())
+
+
+def consents_to(connection: Connection, customer_id: int, purpose: str) -> dict[Capability, bool]:
+    """What the customer said last to a purpose, by channel; where they were never asked is missing."""
+    said = connection.execute(
+        select(consents.c.channel, consents.c.granted).where(
+            consents.c.customer_id == customer_id, consents.c.purpose == purpose
+        )
+    )
+    return {Capability(channel): granted for channel, granted in said.tuples()}
 
 
 def consent(connection: Connection, customer_id: int, purpose: str, channel: str) -> bool | None:

@@ -70,13 +70,22 @@ class Did(NamedTuple):
 
 
 _ENTER = insert_once(enrolments, "customer_id", "journey", "number").returning(enrolments.c.id)
-_HOLD = select(customers.c.id).where(among(customers.c.id, "ids")).order_by(customers.c.id).with_for_update()
+_HOLD = (
+    select(customers.c.id).where(among(customers.c.id, "ids")).order_by(customers.c.id).with_for_update(key_share=True)
+)
 _OF = (
     select(*(enrolments.c[name] for name in Entered._fields))
     .where(among(enrolments.c.customer_id, "ids"))
     .order_by(enrolments.c.id)
 )
 _ACTIVE_OF = _OF.where(enrolments.c.state == Standing.ACTIVE).with_for_update()
+_GOING = (
+    select(enrolments.c.id, enrolments.c.journey, enrolments.c.entered_at)
+    .where(among(enrolments.c.customer_id, "ids"), enrolments.c.state.in_([Standing.ACTIVE, Standing.GOAL]))
+    .order_by(enrolments.c.id)
+    .with_for_update()
+)
+"""Those under way, and those whose last step may still wait for its hour."""
 _END = (
     update(enrolments)
     .where(among(enrolments.c.id, "ids"), enrolments.c.state == Standing.ACTIVE)
@@ -87,6 +96,7 @@ _END = (
         step=None,
         due_at=None,
         action_id=None,
+        look_at=None,
         updated_at=bindparam("now"),
         updated_by=bindparam("run"),
     )
@@ -119,6 +129,11 @@ _REFUSED = (
     .group_by(enrolments.c.id)
     .having(func.sum(case((consents.c.granted, 1), else_=0)) == 0)
     .order_by(enrolments.c.id)
+)
+_PURPOSES = (
+    select(enrolments.c.id, _PURPOSE)
+    .join(published, published.c.hash == enrolments.c.journey_hash)
+    .where(among(enrolments.c.id, "ids"))
 )
 _HURRY = (
     update(enrolments)
@@ -168,10 +183,13 @@ def leave(
     reason: str,
     standing: Standing = Standing.LEFT,
     journey: str | None = None,
+    entered_until: datetime | None = None,
     by: str,
     now: datetime,
 ) -> int:
     """Take customers out of their journeys, or of one of them, at once; how many enrolments ended.
+
+    With `entered_until`, only of those they had entered by then.
 
     Call it in the transaction of what ends them. What of them is still unsent is cancelled, also what a worker has
     reserved already; what is being sent is not stopped any more.
@@ -179,8 +197,12 @@ def leave(
     if not customer_ids:
         return 0
     connection.execute(_HOLD, {"ids": sorted(set(customer_ids))})
-    active = active_of(connection, customer_ids)
-    ending = [it.id for those in active.values() for it in those if journey in {None, it.journey}]
+    found = connection.execute(_GOING, {"ids": sorted(set(customer_ids))})
+    ending = [
+        it.id
+        for it in found
+        if journey in {None, it.journey} and (entered_until is None or it.entered_at <= entered_until)
+    ]
     return end(connection, ending, reason=reason, standing=standing, by=by, now=now)
 
 
@@ -193,14 +215,14 @@ def end(
     by: str,
     now: datetime,
 ) -> int:
-    """As `leave`, by enrolments whose customers are held already."""
+    """As `leave`, by enrolments whose customers are held already. One that is over stays as it ended."""
     if not enrolment_ids:
         return 0
     told = {"ids": sorted(enrolment_ids), "standing": standing, "because": reason, "now": now, "run": by}
-    ended = list(connection.execute(_END, told).scalars())
+    ended = len(connection.execute(_END, told).all())
     # Only then: what a planner wrote for one of them, while this waited for its row, is seen from here on.
-    connection.execute(_CANCEL, {"ids": ended, "because": reason, "now": now, "run": by})
-    return len(ended)
+    connection.execute(_CANCEL, {"ids": sorted(enrolment_ids), "because": reason, "now": now, "run": by})
+    return ended
 
 
 def leave_refused(connection: Connection, customer_ids: Collection[int], *, by: str, now: datetime) -> int:
@@ -237,6 +259,11 @@ def purposes_of(connection: Connection, customer_id: int) -> set[str]:
         .where(enrolments.c.customer_id == customer_id, enrolments.c.state == Standing.ACTIVE)
     )
     return set(connection.execute(wanted).scalars())
+
+
+def purposes_by_enrolment(connection: Connection, enrolment_ids: Collection[int]) -> dict[int, str]:
+    """What the journeys of these enrolments are for."""
+    return dict(connection.execute(_PURPOSES, {"ids": sorted(enrolment_ids)}).tuples().all())
 
 
 def note_behaviour(connection: Connection, rows: Collection[Did]) -> None:

@@ -100,6 +100,12 @@ def note(connection: Connection, delivery: Delivery, why: Sequence[dict[str, Any
     return replace(delivery, status="noted", problems=list(why))
 
 
+def take_in_part(connection: Connection, delivery: Delivery, problems: Sequence[dict[str, Any]]) -> Delivery:
+    """Write down what is wrong with some of the events of a delivery; how it is answered from now on."""
+    connection.execute(update(inbox).where(inbox.c.id == delivery.id).values(problems=list(problems)))
+    return replace(delivery, problems=list(problems))
+
+
 def refuse_once(
     connection: Connection,
     source: str,

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from pydantic import Field
 
-from data_contracts.events import CallEnded, EntitlementEvent, read_standard
+from data_contracts.events import StandardEvent, read_standard
 from data_contracts.surveys import SurveyAnswered
 from domain.actions import Capability
 from integrations.declaration import Integration, VendorConfig, integration_name
@@ -75,7 +75,7 @@ class StandardIntake:
             )
         return Verified(webhook_id, datetime.fromtimestamp(int(timestamp), UTC))
 
-    def read(self, body: bytes) -> SurveyAnswered | EntitlementEvent | CallEnded:
+    def read(self, body: bytes) -> SurveyAnswered | StandardEvent:
         """Raises NotStrictJson or ContractBroken."""
         return read_standard(body)
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from data_contracts.events import CallEnded, EntitlementEvent, EventType, ahead_of, read_standard, schema
+from data_contracts.any_event import EventType, ahead_of
+from data_contracts.events import CallEnded, EntitlementEvent, read_standard, schema
 from data_contracts.problems import ContractBroken, Problem
 from domain.calls import CallOutcome
 from domain.entitlements import Entitlement, EntitlementKind, Money, Standing
