@@ -10,7 +10,7 @@ from domain.channels import Channel, may_carry
 from domain.contact import consent_holds, hours_hold, suppression_holds
 from domain.customers import Customer, primary_language
 from domain.hours import instant_of, require_aware, zone
-from domain.journeys import END, After, Anchor, Behaviour, Condition, Happened, Journey, Seen, Step
+from domain.journeys import END, After, Anchor, Behaviour, Condition, EventName, Happened, Journey, Seen, Step
 from domain.policy import Policy
 from domain.spreading import spread
 
@@ -87,6 +87,19 @@ def _is_meant(seen: Seen, event: str, name: str) -> bool:
 
 def _is_lately(seen: Seen, done: Collection[Happened], now: datetime) -> bool:
     return seen.within_days is None or max(it.last_at for it in done) >= now - timedelta(days=seen.within_days)
+
+
+def rests_on(step: Step, event: EventName, name: str) -> bool:
+    """True when such an event may decide whether the step is done or left out."""
+    conditions = [step.when] if step.skip_when is None else [step.when, step.skip_when]
+    return any(_is_meant(seen, event, name) for condition in conditions for seen in _seen_in(condition))
+
+
+def _seen_in(condition: Condition) -> Iterator[Seen]:
+    if condition.seen is not None:
+        yield condition.seen
+    for one in (*condition.all, *condition.any, *condition.none):
+        yield from _seen_in(one)
 
 
 def first_step(journey: Journey) -> Step:

@@ -25,6 +25,7 @@ from domain.journey_steps import (
     following,
     holds,
     pointless_at,
+    rests_on,
     wait_over_at,
     words_of,
 )
@@ -117,6 +118,20 @@ def test_what_holds_of_a_customer(condition: Condition, is_so: bool) -> None:
     behaviour |= done(EventName.FEATURE_USED, "export", last=NOON - timedelta(days=20))
     traveller = a_traveller(somebody(language="cs-CZ"), behaviour=behaviour)
     assert holds(condition, traveller, now=NOON) is is_so
+
+
+@pytest.mark.parametrize(
+    ("step", "rests"),
+    [
+        (a_step(), False),
+        (a_step(skip_when=Condition(seen=USED)), True),
+        (a_step(when=Condition(none=(Condition(any=(Condition(seen=replace(USED, named=None)),)),))), True),
+        (a_step(skip_when=Condition(seen=replace(USED, named="cards"))), False),
+        (a_step(skip_when=Condition(seen=replace(USED, event=EventName.OPENED))), False),
+    ],
+)
+def test_what_a_step_rests_on(step: Step, rests: bool) -> None:
+    assert rests_on(step, EventName.FEATURE_USED, "autopay") is rests
 
 
 def test_an_unknown_language_is_none_of_those_named() -> None:
