@@ -103,24 +103,46 @@ class DripReport:
 
 
 def run_drip(
-    database: Database, policy: Policy, journeys: Versions, *, run: str, now: datetime, dry_run: bool = False
+    database: Database,
+    policy: Policy,
+    journeys: Versions,
+    *,
+    run: str,
+    now: datetime,
+    dry_run: bool = False,
+    each_when_due: bool = False,
 ) -> DripReport:
     """Settle what is over, then plan what is due within the look-ahead; `dry_run` decides the same and writes nothing.
 
     Run again, beside itself or after dying anywhere, it plans nothing twice: a step's key is made of its enrolment's
     facts, and an enrolment moves only from where it was read. Raises ValueError for a naive time.
+
+    `each_when_due`: time is virtual, and each enrolment is decided on at the instant when it is due or over, as if
+    that were now; up to the end of the look-ahead.
     """
-    return _Run(database, policy, journeys, run=run, now=require_aware(now), dry_run=dry_run).go()
+    whole = _Run(
+        database, policy, journeys, run=run, now=require_aware(now), dry_run=dry_run, each_when_due=each_when_due
+    )
+    return whole.go()
 
 
 class _Run:
     """One run."""
 
     def __init__(
-        self, database: Database, policy: Policy, journeys: Versions, *, run: str, now: datetime, dry_run: bool
+        self,
+        database: Database,
+        policy: Policy,
+        journeys: Versions,
+        *,
+        run: str,
+        now: datetime,
+        dry_run: bool,
+        each_when_due: bool,
     ) -> None:
         self._database, self._policy, self._run, self._now = database, policy, run, now
         self._until = now + timedelta(minutes=policy.journeys.look_ahead_minutes)
+        self._over_until = self._until if each_when_due else now
         self._journeys = _Known(database, journeys)
         self._report = DripReport(now, dry_run)
         with database.read() as connection:
@@ -128,7 +150,7 @@ class _Run:
             self._suppressing = [
                 channel for channel in CAPABILITY_OF.values() if store.is_any_suppressed(connection, channel)
             ]
-        self._plans = StepPlans(policy, self._journeys.of, wordings, now=now)
+        self._plans = StepPlans(policy, self._journeys.of, wordings, now=None if each_when_due else now)
         hold = _SQLITE_HOLD_SECONDS if database.is_sqlite else _HOLD_SECONDS
         self._pace = Pace(hold, first=_FIRST_PAGE, smallest=_SMALLEST_PAGE, largest=_LARGEST_PAGE)
 
@@ -145,7 +167,7 @@ class _Run:
         while after is not None:
             most = self._pace.size
             with self._database.read() as connection:
-                rows, last = store.over(connection, until=self._now, after=after, limit=most)
+                rows, last = store.over(connection, until=self._over_until, after=after, limit=most)
             self._land(rows)
             after = last if len(rows) == most else None
 

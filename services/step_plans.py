@@ -71,9 +71,9 @@ class StepPlans:
         journey_of: Callable[[str], Journey],
         wordings: Mapping[tuple[str, str], str],
         *,
-        now: datetime,
+        now: datetime | None,
     ) -> None:
-        """`wordings` are the approved ones, by (template, language)."""
+        """`wordings` are the approved ones, by (template, language); `now` None: each is decided on when it is due."""
         self._policy, self._journey_of, self._wordings, self._now = policy, journey_of, wordings, now
         self._advances: dict[tuple[Any, ...], Advance] = {}
         self._payloads: dict[tuple[str, str], Payload] = {}
@@ -101,14 +101,14 @@ class StepPlans:
             raise ValueError(f"journey {journey.name} version {journey.version} goes in a circle at step {step.id}")
         traveller = self._traveller(row, journey, facts)
         if step.branch:
-            return None if row.due_at > self._now else self._part(row, journey, step, traveller)
+            return None if row.due_at > self._at(row) else self._part(row, journey, step, traveller)
         over_at = self._counted_anew(row, step, traveller)
         if over_at is None:
             return self._skip(row, journey, step, traveller, NO_ENDING)
         if over_at > row.due_at:
             return self._wait(row, over_at)
         decided = decide(
-            journey, step, traveller, self._policy, due_at=row.due_at, now=self._now, key=self._key(row, step)
+            journey, step, traveller, self._policy, due_at=row.due_at, now=self._at(row), key=self._key(row, step)
         )
         if isinstance(decided, SkipStep):
             return self._skip(row, journey, step, traveller, decided.reason)
@@ -167,7 +167,7 @@ class StepPlans:
         self, row: Enrolled, journey: Journey, step: Step, traveller: Traveller
     ) -> tuple[str | None, datetime | None]:
         """The step after one that was over at `row.due_at`, and when its wait is."""
-        later = following(journey, step, traveller, now=self._now)
+        later = following(journey, step, traveller, now=self._at(row))
         if later is None:
             return None, None
         there = replace(traveller, previous_at=row.due_at)
@@ -225,6 +225,10 @@ class StepPlans:
         purpose = journey.purpose if basis is Basis.PROACTIVE else None
         action = StepAction(KIND_OF[channel], basis, CAPABILITY_OF[channel], purpose, payload, is_skipped)
         return Advance(row.journey, row.journey_hash, step.id, action, is_skipped, next_step if is_skipped else step.id)
+
+    def _at(self, row: Enrolled) -> datetime:
+        """When one is decided on."""
+        return self._now or row.due_at
 
     def _key(self, row: Enrolled, step: Step) -> str:
         """As `domain.journeys.journey_key` has it, of parts that are quoted already."""

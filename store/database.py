@@ -38,11 +38,14 @@ class Database:
     statements without their parameters: those are customers' names and words, and errors are logged.
     """
 
-    def __init__(self, url: str, *, idle_seconds: float = _IDLE_SECONDS) -> None:
-        """`idle_seconds`: PostgreSQL takes a transaction back that does nothing for so long."""
+    def __init__(self, url: str, *, idle_seconds: float = _IDLE_SECONDS, is_kept: bool = True) -> None:
+        """`idle_seconds`: PostgreSQL takes a transaction back that does nothing for so long.
+
+        A SQLite file that is not kept, as a simulation's, need not survive a power cut.
+        """
         self.url = make_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
-        self.engine = _sqlite_engine(url) if self.is_sqlite else _postgresql_engine(url, idle_seconds)
+        self.engine = _sqlite_engine(url, is_kept) if self.is_sqlite else _postgresql_engine(url, idle_seconds)
         self._writer = Turns()
         self._writing: Connection | None = None
 
@@ -142,7 +145,7 @@ def _postgresql_engine(url: str, idle_seconds: float) -> Engine:
     return engine
 
 
-def _sqlite_engine(url: str) -> Engine:
+def _sqlite_engine(url: str, is_kept: bool) -> Engine:
     engine = create_engine(
         url,
         connect_args={"check_same_thread": False, "timeout": _BUSY_MS / 1000},
@@ -155,7 +158,8 @@ def _sqlite_engine(url: str) -> Engine:
         connection.isolation_level = None  # transactions begin as we say, not as the driver guesses
         _into_wal(connection)
         for pragma in (
-            "synchronous = FULL",  # a 2xx is a promise: it survives a power cut, not only a killed process
+            # A 2xx is a promise: it survives a power cut, not only a killed process.
+            f"synchronous = {'FULL' if is_kept else 'OFF'}",
             "foreign_keys = ON",
             f"busy_timeout = {_BUSY_MS}",
             "temp_store = MEMORY",

@@ -1,5 +1,6 @@
 """Journeys for tests: versions made in place, customers in them, and the planner run on them, in few words."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -95,9 +96,21 @@ class JourneysWorld(World):
         whose = self.customer(ref) if customer_id is None else customer_id
         return self.add("enrolments", customer_id=whose, **{**told, **values})
 
-    def drip(self, *, now: datetime | None = None, dry_run: bool = False, run: str = "drip") -> DripReport:
-        """Run the planner."""
-        return run_drip(self.database, self.policy, self.journeys, run=run, now=now or self.now, dry_run=dry_run)
+    def drip(
+        self,
+        *,
+        now: datetime | None = None,
+        dry_run: bool = False,
+        run: str = "drip",
+        ahead: timedelta | None = None,
+    ) -> DripReport:
+        """Run the planner; with `ahead` in virtual time, so far at once."""
+        policy = self.policy
+        if ahead is not None:
+            minutes = ahead // timedelta(minutes=1)
+            policy = replace(policy, journeys=replace(policy.journeys, look_ahead_minutes=minutes))
+        how = {"run": run, "now": now or self.now, "dry_run": dry_run, "each_when_due": ahead is not None}
+        return run_drip(self.database, policy, self.journeys, **how)
 
     def enrolled(self, row_id: int) -> Row[Any]:
         """An enrolment as it stands."""

@@ -417,3 +417,19 @@ def test_a_million_who_wait_cost_nothing_but_indexed_looks(world: JourneysWorld)
     pages = [plan for said, plan in plans.items() if "enrolments.due_at <=" in said or "enrolments.look_at <=" in said]
     assert len(pages) == 2
     assert not any("ORDER BY" in step for plan in pages for step in plan), pages
+
+
+def test_in_virtual_time_each_is_decided_on_when_it_is_due(world: JourneysWorld) -> None:
+    """Two days at once: what is due at night is held, ways part, what is over is settled, nobody is late."""
+    ways = a_step("second", after=After(hours=3), branch=(Branch("end"),))
+    world.publish(a_journey(a_step("first"), ways))
+    at = {"C-1": NOON + timedelta(hours=1), "C-2": NIGHT, "C-3": NIGHT + DAYS - timedelta(hours=12)}
+    made = {ref: world.enrol(ref, due_at=due_at) for ref, due_at in at.items()}
+    world.drip(ahead=2 * DAYS)
+    due = {ref: world.row(f"journey/onboarding/{ref}/1/first").due_at for ref in at}
+    assert (due["C-1"], due["C-3"]) == (at["C-1"], at["C-3"])
+    assert MORNING <= due["C-2"] < MORNING + timedelta(hours=1)
+    world.finish("first", at=at["C-1"])
+    world.drip(ahead=2 * DAYS)
+    stands = world.enrolled(made["C-1"])
+    assert (stands.state, stands.previous_at) == ("finished", at["C-1"] + timedelta(hours=3))
