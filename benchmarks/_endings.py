@@ -1,10 +1,11 @@
 """Customers and their entitlements, one in a hundred about to end, all by set; and the same plan in bare SQL."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Any
 
+from _filling import NOON, ZONES, at, one_of, run_each, without_indexes
+from _filling import fill as fill_table
 from sqlalchemy import (
-    BigInteger,
     ColumnElement,
     Connection,
     Date,
@@ -15,7 +16,6 @@ from sqlalchemy import (
     bindparam,
     case,
     cast,
-    column,
     delete,
     exists,
     false,
@@ -37,18 +37,11 @@ from store.ledger.endings import key_of
 from store.ledger.rows import actions, audit, consents, customers, entitlements, evidence, gates
 from store.migrate import upgrade
 from store.tables import metadata
-from store.types import Instant
 from templates.library import load
 
-NOON = datetime(2026, 3, 4, 11, tzinfo=UTC)
-"""A Wednesday, noon in Warsaw."""
-
 TODAY = NOON.date()
-ZONES = ("Europe/Warsaw", "Europe/Prague", "Europe/London", "America/New_York", "Asia/Tokyo")
 DUE = {"subscription": (0, 30), "policy": (0, 45), "supply": (0, 7)}
 """Days from today in which endings of a kind have reached a horizon of `deployments/policy.yaml`."""
-
-_CHUNK = 500_000
 
 
 def fill(database: Database, rows: int) -> None:
@@ -57,27 +50,21 @@ def fill(database: Database, rows: int) -> None:
     publish_templates(database, load(), now=NOON)
     with database.write("fill") as connection:
         connection.execute(insert(gates).values(_gate()))
-    indexes = _without_indexes(database)
-    for table, most, values in (
-        (customers, rows // 5, _customer),
-        (consents, rows // 5, _consent),
-        (entitlements, rows, _entitlement),
-    ):
-        for first in range(1, most + 1, _CHUNK):
-            with database.write("fill") as connection:
-                numbers = _numbers(first, min(first + _CHUNK - 1, most), database.is_sqlite)
-                columns = values(numbers.subquery().c[0], rows // 5, database.is_sqlite)
-                connection.execute(insert(table).from_select(list(columns), select(*columns.values())))
-    _run_each(database, *indexes, "ANALYZE" if database.is_sqlite else "VACUUM ANALYZE")
+    indexes = without_indexes(database, "customers", "entitlements")
+    people = rows // 5
+    fill_table(database, customers, people, _customer)
+    fill_table(database, consents, people, _consent)
+    fill_table(database, entitlements, rows, lambda number, is_sqlite: _entitlement(number, people, is_sqlite))
+    run_each(database, *indexes, "ANALYZE" if database.is_sqlite else "VACUUM ANALYZE")
 
 
 def empty(database: Database) -> None:
     """Take out everything that was planned, as if nobody had looked yet."""
     if database.is_sqlite:  # which would look through all actions for those that wait for each it deletes
         tables = (evidence, audit, metadata.tables["detection_marks"], actions)
-        _run_each(database, "PRAGMA foreign_keys = OFF", *(str(delete(table)) for table in tables))
+        run_each(database, "PRAGMA foreign_keys = OFF", *(str(delete(table)) for table in tables))
     else:
-        _run_each(database, "TRUNCATE actions, evidence, audit, detection_marks CASCADE")
+        run_each(database, "TRUNCATE actions, evidence, audit, detection_marks CASCADE")
     settle(database)
 
 
@@ -90,7 +77,7 @@ def forget(database: Database) -> None:
 def settle(database: Database) -> None:
     """What a database does by itself some time after much was written."""
     after = ("PRAGMA wal_checkpoint(TRUNCATE)",)
-    _run_each(database, *(after if database.is_sqlite else ("VACUUM ANALYZE actions, evidence, audit", "CHECKPOINT")))
+    run_each(database, *(after if database.is_sqlite else ("VACUUM ANALYZE actions, evidence, audit", "CHECKPOINT")))
 
 
 def bare_plan(connection: Connection) -> int:
@@ -110,11 +97,11 @@ def bare_plan(connection: Connection) -> int:
         "payload": bindparam("payload", payload, type_=actions.c.payload.type),
         "payload_hash": literal(payload_hash(payload)),
         "revision": literal_column("1"),
-        "due_at": _at(NOON),
+        "due_at": at(NOON),
         **dict.fromkeys(("fence", "attempts", "resends", "lookups", "deaths_alone"), literal_column("0")),
         "planned_by": literal("bare"),
-        "created_at": _at(NOON),
-        "updated_at": _at(NOON),
+        "created_at": at(NOON),
+        "updated_at": at(NOON),
         "updated_by": literal("bare"),
     }
     made = insert(actions).from_select(list(values), select(*values.values()).where(_due()))
@@ -149,66 +136,42 @@ def _due() -> ColumnElement[bool]:
     )
 
 
-def _at(instant: datetime) -> ColumnElement[datetime]:
-    return literal(instant, Instant())
-
-
 def _gate() -> dict[str, Any]:
     words = {"data_set": "entitlements", "feed": "bench", "batch": "b", "origin": "bench", "verdict": "pass"}
     rest = {"rows": 1, "broken": 0, "findings": [], "measures": {}, "run": "bench", "is_events": False}
     return {"id": 1, **words, **rest, "decided_at": NOON - timedelta(hours=1)}
 
 
-def _numbers(first: int, last: int, is_sqlite: bool) -> Select[Any]:
-    if not is_sqlite:
-        return select(
-            func.generate_series(first, last, type_=BigInteger())
-            .table_valued(column("n", BigInteger()))
-            .render_derived()
-            .c.n
-        )
-    numbers = select(literal(first).label("n")).cte("numbers", recursive=True)
-    numbers = numbers.union_all(select(numbers.c.n + 1).where(numbers.c.n < last))
-    return select(numbers.c.n)
-
-
-def _one_of(number: ColumnElement[int], *words: str) -> ColumnElement[str]:
-    return case(
-        *((number % len(words) == place, literal_column(f"'{word}'")) for place, word in enumerate(words[1:], start=1)),
-        else_=literal_column(f"'{words[0]}'"),
-    )
-
-
-def _customer(number: ColumnElement[int], _people: int, _is_sqlite: bool) -> dict[str, ColumnElement[Any]]:
+def _customer(number: ColumnElement[int], _is_sqlite: bool) -> dict[str, ColumnElement[Any]]:
     return {
         "id": number,
         "ref": literal("C-") + cast(number, String),
         "name": literal("Anna Nowak"),
         "email": literal("c") + cast(number, String) + "@example.com",
         "phone": literal("+4860") + cast(number, String),
-        "time_zone": _one_of(number, *ZONES),
-        "tier": _one_of(number, "basic", "core", "basic", "vip"),
+        "time_zone": one_of(number, *ZONES),
+        "tier": one_of(number, "basic", "core", "basic", "vip"),
         "is_ltv_stated": false(),
         "is_tier_stated": false(),
         "version": literal_column("1"),
         "touched": literal_column("0"),
-        "created_at": _at(NOON - timedelta(days=400)),
-        "updated_at": _at(NOON - timedelta(days=400)),
+        "created_at": at(NOON - timedelta(days=400)),
+        "updated_at": at(NOON - timedelta(days=400)),
     }
 
 
-def _consent(number: ColumnElement[int], _people: int, _is_sqlite: bool) -> dict[str, ColumnElement[Any]]:
+def _consent(number: ColumnElement[int], _is_sqlite: bool) -> dict[str, ColumnElement[Any]]:
     return {
         "customer_id": number,
         "purpose": literal("reminders"),
         "channel": literal("voice"),
         "granted": true(),
-        "at": _at(NOON - timedelta(days=400)),
+        "at": at(NOON - timedelta(days=400)),
     }
 
 
 def _entitlement(number: ColumnElement[int], people: int, is_sqlite: bool) -> dict[str, ColumnElement[Any]]:
-    kind = _one_of(number // 100 + number, *DUE)
+    kind = one_of(number // 100 + number, *DUE)
     within = case(*((kind == word, literal_column(str(last + 1))) for word, (_, last) in DUE.items()), else_=1)
     ahead = case((number % 100 == 0, (number // 100) % within), else_=60 + (number * 7919) % 1000)
     ends_on = _day_after(ahead, is_sqlite)
@@ -223,14 +186,14 @@ def _entitlement(number: ColumnElement[int], people: int, is_sqlite: bool) -> di
         "auto_renews": false(),
         "ends_on": ends_on,
         "latest_on": case((kind == "supply", ends_on)),
-        "time_zone": _one_of((number * 7) % people + 1, *ZONES),
+        "time_zone": one_of((number * 7) % people + 1, *ZONES),
         "occurrence": cast(ends_on, String),
         "at_risk_minor": 1_000 + (number * 31) % 90_000,
         "gate_id": literal_column("1"),
         "version": literal_column("1"),
-        "changed_at": _at(NOON - timedelta(days=2)),
-        "created_at": _at(NOON - timedelta(days=2)),
-        "updated_at": _at(NOON - timedelta(days=2)),
+        "changed_at": at(NOON - timedelta(days=2)),
+        "created_at": at(NOON - timedelta(days=2)),
+        "updated_at": at(NOON - timedelta(days=2)),
     }
 
 
@@ -238,30 +201,3 @@ def _day_after(days: ColumnElement[int], is_sqlite: bool) -> ColumnElement[date]
     if is_sqlite:
         return func.date(literal(TODAY.isoformat()), cast(days, String) + literal(" days"), type_=Date())
     return literal_column(f"DATE '{TODAY}'", Date()) + cast(days, Integer)
-
-
-def _without_indexes(database: Database) -> list[str]:
-    """Drop the indexes that are no constraints: they are made faster afterwards. What makes them again."""
-    listed = (
-        "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL"
-        if database.is_sqlite
-        else "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'"
-    )
-    with database.read() as connection:
-        found = [(name, made) for name, made in connection.exec_driver_sql(listed).all()]
-    dropped = [(name, made) for name, made in found if name.startswith(("ix_customers", "ix_entitlements"))]
-    _run_each(database, *(f"DROP INDEX {name}" for name, _ in dropped))
-    return [made for _, made in dropped]
-
-
-def _run_each(database: Database, *statements: str) -> None:
-    """Outside any transaction: some statements allow none."""
-    borrowed = database.engine.raw_connection()
-    try:
-        if not database.is_sqlite:
-            borrowed.driver_connection.autocommit = True
-        for statement in statements:
-            borrowed.cursor().execute(statement)
-    finally:
-        borrowed.detach()
-        borrowed.close()

@@ -43,7 +43,8 @@ def peak_mb() -> float:
 
 
 async def _work(orders: dict[str, Any]) -> dict[str, Any]:
-    settings = Settings.model_validate({"database_url": orders["database"]})
+    told = {"database_url": orders["database"], "link_secret": orders.get("link_secret", "")}
+    settings = Settings.model_validate(told)
     policy = load_policy(settings.policy.read_text(encoding="utf-8"), str(settings.policy))
     serving = roster(orders["sink"], orders["batch"], orders["connections"])
     async with Handrail(settings, Database(orders["database"]), policy, serving, clock=lambda: NOON) as handrail:
