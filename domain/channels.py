@@ -17,7 +17,10 @@ class Confidentiality(StrEnum):
     @property
     def rank(self) -> int:
         """0 for what anybody may read."""
-        return list(Confidentiality).index(self)
+        return _RANKS[self]
+
+
+_RANKS = {word: rank for rank, word in enumerate(Confidentiality)}
 
 
 class Channel(StrEnum):

@@ -190,10 +190,13 @@ def decide(
     against = _against(step, traveller, now)
     if against is not None:
         return SkipStep(against)
-    ways = list(ways_of(journey, step, traveller, policy))
-    channel = next((channel for channel, objection in ways if objection is None), None)
-    if channel is None:
-        return SkipStep("; ".join(f"{channel}: {objection}" for channel, objection in ways))
+    objections: list[str] = []
+    for channel, objection in ways_of(journey, step, traveller, policy):
+        if objection is None:
+            break
+        objections.append(f"{channel}: {objection}")
+    else:
+        return SkipStep("; ".join(objections))
     send = _timed(journey, step, channel, traveller.customer, policy, due_at, now, key)
     ends = pointless_at(step, due_at)
     if ends is not None and max(send.due_at, now) >= ends:

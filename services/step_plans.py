@@ -77,17 +77,11 @@ class StepPlans:
         self._policy, self._journey_of, self._wordings, self._now = policy, journey_of, wordings, now
         self._advances: dict[tuple[Any, ...], Advance] = {}
         self._payloads: dict[tuple[str, str], Payload] = {}
-        self._needs: dict[tuple[str, str], Needs] = {}
-        self._keys: dict[tuple[str, str], tuple[str, str]] = {}
+        self._stands: dict[tuple[str, str], _Stand] = {}
 
     def needs(self, row: Enrolled) -> Needs:
         """What its step is decided by. Raises LookupError for a version or a step that is not there."""
-        at = row.journey_hash, row.step
-        known = self._needs.get(at)
-        if known is None:
-            journey = self._journey_of(row.journey_hash)
-            known = self._needs[at] = _needs(journey, journey.step(row.step))
-        return known
+        return self._stand(row).needs
 
     def plan(self, row: Enrolled, facts: PageFacts, *, steps_before: int) -> Planned | None:
         """What becomes of one whose step is due; None: nothing yet, though it is near.
@@ -95,8 +89,8 @@ class StepPlans:
         `steps_before` is how many steps they have gone in this run. Raises LookupError and ValueError for a row that
         makes no sense.
         """
-        journey = self._journey_of(row.journey_hash)
-        step = journey.step(row.step)
+        stand = self._stand(row)
+        journey, step = stand.journey, stand.step
         if steps_before > len(journey.steps):
             raise ValueError(f"journey {journey.name} version {journey.version} goes in a circle at step {step.id}")
         traveller = self._traveller(row, journey, facts)
@@ -107,9 +101,8 @@ class StepPlans:
             return self._skip(row, journey, step, traveller, NO_ENDING)
         if over_at > row.due_at:
             return self._wait(row, over_at)
-        decided = decide(
-            journey, step, traveller, self._policy, due_at=row.due_at, now=self._at(row), key=self._key(row, step)
-        )
+        action_key = f"{stand.key_begins}/{row.key_part}/{row.number}/{stand.key_ends}"
+        decided = decide(journey, step, traveller, self._policy, due_at=row.due_at, now=self._at(row), key=action_key)
         if isinstance(decided, SkipStep):
             return self._skip(row, journey, step, traveller, decided.reason)
         advance = self._advances.get((row.journey_hash, step.id, decided.channel))
@@ -129,9 +122,9 @@ class StepPlans:
         """Where one goes on whose action is over; `row.due_at` is since when. Raises as `plan` does."""
         if row.action_id is None:
             raise ValueError(f"enrolment {row.id} is not in the air")
-        journey = self._journey_of(row.journey_hash)
-        traveller = self._traveller(row, journey, facts)
-        next_step, due_at = self._onward(row, journey, journey.step(row.step), traveller)
+        stand = self._stand(row)
+        traveller = self._traveller(row, stand.journey, facts)
+        next_step, due_at = self._onward(row, stand.journey, stand.step, traveller)
         return Landed(row.id, row.action_id, row.due_at, next_step, due_at)
 
     def set_aside(self, row: Enrolled, why: str, *, until: datetime) -> Planned:
@@ -226,6 +219,16 @@ class StepPlans:
         action = StepAction(KIND_OF[channel], basis, CAPABILITY_OF[channel], purpose, payload, is_skipped)
         return Advance(row.journey, row.journey_hash, step.id, action, is_skipped, next_step if is_skipped else step.id)
 
+    def _stand(self, row: Enrolled) -> "_Stand":
+        at = row.journey_hash, row.step
+        known = self._stands.get(at)
+        if known is None:
+            journey = self._journey_of(row.journey_hash)
+            step = journey.step(row.step)
+            parts = key("journey", row.journey), key(step.id)
+            known = self._stands[at] = _Stand(journey, step, _needs(journey, step), *parts)
+        return known
+
     def _at(self, row: Enrolled) -> datetime:
         """When one is decided on."""
         return self._now or row.due_at
@@ -237,6 +240,16 @@ class StepPlans:
         if parts is None:
             parts = self._keys[at] = key("journey", row.journey), key(step.id)
         return f"{parts[0]}/{row.key_part}/{row.number}/{parts[1]}"
+
+
+class _Stand(NamedTuple):
+    """Where enrolments stand: one step of one version. Its key's parts are quoted as `journey_key` quotes them."""
+
+    journey: Journey
+    step: Step
+    needs: Needs
+    key_begins: str
+    key_ends: str
 
 
 def _going(

@@ -191,7 +191,7 @@ def consents_of(
     said: dict[tuple[int, str], dict[Channel, bool | None]] = {}
     if customer_ids and purposes:
         asked = {"ids": sorted(customer_ids), "purposes": sorted(purposes)}
-        for customer_id, purpose, channel, granted in connection.execute(_CONSENTS, asked):
+        for customer_id, purpose, channel, granted in connection.execute(_CONSENTS, asked).all():
             said.setdefault((customer_id, purpose), {})[_CHANNELS[channel]] = granted
     return said
 

@@ -112,19 +112,19 @@ def advance(
     asked = {**thin.given_as(dialect, _GIVEN, rows), **shared, "run": run, "now": now}
     if dialect != "sqlite":
         asked["people"] = sorted({row.customer_id for those in chosen.values() for row in those})
-        return frozenset(connection.execute(_advance_at_once(), asked).scalars())
+        return frozenset(connection.execute(_advance_at_once(), asked).scalars().all())
     if any(one.action is not None for one in chosen):
         before = connection.execute(_LAST).scalar_one()
         connection.execute(_act("sqlite"), asked)
         connection.execute(_BIND, {"before": before})  # SQLite has one writer at a time: what is new is all ours
-    return frozenset(connection.execute(_move("sqlite"), asked).scalars())
+    return frozenset(connection.execute(_move("sqlite"), asked).scalars().all())
 
 
 def settle(connection: Connection, landed: Sequence[Landed], *, run: str, now: datetime) -> frozenset[int]:
     """Let those go on whose action is over; the ids of those that did. Who was changed or is held meanwhile stays."""
     dialect = connection.dialect.name
     asked = {**thin.given_as(dialect, _LANDED, landed), "run": run, "now": now}
-    return frozenset(connection.execute(_settle(dialect), asked).scalars())
+    return frozenset(connection.execute(_settle(dialect), asked).scalars().all())
 
 
 def _told(one: Advance, place: int) -> dict[str, Any]:
@@ -188,11 +188,13 @@ _LANDED: thin.Types = {
 _EVIDENCE = ["action_id", "fact", "subject_id", "version"]
 _LAST = select(func.coalesce(func.max(actions.c.id), 0))
 _IS_BOUND = and_(actions.c.state != State.SKIPPED, actions.c.basis != Basis.INTERNAL)
+_VERSION = select(customers.c.version).where(customers.c.id == actions.c.customer_id).scalar_subquery()
 _BIND = insert(evidence).from_select(
     _EVIDENCE,
-    select(actions.c.id, literal_column("'customer'"), customers.c.id, customers.c.version)
-    .join_from(actions, customers, customers.c.id == actions.c.customer_id)
-    .where(actions.c.id > bindparam("before"), _IS_BOUND),
+    # Not as a join, for which SQLite may read all customers: it cannot know how few actions are new.
+    select(actions.c.id, literal_column("'customer'"), actions.c.customer_id, _VERSION).where(
+        actions.c.id > bindparam("before"), _IS_BOUND
+    ),
 )
 _RUN, _NOW = bindparam("run", type_=String()), bindparam("now", type_=Instant())
 
