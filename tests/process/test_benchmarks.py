@@ -105,3 +105,25 @@ def test_endings_are_measured_beside_bare_sql() -> None:
     planned = [line for line in lines if line["what"] == "detect and plan"]
     assert [(line["database"], line["actions"]) for line in planned] == [("sqlite", 50), ("postgresql", 50)]
     assert all(line["ratio"] > 0 for line in planned)  # a busy machine may turn any ratio round
+
+
+@pytest.mark.process
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_planning_a_journey_is_measured_beside_putting_its_messages_into_words() -> None:
+    asked = ["--enrolments", "2000", "--rendered", "100"]
+    done = subprocess.run(
+        [sys.executable, str(BENCHMARKS / "drip.py"), *asked], capture_output=True, text=True, timeout=290
+    )
+    assert done.returncode == 0, done.stderr
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [line["database"] for line in lines] == ["sqlite"] * 7 + ["postgresql"] * 7
+    for filled, idle, planned, in_air, made, words, sent in (lines[:7], lines[7:]):
+        assert filled["seconds"] > 0 < idle["cpu_ms_a_run"]
+        assert (planned["due"], planned["planned"], planned["skipped"]) == (200, 200, 0)
+        assert planned["times_as_long_as_rendering"] > 0  # a busy machine may turn any ratio round
+        assert planned["memory_peak_mb"] > 10
+        assert (in_air["due"], in_air["planned"]) == (0, 0)
+        assert made["messages"] == words["messages"] == 100
+        assert made["rows_per_cpu_second"] > 0 < words["rows_per_cpu_second"]
+        assert sent["sent"] == 200
