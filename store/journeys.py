@@ -1,14 +1,16 @@
 """Published journeys: by content hash for ever; of each name the newest approved one is what customers enter."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Row, Table, func, select, update
+from sqlalchemy import Connection, Row, Table, bindparam, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from domain.journeys import Standing
+from store.ledger.rows import customers
 from store.tables import metadata
+from store.types import Instant
 
 journeys: Table = metadata.tables["journeys"]
 enrolments: Table = metadata.tables["enrolments"]
@@ -17,6 +19,22 @@ _APPROVED = (
     select(journeys.c.name, journeys.c.hash)
     .where(journeys.c.approved_at.is_not(None))
     .order_by(journeys.c.approved_at, journeys.c.published_at)
+)
+
+_MOVE = update(enrolments).where(
+    enrolments.c.id == bindparam("which"),
+    enrolments.c.state == Standing.ACTIVE,
+    enrolments.c.journey_hash == bindparam("was_hash"),
+    enrolments.c.step == bindparam("was_step"),
+)
+_TOLD = {
+    "journey_hash": bindparam("to"),
+    "updated_at": bindparam("now", type_=Instant),
+    "updated_by": bindparam("by"),
+}
+_MOVE_IN_THE_AIR = _MOVE.where(enrolments.c.due_at.is_(None)).values(_TOLD)
+_MOVE_WAITING = _MOVE.where(enrolments.c.due_at.is_not(None)).values(
+    {**_TOLD, "due_at": bindparam("is_due_at", type_=Instant)}
 )
 
 
@@ -95,3 +113,50 @@ def under_way(connection: Connection, name: str) -> list[Row[Any]]:
             .order_by(*columns)
         )
     )
+
+
+class Moving(NamedTuple):
+    """One enrolment that is to go on in another version, as it was read."""
+
+    id: int
+    customer_id: int
+    was_hash: str
+    step: str
+    due_at: datetime | None  # when its step is due by that version; None: it is in the air
+
+
+def movable(
+    connection: Connection, name: str, *, to: str, steps: Collection[str], after: int, limit: int
+) -> list[Row[Any]]:
+    """Those under way in other versions who stand at one of these steps, by id, from behind `after` on."""
+    columns = ("id", "customer_id", "journey_hash", "step", "due_at", "entered_at", "previous_at")
+    return list(
+        connection.execute(
+            select(*(enrolments.c[column] for column in columns), customers.c.ref, customers.c.time_zone)
+            .join_from(enrolments, customers, customers.c.id == enrolments.c.customer_id)
+            .where(
+                enrolments.c.journey == name,
+                enrolments.c.state == Standing.ACTIVE,
+                enrolments.c.journey_hash != to,
+                enrolments.c.step.in_(sorted(steps)),
+                enrolments.c.id > after,
+            )
+            .order_by(enrolments.c.id)
+            .limit(limit)
+        )
+    )
+
+
+def move(connection: Connection, rows: Sequence[Moving], *, to: str, by: str, now: datetime) -> list[Moving]:
+    """Let these go on in the version `to`; those that do. Who went on or left since they were read stays."""
+    whose = select(customers.c.id).where(customers.c.id.in_(sorted({row.customer_id for row in rows})))
+    connection.execute(whose.order_by(customers.c.id).with_for_update())
+    told = {"to": to, "by": by, "now": now}
+    return [
+        row
+        for row in rows
+        if connection.execute(
+            _MOVE_IN_THE_AIR if row.due_at is None else _MOVE_WAITING,
+            {**told, "which": row.id, "was_hash": row.was_hash, "was_step": row.step, "is_due_at": row.due_at},
+        ).rowcount
+    ]

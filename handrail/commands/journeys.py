@@ -135,24 +135,31 @@ def diff(
 def live(
     name: Name,
     by: Annotated[str, typer.Option("--by", help="Your name; it is kept.")],
+    move: Annotated[
+        bool, typer.Option("--move", help="Move those under way as well, where this version has their step.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Let customers enter the version in the file from now on, in the words it uses. Shows what that changes."""
     from datetime import UTC, datetime
 
     from handrail.opening import the_database
+    from services.journey_moving import move_to_live
     from services.journey_versions import take_live
     from templates.library import load
 
     if not by.strip():
         raise typer.BadParameter("--by must say something: it is kept for those who ask later")
-    file, policy = _file(name), _policy()
+    file, policy, now = _file(name), _policy(), datetime.now(UTC)
     with the_database() as database:
-        told = take_live(database, file, load(), policy, by=by.strip(), now=datetime.now(UTC))
+        told = take_live(database, file, load(), policy, by=by.strip(), now=now)
+        moved = move_to_live(database, policy, name, by=by.strip(), now=now) if move else None
     if as_json:
-        say_json(told.as_json())
+        say_json({**told.as_json(), "moved": moved})
         return
-    _tell(told)
+    _tell(told, moves=move)
+    for step, count in sorted(moved.items()) if moved else ():
+        say(f"  {count} were moved, at {step}")
     say(f"{told.name} version {told.new} is live")
 
 
@@ -164,7 +171,7 @@ def schema() -> None:
     say(schema_text().rstrip("\n"))
 
 
-def _tell(told: "Difference") -> None:
+def _tell(told: "Difference", *, moves: bool = False) -> None:
     against = f"version {told.old}" if told.old is not None else "nothing: no version was live yet"
     say(f"{told.name}: version {told.new} against {against}")
     for change in told.changes:
@@ -176,8 +183,10 @@ def _tell(told: "Difference") -> None:
     if not told.changes and not told.words:
         say("  nothing changes")
     for one in told.under_way:
-        where = f"  {one.count} under way in version {one.version}, at {one.step}"
-        say(f"{where}: they finish it{', as this version has no such step' if one.stays else ''}")
+        fate = "they finish it, as this version has no such step" if one.stays else "they finish it, unless moved"
+        if moves and not one.stays:
+            fate = f"they go on at {one.step} of this version"
+        say(f"  {one.count} under way in version {one.version}, at {one.step}: {fate}")
 
 
 def _file(name: str) -> "JourneyFile":

@@ -61,10 +61,11 @@ def test_a_change_is_told_and_taken_live(handrail: CommandLine, tmp_path: Path) 
     assert "onboarding: version 2 against version 1" in told.out
     assert "check-in: comes 28 days after the customer entered" in told.out
     assert handrail("journeys", "diff", "onboarding", "--from", "1", "--json").document["old"] == 1
-    told = handrail("journeys", "live", "onboarding", "--by", "marta")
+    told = handrail("journeys", "live", "onboarding", "--by", "marta", "--move")
     assert "check-in: comes 28 days" in told.out
     assert told.out.endswith("onboarding version 2 is live\n")
     rows = handrail("journeys", "list", "--json").document
     assert [(row["version"], row["standing"]) for row in rows] == [(1, "replaced"), (2, "live")]
+    assert handrail("journeys", "live", "onboarding", "--by", "marta", "--move", "--json").document["moved"] == {}
     assert handrail("journeys", "live", "onboarding", "--by", " ").status == 2
     assert handrail("journeys", "diff", "onbording").status == 1
