@@ -114,6 +114,8 @@ async def deliver(request: Request) -> Response:
     state.urgent.nudge(answer.urgent)
     if answer.urgent:
         await state.handrail.announce_critical_answer(answer.body["event_id"])
+    if answer.is_activation:
+        await state.handrail.announce_activation(answer.body["event_id"])
     if answer.is_announced:
         state.fetching.nudge()
     reached("webhook.answers")

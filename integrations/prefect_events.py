@@ -14,6 +14,9 @@ _log = logging.getLogger("integrations.prefect_events")
 CRITICAL_ANSWER = "handrail.answer.critical"
 """A critical answer was stored with its actions; prefect.yaml starts survey-escalation on it."""
 
+CUSTOMER_ACTIVATED = "handrail.customer.activated"
+"""A customer was activated, and perhaps a welcome is due; prefect.yaml starts onboarding-drip on it."""
+
 _SECONDS = 2.0
 """Longer than this nobody waits for Prefect."""
 

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from data_contracts.events import StandardEvent
-from data_contracts.journey_events import RefusedPart
+from data_contracts.journey_events import CustomerActivated, RefusedPart
 from data_contracts.problems import ContractBroken, NotStrictJson, Problem
 from data_contracts.surveys import SurveyAnswered
 from domain.actions import Capability
@@ -52,6 +52,8 @@ class Answer:
     urgent: frozenset[Capability]
     is_announced: bool = False
     """True when its vendor told of an answer that is still to be fetched."""
+    is_activation: bool = False
+    """True when a customer was activated, so that a step may be due at once."""
 
 
 class UnknownSource(Exception):
@@ -198,7 +200,8 @@ def _answered(
         )
         return answer_of(delivery, is_announced=True)
     urgent = fate.urgent if isinstance(fate, Accepted) else frozenset()
-    return answer_of(delivery, urgent=urgent)
+    is_activation = isinstance(it.called_for, CustomerActivated) and isinstance(fate, Done) and fate.is_news
+    return answer_of(delivery, urgent=urgent, is_activation=is_activation)
 
 
 def _in_part(
@@ -247,6 +250,7 @@ def answer_of(
     duplicate: bool = False,
     urgent: frozenset[Capability] = frozenset(),
     is_announced: bool = False,
+    is_activation: bool = False,
 ) -> Answer:
     """What the sender is told of a delivery as the inbox has it now."""
     return Answer(
@@ -259,4 +263,5 @@ def answer_of(
         },
         urgent,
         is_announced,
+        is_activation,
     )

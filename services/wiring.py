@@ -9,7 +9,7 @@ from types import TracebackType
 
 from data_contracts.policy import load_policy
 from domain.policy import Policy
-from integrations.prefect_events import CRITICAL_ANSWER, PrefectEvents
+from integrations.prefect_events import CRITICAL_ANSWER, CUSTOMER_ACTIVATED, PrefectEvents
 from integrations.registry import Roster, load_roster
 from services.dispatch import Dispatcher, Timing
 from services.journeys import Journeys
@@ -96,6 +96,11 @@ class Handrail:
         """Hint to Prefect that a run of survey-escalation would find something. Returns at once, never raises."""
         if self._prefect is not None:
             await self._prefect.announce(CRITICAL_ANSWER, subject, {})
+
+    async def announce_activation(self, subject: str) -> None:
+        """Hint to Prefect that a run of onboarding-drip would find something. Returns at once, never raises."""
+        if self._prefect is not None:
+            await self._prefect.announce(CUSTOMER_ACTIVATED, subject, {})
 
     def _register(self) -> None:
         with self.database.write("register") as connection:
