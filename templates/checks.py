@@ -49,6 +49,7 @@ _EXITS: Mapping[Capability, Sequence[str]] = {
 """The ways to a person every message of a channel must show (promise P28)."""
 
 _FORBIDDEN = (
+    nodes.Block,
     nodes.Extends,
     nodes.Include,
     nodes.Import,
@@ -59,6 +60,8 @@ _FORBIDDEN = (
 """They let text into HTML unescaped, or words into a message that its hash does not cover."""
 _OF_A_JOURNEY = frozenset({"journey", "links", "unsubscribe"})
 """Parameters that messages of a journey alone are given."""
+_ADDRESSES = frozenset({"link", "links", "unsubscribe"})
+_SPOKEN = CHANNEL_PARTS[Capability.VOICE]
 _LONGEST_TITLE, _LONGEST_PUSH = 50, 178
 """Characters of a notification that a phone shows without being asked for more."""
 _MOST_SMS_PARTS = 2
@@ -135,6 +138,9 @@ def _of_source(template: Template, part: str, sample: Mapping[str, Any]) -> Iter
             f'"{variable}" is no parameter{did_you_mean(variable, known)}',
             f"parameters are {one_of(known)}",
         )
+    for variable in sorted(meta.find_undeclared_variables(tree) & _ADDRESSES if part in _SPOKEN else ()):
+        what = f'"{variable}" is an address, which nobody can touch on the phone'
+        yield Problem(template.where(part), what, "say where else it is, or leave it out")
     for node in tree.find_all(_FORBIDDEN):
         yield Problem(where(node.lineno), f"{type(node).__name__} is not allowed", "write the words where they stand")
 
@@ -185,11 +191,6 @@ def _of_channel(
     yield from _too_long(template, channel, rendered)
     if is_proactive and channel is Capability.MAIL:
         yield from _unexplained(template, rendered, params["unsubscribe"])
-    asked_for, empty = (render(template, channel, {**params, "unsubscribe": none}) for none in (None, ""))
-    if asked_for != empty:  # the word None stands where the address would
-        part = CHANNEL_PARTS[channel][-1]
-        what = "shows {{ unsubscribe }} where there is none: a service message has no such page"
-        yield Problem(template.where(part), what, "write {% if unsubscribe %} before it and {% endif %} after it")
 
 
 def _without_exit(

@@ -88,6 +88,7 @@ def test_a_missing_part_fails_the_check(part: str) -> None:
         ('{% include "mail.txt" %}', "Include is not allowed"),
         ('{% import "mail.txt" as mail %}', "Import is not allowed"),
         ('{% extends "mail.html" %}', "Extends is not allowed"),
+        ("{% block words %}{{ company }}{% endblock %}", "Block is not allowed"),
         ("{{ received_at | day(company, language) }} {{ human.phone }}", "a time zone is not an IANA name"),
     ],
 )
@@ -139,3 +140,81 @@ def test_a_person_that_only_some_calls_offer_fails_the_check(script: Template, h
 
 def test_a_call_says_known_things_only(script: Template) -> None:
     assert '"worth" is no parameter' in said(changed(script, "voice.txt", "{{ company }}", "{{ worth }}"))
+
+
+@pytest.fixture(params=JOURNEYS, ids=lambda template: f"{template.name}-{template.language}")
+def journeys(request: pytest.FixtureRequest) -> Template:
+    return request.param  # type: ignore[no-any-return]
+
+
+def test_a_notification_that_offers_no_person_fails_the_check(journeys: Template) -> None:
+    [problem] = check(changed(journeys, "push.txt", "{{ human.phone | dial }}", ""))
+    assert (problem.path, problem.problem) == (
+        journeys.where("push.txt"),
+        "does not say how to reach a person by phone",
+    )
+
+
+WHY_PARTS = [
+    ("mail.html", 'class="words why"', 'class="words"', "does not say why it came"),
+    ("mail.html", '<a href="{{ unsubscribe }}"', '<a href="{{ links.video }}"', "how to have no more such mails"),
+    ("mail.txt", "{{ unsubscribe }}", "", "how to have no more such mails"),
+    ("mail.txt", "{{ unsubscribe }}", "<{{ unsubscribe }}>", "how to have no more such mails"),
+]
+
+
+@pytest.mark.parametrize(("part", "before", "after", "says"), WHY_PARTS)
+def test_a_journeys_mail_that_hides_why_it_came_fails_the_check(
+    journeys: Template, part: str, before: str, after: str, says: str
+) -> None:
+    [problem] = check(changed(journeys, part, before, after))
+    assert problem.path == journeys.where(part)
+    assert says in problem.problem
+
+
+def test_a_text_that_says_less_than_the_page_fails_the_check(journeys: Template) -> None:
+    why = {"pl": "Ta wiadomość przyszła, ponieważ ", "cs": "Tuto zprávu dostáváte, protože ", "en": "You are getting "}
+    [problem] = check(changed(journeys, "mail.txt", why[journeys.language], ""))
+    assert (problem.path, problem.problem) == (journeys.where("mail.txt"), "does not say why it came")
+
+
+def test_what_comes_unasked_must_say_why_whoever_sends_it() -> None:
+    template = TEMPLATES[0]
+    assert check(template) == []
+    assert {problem.path for problem in check(template, proactive=True)} == {
+        template.where("mail.html"),
+        template.where("mail.txt"),
+    }
+
+
+def test_links_are_those_of_the_journey() -> None:
+    [template] = [one for one in JOURNEYS if (one.name, one.language) == ("onboarding-video-guide", "en")]
+    assert check(template, links=("video", "shop")) == []
+    missing = check(template, links=("vidoe",))
+    assert {problem.path.rsplit("/", 1)[1] for problem in missing} == {
+        "mail.mjml",
+        "mail.txt",
+        "sms.txt",
+        "push.link.txt",
+    }
+    assert all('"links.video" is no parameter (did you mean "links.vidoe"?)' in problem.problem for problem in missing)
+    assert check(changed(template, "sms.txt", "links.video", "links.shop")) == []
+
+
+def test_words_that_do_not_fit_their_channel_fail_the_check() -> None:
+    template = JOURNEYS[0]
+    long = "a b c d e " * 20
+    for part, says in (
+        ("push.title.txt", "phones show 50"),
+        ("push.txt", "phones show 178"),
+        ("sms.txt", "text messages: "),
+    ):
+        longer = Template(template.name, template.language, {**template.parts, part: long + template.parts[part]})
+        [problem] = check(longer)
+        assert problem.path == template.where(part)
+        assert says in str(problem)
+
+
+def test_nobody_follows_a_link_on_the_phone(script: Template) -> None:
+    longer = f"{{{{ unsubscribe }}}} {script.parts['voice.txt']}"
+    assert "which nobody can touch on the phone" in said(Template(script.name, script.language, {"voice.txt": longer}))

@@ -53,6 +53,8 @@ def test_the_shipped_journey_is_right(policy: Policy) -> None:
         ("pointless_after_hours: 168", "pointless_after_hours: 0", "pointless_after_hours:", "is below 1"),
         ("version: 1", "version: 0", "version:", "is below 1: begin with 1"),
         ("video: https://", "video: http://", "video:", "does not begin with https://"),
+        ("  video: https://", "  vidoe: https://", "message: onboarding-video-guide",
+         '"links.video" is no parameter (did you mean "links.vidoe"?)'),
         ("tier: [basic]", "language: [cz]", "language:", 'nobody is written to in "cz": the policy'),
         # hours
         ("{starts: 09:00, ends: 19:00}", "{starts: 21:00, ends: 07:00}", "window:",
