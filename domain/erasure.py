@@ -12,6 +12,7 @@ from domain.actions import Basis, Capability, Kind, key
 from domain.call_me import CALL_ME_SCHEMA
 from domain.calls import CALL_SCHEMA
 from domain.customers import Customer
+from domain.distress import Category
 from domain.ending_tasks import CALL_NOTE_SCHEMA, CLOSE_SCHEMA, NOTE_SCHEMA, TASK_SCHEMA
 from domain.journey_payload import STEP_SCHEMA
 from domain.planning import Payload, PlannedAction
@@ -32,6 +33,7 @@ IMPERSONAL = frozenset(
 _GONE = "[erased]"
 _MAIL = re.compile(r"[\w.+%-]+@[\w-]+(?:\.[\w-]+)+")
 _PHONE = re.compile(r"\+\d(?:[\s()./-]{0,2}\d){6,14}")
+_DISTRESS = re.compile(rf"\b(?:{'|'.join(category.value for category in Category)})\b")
 _SHORT = 4
 """A ref shorter than this may be anything; it is theirs only where a field says that it is a customer's."""
 _SAYS_WHO = ("ref", "customer", "client", "user")
@@ -59,13 +61,14 @@ class Known:
 
     def may_be_about(self, text: str) -> bool:
         """True when a text has their name in it, which others may share."""
-        return self.name is not None and len(self.name) >= _SHORT and self.name.casefold() in text.casefold()
+        name = self.name or ""
+        return len(name) >= _SHORT and re.search(rf"\b{re.escape(name)}\b", text, re.IGNORECASE) is not None
 
     def taken_out_of(self, text: str) -> str:
-        """The text without their name and addresses, and without anything that looks like an address."""
+        """The text without their name, addresses, kind of distress, and without anything that looks like an address."""
         for word in sorted({*self.addresses, *([self.name] if self.name else [])}, key=len, reverse=True):
             text = re.sub(re.escape(word), _GONE, text, flags=re.IGNORECASE)
-        return _PHONE.sub(_GONE, _MAIL.sub(_GONE, text))
+        return _DISTRESS.sub(_GONE, _PHONE.sub(_GONE, _MAIL.sub(_GONE, text)))
 
     def _names(self, field: str, value: str) -> bool:
         says_who = any(word in field.casefold() for word in _SAYS_WHO)

@@ -24,7 +24,6 @@ from services.surveys import Given, accept_answer, judge_answer
 from services.tracing import trace
 from services.triage import ReadMessage, accept_message
 from store import customers, fetches, imported_customers, inbox, messages
-from store.canonical import payload_hash
 from store.ledger.enqueue import About, enqueue
 from store.quarantine import Decision, decide
 from store.tables import metadata
@@ -386,13 +385,3 @@ def _bytes_of(installation: Any) -> bytes:
     return b"".join(
         path.read_bytes().lower() for path in sorted(installation.directory.glob("handrail.db*")) if path.is_file()
     )
-
-
-def test_a_payload_that_says_the_same_of_everybody_stays(installation: Any) -> None:
-    from domain.ending_tasks import TASK_SCHEMA
-    from domain.erasure import blanked
-
-    thin = Payload(TASK_SCHEMA, {"horizon": 30}).as_json()
-    assert blanked(thin) == thin
-    assert blanked(Payload("letter/1", {"name": NAME}).as_json())["params"] == {}
-    assert payload_hash(thin)
