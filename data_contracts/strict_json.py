@@ -18,12 +18,12 @@ _BRACKETS = re.compile(rb'"(?:[^"\\]++|\\.|\\\Z)*+(?:"|\Z)|([\[{])|([\]}])', re.
 """Strings as a whole, so that brackets in them do not count; an unclosed one reaches to the end."""
 
 
-def parse(body: bytes, max_depth: int = 32) -> object:
+def parse(body: bytes, max_depth: int = 32, *, any_integer: bool = False) -> object:
     """The value that `body` is, or `NotStrictJson`.
 
     Refused beside malformed JSON: anything but UTF-8 without byte order mark, NaN and infinities (also as 1e400),
     integers beyond ±(2^53 - 1), an object naming a key twice, surrogates without their other half, nesting beyond
-    `max_depth`.
+    `max_depth`. `any_integer` lets larger ones be, for a vendor whose ids have 64 bits: nobody counts with them.
     """
     text = _decoded(body)
     _check_depth(body, max_depth)
@@ -33,7 +33,7 @@ def parse(body: bytes, max_depth: int = 32) -> object:
             object_pairs_hook=_object,
             parse_constant=_refuse_constant,
             parse_float=_number,
-            parse_int=_integer,
+            parse_int=_long_integer if any_integer else _integer,
         )
     except json.JSONDecodeError as error:
         where = f"line {error.lineno} column {error.colno}"
@@ -97,6 +97,12 @@ def _integer(digits: str) -> int:
             "a whole number beyond 2^53", "a number", "send whole numbers up to 9007199254740991, longer ids as text"
         )
     return value
+
+
+def _long_integer(digits: str) -> int:
+    if len(digits) > _LONGEST_NUMBER:
+        raise NotStrictJson("a number no computer holds", "a number", "send a number of ordinary size")
+    return int(digits)
 
 
 def _half_characters(value: object, path: str) -> Iterator[str]:

@@ -67,6 +67,7 @@ class Capability(StrEnum):
     PUSH = "push"
     ALERT = "alert"
     SURVEY_INTAKE = "survey_intake"
+    DELIVERY_INTAKE = "delivery_intake"
 
 
 class WriteClass(StrEnum):

@@ -1,4 +1,4 @@
-"""`POST /webhooks/{source}`: the one door for what survey tools, shops and telephone vendors send."""
+"""`POST /webhooks/{source}`: the one door for what survey tools, shops, telephone and mail vendors send."""
 
 import logging
 from collections.abc import Callable, Coroutine
@@ -14,6 +14,7 @@ from data_contracts.events import schema as generic_format
 from domain.words import did_you_mean
 from gateway.bodies import BODY_CAP, TooLarge, capped_body
 from integrations.errors import SignatureRefused
+from integrations.ports import LargeDeliveries
 from services.intake import UnknownSource, receive_webhook
 from store.crash_points import reached
 from store.database import in_short
@@ -32,7 +33,7 @@ _SOURCE = {
     "name": "source",
     "in": "path",
     "required": True,
-    "description": "A survey source of integrations.yaml, such as `standard`.",
+    "description": "A source of integrations.yaml (survey_intake or delivery_intake), such as `standard`.",
     "schema": {"type": "string"},
 }
 _log = logging.getLogger("gateway.webhooks")
@@ -85,7 +86,7 @@ def _says(description: str, schema: dict[str, Any] = _REFUSAL) -> dict[str, Any]
         400: _says("Signed, but not strict JSON; kept in quarantine.", _ANSWER),
         401: _says("Unsigned, forged or stale; nothing is kept."),
         404: _says("No such source is configured."),
-        413: _says(f"Larger than {BODY_CAP} bytes."),
+        413: _says(f"Larger than {BODY_CAP} bytes, where a source does not send many events at once."),
         503: _says("Could not be stored; deliver it again."),
     },
 )
@@ -94,16 +95,18 @@ async def deliver(request: Request) -> Response:
     state, source = request.app.state, request.path_params["source"]
     known = state.handrail.roster.intakes
     label = source if source in known else "unknown"  # strangers must not make up metrics
+    its = known.get(source)
+    cap = its.largest_body if isinstance(its, LargeDeliveries) else BODY_CAP
     try:
-        body = await capped_body(request)
+        body = await capped_body(request, cap)
         answer = await receive_webhook(state.handrail, source, request.headers.raw, body)
     except ClientDisconnect:
         state.metrics.count_webhook(label, "cut off")
         return Response(status_code=400)  # nobody hears it
     except TooLarge:
-        return _refuse(state.metrics, label, 413, "the body is too large", f"send at most {BODY_CAP} bytes per event")
+        return _refuse(state.metrics, label, 413, "the body is too large", f"send at most {cap} bytes at once")
     except UnknownSource:
-        problem = f'no survey source "{source[:60]}"{did_you_mean(source, known)}'
+        problem = f'no source "{source[:60]}"{did_you_mean(source, known)}'
         return _refuse(state.metrics, label, 404, problem, f"configured: {', '.join(known) or 'none'}")
     except SignatureRefused as refused:
         return _refuse(state.metrics, label, 401, str(refused), "sign the raw body with the source's secret")

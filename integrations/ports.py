@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Any, Protocol, runtime_checkable
 
 from data_contracts.events import StandardEvent
+from data_contracts.journey_events import MessageEvents
 from data_contracts.surveys import SurveyAnswered
 from domain.actions import Capability
 from integrations.errors import IntegrationError
@@ -347,6 +348,26 @@ class SurveyIntake(Protocol):
 
 
 @runtime_checkable
+class DeliveryIntake(Protocol):
+    """A vendor that tells what became of messages: a `SurveyIntake` that says nothing else."""
+
+    def verify(self, headers: Headers, body: bytes, now: datetime) -> Verified:
+        """Raises `Unsigned`, `Forged` or `Stale`. To be called on the raw bytes, before anything reads them."""
+
+    def read(self, body: bytes) -> MessageEvents | Noted:
+        """What the delivery says of our messages. Raises `NotStrictJson` or `ContractBroken`."""
+
+
+@runtime_checkable
+class LargeDeliveries(Protocol):
+    """What a source has beside its two methods when its vendor tells of much at once."""
+
+    @property
+    def largest_body(self) -> int:
+        """Bytes of one delivery."""
+
+
+@runtime_checkable
 class SurveyArchive(Protocol):
     """What a `SurveyIntake` has beside its two methods when its vendor's API shows the answers it has.
 
@@ -367,6 +388,9 @@ class SurveyArchive(Protocol):
         """Closes the connections. The archive cannot be asked afterwards."""
 
 
+LISTENING = frozenset({Capability.SURVEY_INTAKE, Capability.DELIVERY_INTAKE})
+"""What is listened to, not called: any number of sources each."""
+
 PORTS: Mapping[Capability, type] = {
     Capability.TICKETING: Ticketing,
     Capability.CRM: Crm,
@@ -376,6 +400,7 @@ PORTS: Mapping[Capability, type] = {
     Capability.PUSH: PushPort,
     Capability.ALERT: AlertPort,
     Capability.SURVEY_INTAKE: SurveyIntake,
+    Capability.DELIVERY_INTAKE: DeliveryIntake,
 }
 
 WRITES: Mapping[Capability, tuple[str, ...]] = {
@@ -387,6 +412,7 @@ WRITES: Mapping[Capability, tuple[str, ...]] = {
     Capability.PUSH: ("send_push",),
     Capability.ALERT: ("raise_alert",),
     Capability.SURVEY_INTAKE: (),
+    Capability.DELIVERY_INTAKE: (),
 }
 """The operations that change something outside; each has a write class."""
 

@@ -17,7 +17,7 @@ from domain.actions import Capability, WriteClass
 from domain.words import did_you_mean, one_of
 from integrations.declaration import CallingConfig, Integration, IntegrationConfig, VendorConfig
 from integrations.errors import ConfigurationError
-from integrations.ports import ERASE, WRITES, Erases, SurveyArchive, SurveyIntake
+from integrations.ports import ERASE, LISTENING, WRITES, Erases, SurveyArchive, SurveyIntake
 from integrations.roster_file import Filling, Path, RosterFile, read_roster_file
 
 Known = Mapping[Capability, Mapping[str, Integration[Any]]]
@@ -66,7 +66,7 @@ class Configured:
 
 
 class Roster:
-    """The outside systems that serve this installation, at most one a capability, and the sources of surveys.
+    """The outside systems that serve this installation, at most one a capability, and the sources of events.
 
     A roster belongs to one event loop: its connections are opened in it.
     """
@@ -173,13 +173,13 @@ class _Chosen:
         self.intakes: dict[str, tuple[Integration[Any], VendorConfig]] = {}
 
     def add(self, word: str, section: Any) -> None:
-        """One section of the file: a capability, with a vendor or (survey_intake) with sources."""
+        """One section of the file: a capability, with a vendor or, where we only listen, with sources."""
         if word not in set(Capability):
             hint = did_you_mean(word, Capability)
             self._file.complain((word,), f"is no capability{hint}: there are {one_of(Capability)}")
             return
         capability = Capability(word)
-        if capability is not Capability.SURVEY_INTAKE:
+        if capability not in LISTENING:
             made = self._made(capability, section, (word,))
             if made is not None:
                 self.outbound.append(made)
@@ -190,6 +190,8 @@ class _Chosen:
         for source, inner in section.items():
             if not _SOURCE_NAME.fullmatch(source):
                 self._file.complain((word, source), "a source's name is lower case letters, digits, - and _")
+            if source in self.intakes:  # its name is the end of one address
+                self._file.complain((word, source), "is the name of another source too: give it one of its own")
             made = self._made(capability, inner, (word, source))
             if made is not None:
                 self.intakes[source] = made

@@ -50,18 +50,19 @@ class BodySignature:
 
     def _given(self, headers: Headers) -> str:
         """The header's value: there once, and well-formed."""
-        values = [value for name, value in header_pairs(headers) if name == self._header.lower()]
-        if not values:
-            raise Unsigned(
-                self._name, f"the header {self._header} is missing", "set a secret where the webhook is made"
-            )
-        if len(values) > 1:
-            raise Unsigned(self._name, f"the header {self._header} came twice", "the sender must send it once")
-        if not _SHAPE.fullmatch(values[0]):
-            raise Unsigned(
-                self._name, f"the header {self._header} is malformed", "it must be 1 to 200 printable ASCII characters"
-            )
-        return values[0]
+        return one_header(self._name, headers, self._header, "set a secret where the webhook is made")
+
+
+def one_header(name: str, headers: Headers, header: str, remedy: str, *, shape: re.Pattern[str] = _SHAPE) -> str:
+    """The value of a header that must be there once. Raises Unsigned, for the integration `name`."""
+    values = [value for given, value in header_pairs(headers) if given == header.lower()]
+    if not values:
+        raise Unsigned(name, f"the header {header} is missing", remedy)
+    if len(values) > 1:
+        raise Unsigned(name, f"the header {header} came twice", "the sender must send it once")
+    if not shape.fullmatch(values[0]):
+        raise Unsigned(name, f"the header {header} is malformed", "it must be 1 to 200 printable ASCII characters")
+    return values[0]
 
 
 def header_pairs(headers: Headers) -> Iterable[tuple[str, str]]:

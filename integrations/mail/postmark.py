@@ -20,9 +20,9 @@ from integrations.answers import OF_ANOTHER_SHAPE, Answer
 from integrations.declaration import BaseUrl, Integration, IntegrationConfig, integration_name
 from integrations.errors import AuthFailed, IntegrationError, RateLimited, Rejected, Unsupported
 from integrations.http import HttpIntegration
+from integrations.mail_keys import metadata
 from integrations.mail_messages import addressed
 from integrations.ports import Health, Mail, Receipt
-from integrations.postmark_metadata import metadata
 from integrations.retry_after import retry_after
 
 VENDOR = "postmark"

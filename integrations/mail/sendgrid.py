@@ -23,15 +23,13 @@ from integrations.answers import Answer
 from integrations.declaration import BaseUrl, Integration, IntegrationConfig, integration_name
 from integrations.errors import AuthFailed, IntegrationError, RateLimited, Rejected, Unsupported
 from integrations.http import HttpIntegration
+from integrations.mail_keys import SENDGRID_ARGUMENT
 from integrations.mail_messages import addressed
 from integrations.ports import Health, Mail, Receipt
 from integrations.retry_after import LONGEST
-from integrations.sendgrid_letters import Letter, letters_of
+from integrations.sendgrid_letters import Letter, Member, letters_of
 
 VENDOR = "sendgrid"
-KEY_ARGUMENT = "handrail_key"
-"""The custom argument that carries our key."""
-
 LARGEST_BATCH = 1000
 
 _SENDS = "mail.send"
@@ -109,7 +107,7 @@ class SendGrid:
                 places.append(place)
             except Unsupported as problem:
                 ends[place] = problem
-        letters = letters_of([mail for _, mail in chosen])
+        letters = await _letters([mail for _, mail in chosen])
         deadline, is_one = self._http.deadline(), len(letters) == 1
         for settled in await asyncio.gather(*(self._sent(one, chosen, deadline, is_one) for one in letters)):
             ends |= {places[place]: end for place, end in settled.items()}
@@ -190,6 +188,12 @@ class SendGrid:
             raise AuthFailed(self._name, "the API key may not send mail", f"give {self._setting} the right {_SENDS}")
 
 
+async def _letters(mails: Sequence[Mail]) -> Sequence[Letter]:
+    if len(mails) == 1:
+        return [Letter(mails[0].text, mails[0].html, [Member(0, {})])]
+    return await asyncio.to_thread(letters_of, mails)
+
+
 def _common(config: SendGridConfig) -> Mapping[str, Any]:
     """What every request says."""
     said: dict[str, Any] = {
@@ -211,7 +215,7 @@ def _personalization(key: str, mail: Mail, substitutions: Mapping[str, str]) -> 
         "to": [{"email": mail.to}],
         "subject": mail.subject,
         "headers": dict(mail.headers),
-        "custom_args": {KEY_ARGUMENT: key},
+        "custom_args": {SENDGRID_ARGUMENT: key},
     }
     return {**said, "substitutions": substitutions} if substitutions else said
 

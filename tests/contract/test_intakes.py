@@ -1,4 +1,4 @@
-"""The contract of every survey tool that sends us signed answers."""
+"""The contract of everybody who sends us events: survey tools, and those who tell what became of messages."""
 
 import inspect
 import json
@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 import yaml
 from outside_vendor import Outside, answer
-from vendor_specimens import INTAKES, SECRET, named, recorded
+from vendor_specimens import DELIVERIES, INTAKES, SECRET, named, recorded
 
+from data_contracts.journey_events import MessageEvents
 from data_contracts.problems import ContractBroken, NotStrictJson
 from data_contracts.surveys import SurveyAnswered
 from integrations.declaration import Integration
@@ -23,10 +24,14 @@ from integrations.errors import (
     Stale,
     Unavailable,
 )
-from integrations.ports import Announced, Noted, SurveyArchive, SurveyIntake
+from integrations.ports import PORTS, Announced, Noted, SurveyArchive, SurveyIntake
 from integrations.registry import Roster, load_roster
 
 every_intake = pytest.mark.parametrize("integration", INTAKES, ids=named)
+every_source = pytest.mark.parametrize("integration", [*INTAKES, *DELIVERIES], ids=named)
+every_signed_source = pytest.mark.parametrize(
+    "integration", [one for one in (*INTAKES, *DELIVERIES) if recorded(one).get("body_is_signed", True)], ids=named
+)
 every_archive = pytest.mark.parametrize(
     "integration", [one for one in INTAKES if "archive" in recorded(one)], ids=named
 )
@@ -40,15 +45,22 @@ every_announcer = pytest.mark.parametrize(
 def roster(integration: Integration[Any], *secrets: str, **settings: Any) -> Roster:
     """A roster with this source alone, as the file would make it; its token is `SECRET`."""
     given = {**recorded(integration)["settings"], **settings}
-    chosen = secrets or given["secrets"]
+    signs_with = signer(integration)
+    chosen = secrets or given[signs_with]
     variables = {f"KIT_SECRET_{number}": secret for number, secret in enumerate(chosen)}
-    section = {**given, "vendor": integration.vendor, "secrets": [f"${{{name}}}" for name in variables]}
+    section = {**given, "vendor": integration.vendor, signs_with: [f"${{{name}}}" for name in variables]}
     if "token" in given:
         section["token"] = "${KIT_TOKEN}"
-    return load_roster(yaml.safe_dump({"survey_intake": {"source": section}}), {**variables, "KIT_TOKEN": SECRET})
+    sources = {str(integration.capability): {"source": section}}
+    return load_roster(yaml.safe_dump(sources), {**variables, "KIT_TOKEN": SECRET})
 
 
-def intake(integration: Integration[Any], *secrets: str, **settings: Any) -> SurveyIntake:
+def signer(integration: Integration[Any]) -> str:
+    """The setting that holds what a source's signatures are checked with."""
+    return str(recorded(integration).get("signs_with", "secrets"))
+
+
+def intake(integration: Integration[Any], *secrets: str, **settings: Any) -> Any:
     return roster(integration, *secrets, **settings).intakes["source"]
 
 
@@ -87,34 +99,50 @@ def assert_is_wanted(answered: Any, seen: dict[str, Any]) -> None:
     assert found == seen["answer"]
 
 
-@every_intake
+@every_source
 def test_it_implements_its_port(integration: Integration[Any]) -> None:
-    made = intake(integration)
-    assert isinstance(made, SurveyIntake)
+    made, port = intake(integration), PORTS[integration.capability]
+    assert isinstance(made, port)
     for method in ("verify", "read"):
-        wanted = inspect.signature(getattr(SurveyIntake, method)).parameters
+        wanted = inspect.signature(getattr(port, method)).parameters
         assert list(inspect.signature(getattr(type(made), method)).parameters) == list(wanted)
     assert integration.docs_url
     assert inspect.getmodule(integration.config).__doc__
     for name, field in integration.config.model_fields.items():
         assert (field.description or "").endswith("."), f"{name}: describe it in a sentence"
-        if any(word in name for word in ("token", "secret", "password", "key")):
+        is_secret = any(word in name for word in ("token", "secret", "password", "key"))
+        if is_secret and not name.startswith("public_"):
             assert "SecretStr" in str(field.annotation), f"{name} must be a SecretStr"
 
 
-@every_intake
+@every_source
 def test_its_secrets_do_not_show(integration: Integration[Any]) -> None:
     settings = recorded(integration)["settings"]
     given = {**settings, "token": SECRET} if "token" in settings else settings
     config = integration.config.model_validate(given)
     made = intake(integration)
     shown = f"{config!r} {config} {config.model_dump_json()} {made!r} {[repr(one) for one in vars(made).values()]}"
-    for secret in (*settings["secrets"], SECRET):
+    for secret in (*settings.get("secrets", ()), SECRET):
         assert secret not in shown
         assert secret[8:] not in shown
 
 
-@every_intake
+def assert_tells(said: Any, seen: dict[str, Any]) -> None:
+    assert isinstance(said, MessageEvents)
+    found = [
+        {
+            "message": one.message,
+            "what": one.what,
+            "at": one.at.isoformat(),
+            "is_permanent": one.is_permanent,
+            "address": one.address,
+        }
+        for one in said.told
+    ]
+    assert (found, said.refused) == (seen["told"], ())
+
+
+@every_source
 def test_what_the_vendor_signed_is_believed_and_becomes_our_event(integration: Integration[Any]) -> None:
     made, seen = intake(integration), recorded(integration)
     now = signed_at(seen)
@@ -124,17 +152,19 @@ def test_what_the_vendor_signed_is_believed_and_becomes_our_event(integration: I
     pairs = [(name.upper().encode(), value.encode()) for name, value in seen["headers"].items()]
     assert made.verify(pairs, seen["body"].encode(), now) == verified
     said = made.read(seen["body"].encode())
-    if "announced" in seen:
+    if "told" in seen:
+        assert_tells(said, seen)
+    elif "announced" in seen:
         assert said == Announced(**seen["announced"])
     else:
         assert_is_wanted(said, seen)
 
 
-@every_intake
+@every_source
 def test_while_its_secret_changes_both_are_good(integration: Integration[Any]) -> None:
     seen = recorded(integration)
     body, now = seen["body"].encode(), signed_at(seen)
-    [first], second = seen["settings"]["secrets"], seen["second_secret"]
+    [first], second = seen["settings"][signer(integration)], seen["second_secret"]
     for both in ([first, second], [second, first]):
         made = intake(integration, *both)
         assert made.verify(seen["headers"], body, now) == made.verify(seen["signed_by_second"], body, now)
@@ -142,7 +172,7 @@ def test_while_its_secret_changes_both_are_good(integration: Integration[Any]) -
         intake(integration, first).verify(seen["signed_by_second"], body, now)
 
 
-@every_intake
+@every_signed_source
 def test_a_tampered_body_is_refused_wherever_it_was_touched(integration: Integration[Any]) -> None:
     made, seen = intake(integration), recorded(integration)
     now, body = signed_at(seen), seen["body"].encode()
@@ -154,7 +184,7 @@ def test_a_tampered_body_is_refused_wherever_it_was_touched(integration: Integra
             made.verify(seen["headers"], forged, now)
 
 
-@every_intake
+@every_source
 def test_tampered_missing_or_doubled_headers_are_refused(integration: Integration[Any]) -> None:
     made, seen = intake(integration), recorded(integration)
     now, body, headers = signed_at(seen), seen["body"].encode(), seen["headers"]
@@ -168,10 +198,10 @@ def test_tampered_missing_or_doubled_headers_are_refused(integration: Integratio
     for each in bad:
         with pytest.raises(SignatureRefused) as refused:
             made.verify(each, body, now)
-        assert not any(secret in str(refused.value) for secret in seen["settings"]["secrets"])
+        assert not any(secret in str(refused.value) for secret in seen["settings"][signer(integration)])
 
 
-@every_intake
+@every_source
 @pytest.mark.parametrize("apart", [timedelta(hours=1), -timedelta(hours=1)])
 def test_a_replay_is_refused_or_known_by_its_id(integration: Integration[Any], apart: timedelta) -> None:
     made, seen = intake(integration), recorded(integration)
@@ -183,14 +213,14 @@ def test_a_replay_is_refused_or_known_by_its_id(integration: Integration[Any], a
         assert made.verify(seen["headers"], body, later).webhook_id == seen["webhook_id"]
 
 
-@every_intake
+@every_source
 def test_an_event_we_do_not_know_is_no_answer(integration: Integration[Any]) -> None:
     made, seen = intake(integration), recorded(integration)
     body = seen["unknown_event"].encode()
-    if seen["unknown"] == "noted":
+    if seen.get("unknown", "noted") == "noted":
         noted = made.read(body)
         assert isinstance(noted, Noted)
-        assert noted.event == json.loads(body)["event_type"]
+        assert noted.event == seen.get("unknown_word", json.loads(body)["event_type"] if "unknown" in seen else "")
         assert noted.why
     else:
         with pytest.raises(ContractBroken):
@@ -199,27 +229,32 @@ def test_an_event_we_do_not_know_is_no_answer(integration: Integration[Any]) -> 
         assert isinstance(made.read(seen["test_event"].encode()), Noted)
 
 
-@every_intake
+@every_source
 def test_a_missing_key_is_named(integration: Integration[Any]) -> None:
+    """The whole of a delivery is refused for it, or the one event of several."""
     made, seen = intake(integration), recorded(integration)
-    with pytest.raises(ContractBroken) as broken:
-        made.read(seen["missing_key"].encode())
-    [problem] = broken.value.problems
+    try:
+        said = made.read(seen["missing_key"].encode())
+    except ContractBroken as broken:
+        [problem] = broken.problems
+    else:
+        assert (said.told, len(said.refused)) == ((), 1)
+        [problem] = said.refused[0].problems
     assert (problem.path, problem.problem) == (seen["missing"], "is missing")
     assert problem.fix
 
 
-@every_intake
+@every_source
 def test_no_key_of_an_event_can_be_missing_unnoticed(integration: Integration[Any]) -> None:
     """Without any one key the event is read as before, or refused in words: never an error that nobody expects."""
     made, body = intake(integration), json.loads(recorded(integration)["body"])
 
     for less in without_one(body):
         with suppress(ContractBroken):
-            assert isinstance(made.read(json.dumps(less).encode()), SurveyAnswered | Announced | Noted)
+            assert isinstance(made.read(json.dumps(less).encode()), SurveyAnswered | Announced | Noted | MessageEvents)
 
 
-@every_intake
+@every_source
 def test_what_is_no_event_of_ours_is_refused(integration: Integration[Any]) -> None:
     made = intake(integration)
     for body in (b"{}", b"[]", b"7", b'{"event_type": 7}', b'{"event_type": ""}'):

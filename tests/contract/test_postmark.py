@@ -10,7 +10,7 @@ from vendor_specimens import KEY, SECRET, serving
 from domain.actions import WriteClass
 from integrations.errors import AuthFailed, ConfigurationError, OutcomeUnknown, RateLimited, Rejected, Unsupported
 from integrations.mail.postmark import INTEGRATION
-from integrations.postmark_metadata import key_in
+from integrations.mail_keys import key_in
 
 TAKEN = {"To": "c7@example.com", "MessageID": "m-1", "ErrorCode": 0, "Message": "OK", "SubmittedAt": "2026-03-01"}
 

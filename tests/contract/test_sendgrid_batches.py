@@ -131,6 +131,19 @@ async def test_a_refusal_that_names_nobody_is_the_whole_batches_or_tried_one_by_
     assert len(outside.requests) == 1 + 2 + 3
 
 
+async def test_those_left_after_a_refusal_of_some_go_one_by_one_when_they_are_refused_without_a_name(
+    outside: Outside,
+) -> None:
+    odd = {"errors": [{"message": "Bad Request", "field": None, "help": None}]}
+    named = {"errors": [{"message": "no", "field": "personalizations.0.to.0.email"}]}
+    outside.replies(answer(400, named), answer(400, odd), answer(202, ""))
+    port = serving(INTEGRATION, outside.url, batch=1000).port
+    ends = await port.write_batch("send_mail", keyed([mail(number) for number in range(4)]))
+    await port.aclose()
+    assert [type(end) for end in ends] == [Rejected, Receipt, Receipt, Receipt]
+    assert [len(json.loads(body)["personalizations"]) for body in outside.bodies] == [4, 3, 1, 1, 1]
+
+
 @pytest.mark.parametrize(
     ("reply", "kind"),
     [(reset, OutcomeUnknown), (answer(500), OutcomeUnknown), (answer(429), RateLimited), (answer(401), AuthFailed)],

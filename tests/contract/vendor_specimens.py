@@ -13,6 +13,7 @@ from outside_vendor import Outside
 from domain.actions import Capability
 from integrations.declaration import Integration
 from integrations.ports import (
+    LISTENING,
     WRITES,
     Alert,
     Call,
@@ -70,9 +71,10 @@ OUTBOUND = [
     integration
     for capability, vendors in discover().items()
     for integration in vendors.values()
-    if capability is not Capability.SURVEY_INTAKE
+    if capability not in LISTENING
 ]
 INTAKES = list(discover().get(Capability.SURVEY_INTAKE, {}).values())
+DELIVERIES = list(discover().get(Capability.DELIVERY_INTAKE, {}).values())
 
 
 def recorded(integration: Integration[Any]) -> dict[str, Any]:

@@ -128,3 +128,12 @@ def test_everything_others_write_as_json_is_read_the_same(value: object, ascii_o
 def test_any_bytes_are_read_or_refused(body: bytes) -> None:
     with suppress(NotStrictJson):
         parse(body)
+
+
+def test_ids_of_64_bits_are_let_be_where_a_vendor_has_them() -> None:
+    body = b'{"ID": 4323372036854775807}'
+    assert parse(body, any_integer=True) == {"ID": 4323372036854775807}
+    with pytest.raises(NotStrictJson, match="beyond 2\\^53"):
+        parse(body)
+    with pytest.raises(NotStrictJson, match="no computer holds"):
+        parse(b"[" + b"9" * 5000 + b"]", any_integer=True)

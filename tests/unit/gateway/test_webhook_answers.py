@@ -129,7 +129,7 @@ async def test_unknown_source_names_the_nearest_and_all(small_door: Any, on_sqli
         "problems": [
             {
                 "path": "",
-                "problem": 'no survey source "standart" (did you mean "standard"?)',
+                "problem": 'no source "standart" (did you mean "standard"?)',
                 "fix": "configured: standard",
             }
         ],

@@ -67,7 +67,7 @@ def test_refusal_says_what_to_do_and_keeps_nothing(url: str, on_sqlite: Any, pad
     response = httpx.post(url, content=body, headers=signed(body))
     assert response.json() == {
         "status": "refused",
-        "problems": [{"path": "", "problem": "the body is too large", "fix": f"send at most {CAP} bytes per event"}],
+        "problems": [{"path": "", "problem": "the body is too large", "fix": f"send at most {CAP} bytes at once"}],
     }
     assert not on_sqlite.rows("inbox")
     assert not on_sqlite.rows("quarantine")

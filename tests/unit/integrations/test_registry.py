@@ -12,6 +12,7 @@ import pytest
 
 from domain.actions import Capability, WriteClass
 from integrations.errors import ConfigurationError
+from integrations.ports import LISTENING
 from integrations.registry import Roster, discover, find_integrations, load_roster
 
 ROOT = Path(__file__).parents[3]
@@ -57,6 +58,12 @@ def test_the_shipped_file_serves_everything_the_sandbox_can() -> None:
     assert list(roster.intakes) == ["standard"]
 
 
+PUBLIC_KEY = (
+    "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE83T4O/n84iotIvIW4mdBgQ/7dAfSmpqIM8kF9mN1flpVKS3GRqe62gw+2fNNRaINXvVpiglSI8eNEc6wEA3F"
+    "+g=="
+)
+"""SendGrid's own example."""
+
 SHOWN = re.findall(
     r"^(# [a-z]+:\n(?:#  .*\n)+)",
     (ROOT / "deployments" / "integrations.yaml").read_text(encoding="utf-8"),
@@ -79,10 +86,29 @@ def test_every_vendor_of_ones_own_is_shown_in_the_shipped_file() -> None:
         (str(capability), vendor)
         for capability, vendors in discover().items()
         for vendor in vendors
-        if capability is not Capability.SURVEY_INTAKE and vendor != "sandbox"
+        if capability not in LISTENING and vendor != "sandbox"
     }
     shown = {(section.split()[1].rstrip(":"), re.findall(r"vendor: (\w+)", section)[0]) for section in SHOWN}
     assert shown == ours
+
+
+def test_the_sources_of_delivery_reports_that_the_shipped_file_shows_can_be_used() -> None:
+    shipped = (ROOT / "deployments" / "integrations.yaml").read_text(encoding="utf-8")
+    (shown,) = re.findall(r"^# delivery_intake:\n(?:#  .*\n)+", shipped, re.MULTILINE)
+    variables = {"POSTMARK_WEBHOOK_PASSWORD": "long-and-random", "SENDGRID_EVENTS_KEY": PUBLIC_KEY}
+    roster = load_roster(re.sub(r"^# ", "", shown, flags=re.MULTILINE), variables)
+    assert set(roster.intakes) == set(discover()[Capability.DELIVERY_INTAKE])
+
+
+def test_a_sources_name_is_one_of_all_that_send_us_events() -> None:
+    """It is the end of one address."""
+    text = """
+survey_intake: {mails: {vendor: standard, secrets: ['${HANDRAIL_WEBHOOK_SECRET}']}}
+delivery_intake: {mails: {vendor: sendgrid, public_keys: ['${KEY}']}}
+"""
+    with pytest.raises(ConfigurationError) as refused:
+        load_roster(text, {**ENVIRONMENT, "KEY": PUBLIC_KEY})
+    assert "delivery_intake.mails: is the name of another source too" in str(refused.value)
 
 
 def test_defaults_are_those_of_design() -> None:
@@ -286,4 +312,6 @@ def test_ours_are_found() -> None:
         ("survey_intake", "typeform"),
         ("survey_intake", "delighted"),
         ("survey_intake", "surveymonkey"),
+        ("delivery_intake", "postmark"),
+        ("delivery_intake", "sendgrid"),
     }

@@ -1,0 +1,1 @@
+"""What became of messages, as those who deliver them tell it."""
