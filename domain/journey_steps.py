@@ -181,13 +181,14 @@ def decide(
 ) -> Send | SkipStep:
     """What becomes of a step that is due: over which channel and when exactly it is done, or why it is left out.
 
-    The instant follows from facts alone. What the hour or an outage held has its own moment after that, by its key.
-    Raises ValueError for a step that parts the ways.
+    Conditions are asked of when it is due, though it is planned a little before. The instant follows from facts alone.
+    What the hour or an outage held has its own moment after that, by its key. Raises ValueError for a step that parts
+    the ways.
     """
     if step.branch:
         raise ValueError(f"step {step.id} parts the ways: there is nothing to send")
     due_at, now = require_aware(due_at), require_aware(now)
-    against = _against(step, traveller, now)
+    against = _against(step, traveller, max(due_at, now))
     if against is not None:
         return SkipStep(against)
     objections: list[str] = []

@@ -325,6 +325,15 @@ def test_why_a_step_is_left_out(step: Step, traveller: Traveller, reason: str) -
     assert decided(step, traveller) == SkipStep(reason)
 
 
+def test_conditions_are_asked_of_when_a_step_is_due_not_of_when_it_is_planned() -> None:
+    """It is planned a quarter of an hour before: what was done ten days ago then is longer ago when it is due."""
+    step = a_step(skip_when=Condition(seen=replace(USED, within_days=10)))
+    traveller = a_traveller(behaviour=done(EventName.FEATURE_USED, "autopay", last=NOON - timedelta(days=10)))
+    assert isinstance(decided(step, traveller, due_at=NOON, now=NOON - timedelta(minutes=15)), SkipStep)
+    soon = NOON + timedelta(minutes=1)
+    assert isinstance(decided(step, traveller, due_at=soon, now=NOON - timedelta(minutes=14)), Send)
+
+
 def test_a_step_is_pointless_when_it_comes_too_late() -> None:
     step = a_step(pointless_after_hours=2)
     assert pointless_at(step, NOON) == NOON + timedelta(hours=2)
