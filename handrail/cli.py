@@ -25,6 +25,7 @@ from handrail.commands import (
     prefect,
     quarantine,
     run,
+    simulate,
     templates,
     trace,
     triage,
@@ -43,6 +44,7 @@ app = typer.Typer(
 app.command("up")(up.up)
 app.command("demo")(demo.demo)
 app.command("run")(run.run)
+app.command("simulate")(simulate.simulate)
 app.command("trace")(trace.trace)
 app.command("stop")(controls.stop)
 app.command("start")(controls.start)

@@ -1,18 +1,30 @@
 """What a simulation starts from: a file of customers, and one of events with their times."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import polars as pl
 
-from data_contracts.problems import ContractBroken, Problem
+from data_contracts.any_event import EventType
+from data_contracts.events import read_standard
+from data_contracts.journey_events import (
+    CustomerActivated,
+    CustomerDid,
+    MessageEvents,
+)
+from data_contracts.problems import ContractBroken, NotStrictJson, Problem
 from data_contracts.simulations import CONTRACT, activated_at
 from domain.policy import Policy
 from services.batch_files import LINE, RAW, read_batch
 from services.gating import TWICE, no_rate
+from services.import_files import read_rows
+
+JourneyEvent = CustomerDid | MessageEvents
+"""What journeys follow."""
 
 SHOWN = 20
 """Rows that cannot be read whose problems are told; the others are counted."""
@@ -38,6 +50,33 @@ class Entrant:
         """Who it is."""
         return str(self.row["ref"])
 
+    def activation(self) -> "Fed":
+        """That they were activated, as an event says it."""
+        at = self.activated_at.isoformat()
+        event = CustomerActivated.model_validate(
+            {"type": EventType.CUSTOMER_ACTIVATED, "timestamp": at, "data": {"customer": {"ref": self.ref}, "at": at}}
+        )
+        return Fed(self.activated_at, self.ref, event)
+
+
+@dataclass(frozen=True, slots=True)
+class Fed:
+    """An event, and when and to whom it happens."""
+
+    at: datetime
+    ref: str
+    event: JourneyEvent
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """The events of a file."""
+
+    good: list[Fed]
+    refused: int
+    told: list[Refused]
+    """The first of those refused."""
+
 
 @dataclass(frozen=True, slots=True)
 class Entrants:
@@ -47,6 +86,11 @@ class Entrants:
     refused: int
     told: list[Refused]
     """The first of those refused."""
+
+    @property
+    def refs(self) -> frozenset[str]:
+        """Who they are."""
+        return frozenset(entrant.ref for entrant in self.good)
 
 
 def read_customers(path: Path, policy: Policy, *, began: datetime) -> Entrants:
@@ -92,3 +136,46 @@ def _against(row: Mapping[str, Any], known: Mapping[str, Entrant], policy: Polic
         return TWICE
     currency = row["ltv_currency"]
     return None if currency is None or currency in policy.value.rates else no_rate("ltv_currency", currency)
+
+
+def read_events(path: Path, refs: Collection[str]) -> Feed:
+    """The events of a file of JSON lines, each as a webhook of the source `standard` sends it; about these customers.
+
+    Raises UnreadableFile and OSError.
+    """
+    good: list[Fed] = []
+    refused: list[Refused] = []
+    with path.open("rb") as file:
+        for row in read_rows(path, file, lambda _: []):
+            try:
+                if row.cells is None:
+                    raise ContractBroken(list(row.problems))
+                good.append(_fed(read_standard(row.raw.strip()), refs))
+            except (ContractBroken, NotStrictJson) as broken:
+                refused.append(Refused(row.line, broken.problems))
+    return Feed(good, len(refused), refused[:SHOWN])
+
+
+def _fed(event: object, refs: Collection[str]) -> Fed:
+    """Raises ContractBroken for what is no event of a journey, or about somebody else."""
+    if isinstance(event, MessageEvents):
+        [told] = event.told
+        at, ref = told.at, _ref_of(told.message)
+    elif isinstance(event, CustomerDid):
+        at, ref = event.data.at, event.data.customer.ref
+    else:
+        raise ContractBroken([_NOT_OF_JOURNEYS])
+    if ref not in refs:
+        raise ContractBroken([_SOMEBODY_ELSE])
+    return Fed(at, ref, event)
+
+
+def _ref_of(message: str) -> str:
+    """Whose message it is, by its key: `journey/onboarding/<ref>/1/welcome`."""
+    parts = message.split("/")
+    return unquote(parts[2]) if len(parts) == _PARTS and parts[0] == "journey" else ""
+
+
+_PARTS = 5
+_NOT_OF_JOURNEYS = Problem("type", "is nothing that journeys follow", "leave it out: it changes no journey")
+_SOMEBODY_ELSE = Problem("data", "is about nobody in the customers' file", "add the customer, or leave the event out")

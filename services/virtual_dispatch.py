@@ -5,6 +5,7 @@ own: customers are independent of each other, and one customer's actions come on
 """
 
 import asyncio
+import logging
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
@@ -24,6 +25,8 @@ from store.ledger.arm import Target, arm
 from store.ledger.record import record
 from store.ledger.reserve import reserve
 from store.ledger.rows import Armed, Reserved, Result, Worker
+
+_log = logging.getLogger("services.dispatch")
 
 RUN = "simulation"
 """Who plans and sends, as the simulation's own database says it."""
@@ -59,6 +62,7 @@ class VirtualDispatch:
     def __post_init__(self) -> None:
         self._worker = Worker(RUN, RUN)
         self._loop = asyncio.Runner()
+        self._outdated = 0
         self._said: dict[tuple[str, Capability, str | None], str | None] = {}
         self._targets = {
             capability: Target(integration_name(capability, _VENDOR), capability, None, ADDRESS.get(capability))
@@ -85,6 +89,11 @@ class VirtualDispatch:
                     while rows:
                         rows = self._through(rows, target, since)
         return moved
+
+    def take_outdated(self) -> int:
+        """How many actions wait to be planned anew since this was asked last."""
+        found, self._outdated = self._outdated, 0
+        return found
 
     def _reserved(self, target: Target, lane: str, before: datetime) -> list[Reserved]:
         with self.database.write("reserve") as connection:
@@ -117,6 +126,7 @@ class VirtualDispatch:
                 record(connection, results, integration=target.name, worker=self._worker, now=since)
             virtual.over_when_due(connection, [row.id for row in rows])
         ids = {row.key: row.id for row in rows}
+        self._outdated += sum(isinstance(verdict, recheck.Replan) for _, verdict in window.moved)
         for key, verdict in window.moved:
             if isinstance(verdict, recheck.Defer):
                 self.put_off.setdefault(ids[key], []).append((verdict.until, verdict.reason))
@@ -139,6 +149,9 @@ class VirtualDispatch:
                 self._said[alike] = None
             except CannotSay as problem:
                 self._said[alike] = str(problem)
+            except Exception as problem:  # as the dispatcher does: one that makes no sense spoils nobody else
+                _log.exception("%s: could not be prepared", action.key)
+                self._said[alike] = f"could not be prepared: {type(problem).__name__}"
         return self._said[alike]
 
     async def _prepared(self, action: Armed) -> None:

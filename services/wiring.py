@@ -47,6 +47,7 @@ class Handrail:
         self.links = Links(settings.gateway_url, settings.link_secrets)
         self.journeys = Journeys()
         self.writer = GroupCommit(database)
+        self.sender = Sender(database, policy, clock, self.links)
         worker = worker_name()
         self.lifelines = Lifelines(settings.data / "workers", worker)
         self._prefect: PrefectEvents | None = None
@@ -55,7 +56,7 @@ class Handrail:
             self.writer,
             roster,
             policy,
-            Sender(database, policy, clock, self.links),
+            self.sender,
             worker=worker,
             timing=Timing(settings.lease_seconds),
             clock=clock,

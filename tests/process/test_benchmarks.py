@@ -127,3 +127,17 @@ def test_planning_a_journey_is_measured_beside_putting_its_messages_into_words()
         assert made["messages"] == words["messages"] == 100
         assert made["rows_per_cpu_second"] > 0 < words["rows_per_cpu_second"]
         assert sent["sent"] == 200
+
+
+@pytest.mark.process
+@pytest.mark.slow
+def test_a_simulation_is_measured() -> None:
+    asked = ["--customers", "60", "--days", "3", "--spread-days", "1", "--events", "20"]
+    done = subprocess.run(
+        [sys.executable, str(BENCHMARKS / "simulate.py"), *asked], capture_output=True, text=True, timeout=110
+    )
+    assert done.returncode == 0, done.stderr
+    [line] = map(json.loads, done.stdout.splitlines())
+    assert (line["customers"], line["events"], line["processes"]) == (60, 12, 2)
+    assert line["messages"] > 60
+    assert line["seconds"] > 0

@@ -1,5 +1,6 @@
 """What a simulation reads: the customers an import would take, and when each was activated."""
 
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from data_contracts.policy import load_policy
 from domain.policy import Policy
 from services.import_files import UnreadableFile
 from services.settings import ROOT
-from services.simulation_input import SHOWN, read_customers
+from services.simulation_input import SHOWN, read_customers, read_events
 
 BEGAN = datetime(2026, 3, 4, 11, tzinfo=UTC)
 
@@ -96,3 +97,49 @@ def test_many_bad_rows_are_counted_and_the_first_are_told(policy: Policy, tmp_pa
 def test_a_misspelt_column_is_told(policy: Policy, tmp_path: Path) -> None:
     with pytest.raises(UnreadableFile, match="consent_onboarding_mail"):
         read_customers(written(tmp_path, "ref,consent_onboarding_male", "C-1,yes"), policy, began=BEGAN)
+
+
+def an_event(what: str = "feature.used", at: str = "2026-03-05T10:00:00Z", **data: object) -> str:
+    told = {"customer": {"ref": "C-1"}, "at": at, **data}
+    return json.dumps({"type": what, "timestamp": "2026-03-05T10:00:01Z", "data": told})
+
+
+def test_events_happen_when_they_say_and_to_whom(tmp_path: Path) -> None:
+    path = written(
+        tmp_path,
+        an_event(feature="setup"),
+        an_event("message.bounced", message="journey/onboarding/C%2F2/1/welcome", kind="hard"),
+        name="events.jsonl",
+    )
+    read = read_events(path, {"C-1", "C/2"})
+    assert read.told == []
+    at = datetime(2026, 3, 5, 10, tzinfo=UTC)
+    assert [(fed.at, fed.ref) for fed in read.good] == [(at, "C-1"), (at, "C/2")]
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("not json", "JSON"),
+        (an_event(feature="setup", customer={"ref": "C-9"}), "nobody in the customers' file"),
+        (an_event("message.opened", message="survey/1/acknowledgement"), "nobody in the customers' file"),
+        (an_event(), "feature"),
+        (an_event("goal.reachd"), "goal.reached"),
+        (
+            json.dumps(
+                {
+                    "type": "call.ended",
+                    "timestamp": "2026-03-05T10:00:00Z",
+                    "data": {"call": "k", "outcome": "no_answer", "ended_at": "2026-03-05T10:00:00Z"},
+                }
+            ),
+            "nothing that journeys follow",
+        ),
+    ],
+)
+def test_events_that_will_not_do_are_told_with_their_line(tmp_path: Path, line: str, words: str) -> None:
+    read = read_events(written(tmp_path, an_event(feature="setup"), line, name="events.jsonl"), {"C-1"})
+    assert (len(read.good), read.refused) == (1, 1)
+    [refused] = read.told
+    assert refused.line == 2
+    assert words in " ".join(map(str, refused.problems))
