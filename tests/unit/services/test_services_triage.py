@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from journey_stage import ONBOARDING, activated, publish
 
 from domain.actions import Capability
 from domain.triage import Acknowledge, Topic
@@ -471,3 +472,42 @@ async def test_a_mail_in_quarantine_is_read_as_a_mail(handrail: Handrail, signed
 
     assert (ended.verdict, ended.subject) == (Verdict.ACCEPTED, "message/standard/<m-1@example.com>")
     assert [row.topic for row in installation.rows("messages")] == ["delivery"]
+
+
+# -- journeys -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+async def in_journey(installation: Any, write: Any, deliver: Any) -> None:
+    """C-1 is in a journey that a reply ends."""
+    publish(installation.database, ONBOARDING)
+    await deliver(activated(), "activated")
+
+
+@pytest.mark.usefixtures("in_journey")
+async def test_who_writes_to_us_is_in_a_persons_hands_and_leaves_the_journey(installation: Any, write: Any) -> None:
+    await write("Where is my parcel? The courier never came.")
+    await write("Where is my parcel? The courier never came.", webhook_id="again")
+    assert [(row.state, row.reason) for row in installation.rows("enrolments")] == [("left", "customer.replied")]
+    assert [it.times for it in installation.rows("behaviour") if it.event == "customer.replied"] == [1]
+
+
+@pytest.mark.usefixtures("in_journey")
+async def test_a_robots_words_are_no_reply(installation: Any, handrail: Handrail, signed: Any) -> None:
+    mail = b"From: anna@example.com\r\nMessage-ID: <1@x>\r\nAuto-Submitted: auto-replied\r\n\r\nI am away."
+    await receive_message(handrail, "standard", signed(mail, "w-1"), mail, is_mail=True)
+    assert len(installation.rows("messages")) == 1
+    assert [row.state for row in installation.rows("enrolments")] == ["active"]
+
+
+@pytest.mark.usefixtures("in_journey")
+async def test_whose_message_a_person_finds_out_has_replied_once(installation: Any, write: Any) -> None:
+    await write("Where is my parcel?", **STRANGER)
+    [waiting] = installation.rows("messages")
+    assert [row.state for row in installation.rows("enrolments")] == ["active"]
+    for by in ("Ewa", "Jan"):
+        sort_message(
+            installation.database, installation.policy, waiting.id, Topic.OTHER, by=by, now=NOW, customer_ref="C-1"
+        )
+    assert [row.state for row in installation.rows("enrolments")] == ["left"]
+    assert [it.times for it in installation.rows("behaviour") if it.event == "customer.replied"] == [1]

@@ -1,20 +1,27 @@
 """Who is in which journey, and what customers did: kept by the database, many at once."""
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import TimeoutError as NotYet
 from datetime import datetime
 from itertools import permutations
-from threading import Barrier
+from random import sample
+from threading import Barrier, Event
 from typing import Any
 
 import pytest
-from ledger_world import NOON, World, a_message, check_audit, later
-from sqlalchemy import insert
+from ledger_world import NOON, POLICY, WORKER, World, a_message, check_audit, later
+from sqlalchemy import Connection, func, insert, select
 
 from domain.actions import Capability, State
 from domain.journeys import EventName, Happened, Standing
+from domain.planning import Payload
 from store import customers as people
 from store import enrolments
 from store.enrolments import Did, NewEnrolment
+from store.ledger.arm import Target, arm
+from store.ledger.enqueue import About, enqueue
+from store.ledger.rows import Worker, actions, audit
 from store.tables import metadata
 
 ACTIVATED, USED = EventName.ACTIVATED, EventName.FEATURE_USED
@@ -32,8 +39,7 @@ def _enter(world: World, *entering: NewEnrolment) -> list[int]:
         return enrolments.enrol(connection, entering, run="test", now=NOON)
 
 
-@pytest.fixture
-def world(world: World) -> World:
+def publish_two(world: World) -> World:
     """Two journeys are published."""
     published = [
         {"hash": name, "name": name, "version": 1, "content": {"purpose": purpose}, "published_at": NOON}
@@ -42,6 +48,12 @@ def world(world: World) -> World:
     with world.database.write() as connection:
         connection.execute(insert(metadata.tables["journeys"]), published)
     return world
+
+
+@pytest.fixture
+def world(world: World) -> World:
+    """With two journeys."""
+    return publish_two(world)
 
 
 def _leave(world: World, *customers: int, journey: str | None = None) -> int:
@@ -199,3 +211,122 @@ def test_who_allows_no_channel_any_more_has_left(world: World) -> None:
         ("refresher", "active", None),  # it has another purpose
         (JOURNEY, "active", None),
     ]
+
+
+# -- against arming (P4, P7): ordered by the database, not by a clock ---------------------------------------------
+
+
+def _step(world: World, number: int) -> tuple[int, str]:
+    """A customer who is at their welcome, which is ready; them and its key."""
+    customer = world.customer(f"C-{number}")
+    with world.database.write() as connection:
+        people.set_consent(connection, customer, "onboarding", "mail", granted=True, now=NOON)
+    (enrolment,) = _enter(world, _entering(customer))
+    key = f"m-{number}"
+    payload = Payload("journey-step/1", {"step": "welcome"})
+    world.put(a_message(key, payload=payload, purpose="onboarding"), customer_id=customer, enrolment_id=enrolment)
+    return customer, key
+
+
+def _opt_out(connection: Connection, customer: int) -> None:
+    people.set_consent(connection, customer, "onboarding", "mail", granted=False, now=NOON)
+
+
+def _go(connection: Connection, customer: int) -> None:
+    enrolments.leave(connection, customer_ids=[customer], reason="churned", by="test", now=NOON)
+
+
+def _armed(connection: Connection, customer: int) -> int:
+    counted = (
+        select(func.count())
+        .select_from(audit.join(actions, actions.c.id == audit.c.action_id))
+        .where(audit.c.after == State.SENDING, actions.c.customer_id == customer)
+    )
+    return connection.execute(counted).scalar_one()
+
+
+@pytest.mark.parametrize("ends", [_opt_out, _go], ids=["opt-out", "churn"])
+def test_nothing_of_a_journey_is_armed_after_its_customer_has_left(
+    world: World, ends: Callable[[Connection, int], None]
+) -> None:
+    steps = [_step(world, number) for number in range(24)]
+    over, together = Event(), Barrier(4)
+    armed_before: dict[int, int] = {}
+
+    def work(number: int) -> int:
+        me, armed = Worker(f"w{number}", "run"), 0
+        together.wait(timeout=30)
+        while True:
+            is_last = over.is_set()
+            left = world.reserve(Capability.MAIL, limit=3, worker=me)
+            if not left and is_last:
+                return armed
+            while left:
+                window = world.arm(left, Capability.MAIL, worker=me)
+                armed, left = armed + len(window.armed), window.left
+
+    with ThreadPoolExecutor(3) as pool:
+        workers = [pool.submit(work, number) for number in range(3)]
+        together.wait(timeout=30)
+        for customer, _ in sample(steps, len(steps)):
+            with world.database.write() as connection:
+                ends(connection, customer)
+                armed_before[customer] = _armed(connection, customer)
+        over.set()
+        armed = sum(worker.result(timeout=60) for worker in workers)
+    with world.database.read() as connection:
+        assert {customer: _armed(connection, customer) for customer, _ in steps} == armed_before
+    assert sum(armed_before.values()) == armed
+    states = world.states()
+    assert {states[key] for customer, key in steps if not armed_before[customer]} <= {State.CANCELLED}
+    assert {row.state for row in world.rows("enrolments")} == {"left"}
+    check_audit(world.database)
+
+
+@pytest.mark.parametrize("ends", [_opt_out, _go], ids=["opt-out", "churn"])
+def test_an_exit_waits_for_the_arming_under_way_and_stops_no_message_then(
+    world: World, ends: Callable[[Connection, int], None]
+) -> None:
+    customer, key = _step(world, 1)
+    reserved = world.reserve(Capability.MAIL)
+
+    def leave() -> int:
+        with world.database.write() as connection:
+            ends(connection, customer)
+            return _armed(connection, customer)
+
+    target = Target("mail via fake", Capability.MAIL, None, "email")
+    with ThreadPoolExecutor(1) as pool:
+        with world.database.write() as connection:
+            how: dict[str, Any] = {"worker": WORKER, "lease_seconds": 20.0, "policy": POLICY, "now": NOON}
+            assert [one.key for one in arm(connection, reserved, target, **how).armed] == [key]
+            leaving = pool.submit(leave)
+            with pytest.raises(NotYet):
+                leaving.result(timeout=0.15)
+        assert leaving.result(timeout=30) == 1
+    assert world.state(key) is State.SENDING
+    assert [row.state for row in world.rows("enrolments")] == ["left"]
+
+
+@pytest.mark.postgres
+def test_an_exit_that_waits_for_a_planner_sees_what_it_planned(standing_world: World) -> None:
+    """Whoever plans holds the enrolment: the exit comes after it, and cancels what was written meanwhile."""
+    world = publish_two(standing_world)
+    customer = world.customer()
+    (enrolment,) = _enter(world, _entering(customer))
+    held = select(enrolments.enrolments).where(enrolments.enrolments.c.id == enrolment).with_for_update()
+
+    def leave() -> None:
+        with world.database.write() as connection:
+            _go(connection, customer)
+
+    with ThreadPoolExecutor(1) as pool:
+        with world.database.write() as connection:
+            connection.execute(held).one()
+            leaving = pool.submit(leave)
+            with pytest.raises(NotYet):
+                leaving.result(timeout=0.15)
+            about = About(customer_id=customer, enrolment_id=enrolment)
+            enqueue(connection, [a_message("m")], about, run="planner", now=NOON)
+        leaving.result(timeout=30)
+    assert world.state("m") is State.CANCELLED
