@@ -8,12 +8,12 @@ from sqlalchemy import Connection
 
 from domain.actions import key
 from domain.customers import Customer
-from domain.journey_steps import Traveller, first_step, has_seen, holds, seen_words, wait_over_at, words_of
+from domain.journey_steps import Traveller, first_step, has_seen, holds, rests_on, seen_words, wait_over_at, words_of
 from domain.journeys import Anchor, Behaviour, EventName, Happened, Journey, Seen, Standing
 from domain.policy import Policy
 from services.journeys import Journeys
 from services.step_at_goal import plan_goal_step
-from store import enrolments
+from store import customers, enrolments
 from store.drip import next_endings
 from store.enrolments import Did, Entered, NewEnrolment
 
@@ -147,18 +147,21 @@ def _go_on(
         return seen is not None and _is_of(seen, it) and has_seen(seen, one.behaviour, now=now)
 
     left = next((seen for seen in journey.exits if means(seen)), None)
+    step = None if entered.step is None else journey.step(entered.step)
     if means(journey.goal):
         _reach_goal(connection, one, entered, journey, policy, run=run, now=now)
     elif left is not None:
         reason = seen_words(left)
         enrolments.end(connection, [entered.id], reason=reason, by=run, now=now)
         one.came_to.append(f"left {journey.name}: {reason}")
-    elif entered.step is not None and means(journey.step(entered.step).sooner_on):
+    elif step is not None and means(step.sooner_on):
         over_at = max(it.at, entered.previous_at)  # not before the step that it follows was over
         one.came_to += [
             f"waits no longer for {entered.step} of {journey.name}"
             for _ in range(enrolments.hurry(connection, [entered.id], over_at))
         ]
+    elif step is not None and entered.action_id is not None and rests_on(step, it.event, it.name):
+        customers.facts_moved(connection, it.customer_id, now=now)  # it is planned, and looked at again before it goes
 
 
 def _churn(connection: Connection, one: _Told, *, run: str, now: datetime) -> None:

@@ -307,6 +307,15 @@ def touch(connection: Connection, customer_id: int, *, now: datetime) -> None:
     )
 
 
+def facts_moved(connection: Connection, customer_id: int, *, now: datetime) -> None:
+    """Something that plans about a customer rest on is not as it was: what waits is planned anew before it goes."""
+    connection.execute(
+        update(customers)
+        .where(customers.c.id == customer_id)
+        .values(version=customers.c.version + 1, touched=customers.c.touched + 1, updated_at=now)
+    )
+
+
 def _columns(customer: Customer) -> dict[str, Any]:
     window = customer.window
     return {
