@@ -55,8 +55,8 @@ bench: setup  ## every benchmark, one JSON line each; some twenty minutes
 prove: setup  ## what is promised, under fire, for an hour at most; writes docs/proof.md (ONLY=mutants: that part again)
 	$(BIN)/python tests/prove/prove.py $(if $(ONLY),--only $(ONLY))
 
-soak: setup  ## random histories of the ledger, MINUTES=30 from SEED=1; a failing seed is kept as a test
-	$(BIN)/python tests/prove/histories.py --minutes $(or $(MINUTES),30) --seed $(or $(SEED),1)
+soak: setup  ## random histories of the ledger and of journeys, MINUTES=30 from SEED=1; a failing seed is kept as a test
+	$(BIN)/python tests/prove/histories.py --of both --minutes $(or $(MINUTES),30) --seed $(or $(SEED),1)
 
 lock: setup  ## pin and hash the requirements anew
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml -o requirements.txt

@@ -1,9 +1,14 @@
 """Histories that failed once, run for ever."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from journey_runs import run_journeys
 from ledger_runs import Seed, kept_seeds, on_postgresql, on_sqlite, run_histories
+
+RUN: dict[str, Callable[..., Any]] = {"ledger": run_histories, "journeys": run_journeys}
 
 
 def _on(database: str) -> list[Seed]:
@@ -15,7 +20,7 @@ def _on(database: str) -> list[Seed]:
 @pytest.mark.parametrize("kept", _on("sqlite"), ids=lambda kept: str(kept.seed))
 def test_what_failed_once_on_sqlite_holds(sqlite_template: Path, tmp_path: Path, kept: Seed) -> None:
     place = on_sqlite(sqlite_template, tmp_path)
-    assert run_histories(place, examples=kept.examples, steps=kept.steps, seed=kept.seed).histories >= kept.examples
+    assert RUN[kept.of](place, examples=kept.examples, steps=kept.steps, seed=kept.seed).histories >= kept.examples
 
 
 @pytest.mark.slow
@@ -24,7 +29,7 @@ def test_what_failed_once_on_sqlite_holds(sqlite_template: Path, tmp_path: Path,
 @pytest.mark.parametrize("kept", _on("postgresql"), ids=lambda kept: str(kept.seed))
 def test_what_failed_once_on_postgresql_holds(postgres_server: str, postgres_template: str, kept: Seed) -> None:
     with on_postgresql(postgres_server, postgres_template) as place:
-        run_histories(place, examples=kept.examples, steps=kept.steps, seed=kept.seed)
+        RUN[kept.of](place, examples=kept.examples, steps=kept.steps, seed=kept.seed)
 
 
 def test_the_same_seed_is_the_same_histories(sqlite_template: Path, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Any history of the ledger keeps the promises: Hypothesis, seed after seed, on a virtual clock.
+"""Any history of the ledger, or of a journey, keeps the promises: Hypothesis, seed after seed, on a virtual clock.
 
 What fails is printed with its seed and the shortest history that shows it, and the seed is kept in
 tests/property/seeds.json, which `tests/property/test_ledger_seeds.py` runs for ever.
@@ -10,8 +10,10 @@ import sys
 import time
 import traceback
 import warnings
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
+from itertools import product
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -21,6 +23,7 @@ from hypothesis.errors import HypothesisWarning
 sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[1] / "property")]
 
 from embedded_postgres import embedded_server  # noqa: E402 - a script finds them only now
+from journey_runs import USUAL, run_journeys  # noqa: E402
 from ledger_runs import Place, Seed, on_postgresql, on_sqlite, run_histories  # noqa: E402
 from ledger_tally import Tally  # noqa: E402
 
@@ -28,6 +31,7 @@ from store.database import Database, sqlite_url  # noqa: E402
 from store.migrate import upgrade  # noqa: E402
 
 PROMISES = ["P1", "P2", "P3", "P4", "P6", "P7", "P12", "P13", "P14", "P15", "P16", "P17", "P19", "P21", "P22", "P27"]
+JOURNEY_PROMISES = ["P3", "P4", "P7", "P13", "P14", "P16", "P17", "P21", "P26"]
 EXAMPLES, STEPS = 25, 50
 """Histories a seed, and steps a history at most: half a minute on a busy machine, a minute to shrink what fails."""
 QUICK_EXAMPLES, QUICK_STEPS = 6, 40
@@ -84,23 +88,57 @@ def search(database: str, *, seed: int, seconds: float, examples: int, steps: in
     return finding
 
 
+def search_journeys(database: str, *, seed: int, seconds: float, examples: int, steps: int) -> Finding:
+    """The same for what customers go through in a journey."""
+    what = f"any order of events, clocks, planners and workers, {steps} steps at most, for four customers of a journey"
+    finding = Finding("histories", what, JOURNEY_PROMISES, seed, database)
+    began, did = time.monotonic(), Counter[str]()
+    with place_on(database) as place:
+        while True:
+            try:
+                with redirect_stdout(sys.stderr):
+                    ran = run_journeys(place, examples=examples, steps=steps, seed=seed)
+                finding.runs += ran.histories
+                finding.steps += ran.steps
+                did.update(ran.did)
+            except Exception as problem:
+                traceback.print_exc()
+                Seed(database, seed, steps, examples, "journeys").keep()
+                finding.violations.append(
+                    f"journeys, seed {seed} on {database}: {type(problem).__name__}: {problem}"[:600]
+                )
+            seed += 1
+            if time.monotonic() - began >= seconds:
+                break
+    finding.did = dict(sorted(did.items()))
+    finding.deaths = did["died holding something"]
+    finding.not_covered = [f"never happened: {kind}" for kind in sorted(USUAL - did.keys())]
+    finding.seconds = round(time.monotonic() - began, 1)
+    return finding
+
+
+SEARCHES = {"ledger": search, "journeys": search_journeys}
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Search for as long as asked and print what was found, a line a database."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=5, help="how long in all (5)")
     parser.add_argument("--seed", type=int, default=1, help="the first seed (1)")
     parser.add_argument("--database", choices=("sqlite", "postgresql", "both"), default="both")
+    parser.add_argument("--of", choices=("ledger", "journeys", "both"), default="ledger", help="whose (ledger)")
     parser.add_argument("--quick", action="store_true", help="one seed of a few histories on each database")
     asked = parser.parse_args(arguments)
     logging.disable(logging.WARNING)  # every death and every lost answer warns, as it should
     warnings.simplefilter("ignore", HypothesisWarning)  # about the length of what it might print
     databases = ["sqlite", "postgresql"] if asked.database == "both" else [asked.database]
-    for database in databases:
+    searches = [SEARCHES[asked.of]] if asked.of in SEARCHES else list(SEARCHES.values())
+    for database, find in product(databases, searches):
         if asked.quick:
-            search(database, seed=asked.seed, seconds=0, examples=QUICK_EXAMPLES, steps=QUICK_STEPS).say()
+            find(database, seed=asked.seed, seconds=0, examples=QUICK_EXAMPLES, steps=QUICK_STEPS).say()
         else:
-            seconds = asked.minutes * 60 / len(databases)
-            search(database, seed=asked.seed, seconds=seconds, examples=EXAMPLES, steps=STEPS).say()
+            seconds = asked.minutes * 60 / len(databases) / len(searches)
+            find(database, seed=asked.seed, seconds=seconds, examples=EXAMPLES, steps=STEPS).say()
 
 
 if __name__ == "__main__":
