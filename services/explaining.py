@@ -1,4 +1,4 @@
-"""What policy makes of a customer's endings, and what was planned about them, in words a support person understands."""
+"""What policy makes of a customer's endings and journeys, and what was planned, in words a support person reads."""
 
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
@@ -19,6 +19,7 @@ from domain.gates import Gate
 from domain.policy import Policy
 from domain.words import all_near
 from services.endings_anew import situation_of
+from services.journey_standing import journeys_explained
 from services.reporting import iso
 from store import customers, endings
 from store.database import Database
@@ -53,6 +54,7 @@ def explain(database: Database, policy: Policy, subject: str, *, now: datetime) 
                 "erased": customer.erased,
             },
             "endings": [_explained(connection, one, customer_id, customer, policy, now) for one in asked],
+            "journeys": journeys_explained(connection, customer_id, customer, row, policy, now),
         }
 
 

@@ -6,7 +6,8 @@ from typing import Any
 from sqlalchemy import Connection, Row, select
 
 from domain.actions import Basis, Capability, Kind
-from domain.channels import Channel
+from domain.channels import CHANNEL_OF
+from domain.customers import Customer
 from domain.journey_steps import CAPABILITY_OF, KIND_OF, Send, SkipStep, Traveller, basis_of, decide
 from domain.journeys import Journey, Standing
 from domain.planning import Payload, PlannedAction
@@ -37,22 +38,40 @@ def step_anew(connection: Connection, action_id: int, policy: Policy, journeys: 
         return Anew(_as_it_was(row, skip=f"the journey is over: {enrolment.reason or enrolment.state}"), about)
     if may_be_out(connection, [action_id]):
         return Anew(_as_it_was(row), about)
-    traveller = Traveller(
-        customer=customer,
+    traveller = traveller_of(
+        connection,
+        row.customer_id,
+        customer,
+        journey,
         entered_at=enrolment.entered_at,
         previous_at=enrolment.previous_at,
-        suppressed=customers.suppressed_channels(connection, customer),
-        consents={
-            channel: customers.consent(connection, row.customer_id, journey.purpose, CAPABILITY_OF[channel])
-            for channel in Channel
-        },
-        behaviour=behaviour_of(connection, [row.customer_id])[row.customer_id],
     )
     step = journey.step(step_id)
     decided = decide(journey, step, traveller, policy, due_at=row.due_at, now=now, key=row.key)
     if isinstance(decided, SkipStep):
         return Anew(_as_it_was(row, skip=decided.reason), about)
     return Anew(_sent(row, journey, decided, basis_of(step, decided.channel)), about)
+
+
+def traveller_of(
+    connection: Connection,
+    customer_id: int,
+    customer: Customer,
+    journey: Journey,
+    *,
+    entered_at: datetime,
+    previous_at: datetime,
+) -> Traveller:
+    """One customer in a journey, as the books have them now; without what ends next, which decides only waits."""
+    said = customers.consents_to(connection, customer_id, journey.purpose)
+    return Traveller(
+        customer=customer,
+        entered_at=entered_at,
+        previous_at=previous_at,
+        suppressed=customers.suppressed_channels(connection, customer),
+        consents={CHANNEL_OF[capability]: granted for capability, granted in said.items()},
+        behaviour=behaviour_of(connection, [customer_id])[customer_id],
+    )
 
 
 def _sent(row: Row[Any], journey: Journey, send: Send, basis: Basis) -> PlannedAction:

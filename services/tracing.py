@@ -8,10 +8,11 @@ from sqlalchemy import Connection
 from domain.actions import FINAL, Capability, Kind, State
 from domain.currencies import written
 from domain.words import all_near
+from services.journey_standing import as_told
 from services.places import Places
 from services.reporting import case, iso, summary
 from services.sending import operation_of
-from store import messages, overview
+from store import journey_stories, messages, overview
 from store.database import Database
 from store.wordings import content
 from templates.library import Template, TemplateProblem
@@ -42,16 +43,19 @@ def trace(database: Database, subject: str, places: Places) -> dict[str, Any] | 
         wrote = messages.about(connection, subject, [row.id for row in opened], limit=_MOST)
         if not (rows or answers or people or wrote or ending):
             return None
+        by_id = {row.id: row for row in people}
         moves: dict[int, list[Any]] = {row.id: [] for row in rows}
         for move in overview.moves(connection, list(moves)):
             moves[move.action_id].append(move)
         wordings = _wordings(connection, rows)
+        travelled = journey_stories.of_customers(connection, [row.id for row in people])
     return {
         "subject": subject,
         "customers": [_person(row) for row in people],
         "answers": [_answer(row) for row in answers],
         "messages": [_written(row) for row in wrote],
         "endings": [_ending(row, rows) for row in ending],
+        "journeys": [as_told(one, by_id) for one in travelled],
         "cases": [case(row) for row in opened],
         "actions": [_action(row, moves[row.id], wordings, places) for row in rows],
         "older_left_out": left_out,

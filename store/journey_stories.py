@@ -9,7 +9,7 @@ from sqlalchemy import Connection, select
 
 from domain.actions import State
 from domain.journey_tasks import StepStory
-from domain.journeys import Behaviour
+from domain.journeys import Behaviour, Standing
 from store.enrolments import behaviour_of
 from store.ledger.rows import actions, enrolments
 from store.types import among
@@ -31,11 +31,24 @@ class JourneyStory:
     """One enrolment, as it went so far."""
 
     customer_id: int
+    journey: str
     journey_hash: str
+    standing: Standing
+    number: int  # the how manyth time
+    why: str | None  # it ended, or is set aside
     entered_at: datetime
     previous_at: datetime
+    step: str | None  # the one they are at
+    due_at: datetime | None  # when it is due; None: it is planned, or nothing comes any more
     steps: tuple[StepStory, ...]  # every step that has an action, the oldest first
     behaviour: Behaviour
+
+
+def of_customers(connection: Connection, customer_ids: Collection[int]) -> list[JourneyStory]:
+    """Every journey these customers are in or were in, the oldest first."""
+    wanted = select(enrolments.c.id).where(among(enrolments.c.customer_id, "ids"))
+    ids = connection.execute(wanted, {"ids": sorted(set(customer_ids))}).scalars().all()
+    return [story for _, story in sorted(stories(connection, ids).items())]
 
 
 def stories(connection: Connection, enrolment_ids: Collection[int]) -> dict[int, JourneyStory]:
@@ -50,9 +63,15 @@ def stories(connection: Connection, enrolment_ids: Collection[int]) -> dict[int,
     return {
         row.id: JourneyStory(
             row.customer_id,
+            row.journey,
             row.journey_hash,
+            Standing(row.state),
+            row.number,
+            row.reason,
             row.entered_at,
             row.previous_at,
+            row.step,
+            row.due_at,
             tuple(steps[row.id]),
             behaviour[row.customer_id],
         )

@@ -73,6 +73,8 @@ def _tell(told: dict[str, Any]) -> None:
         _line(out, "nothing of theirs ends, or ended lately")
     for ending in told["endings"]:
         _tell_ending(out, ending)
+    for journey in told["journeys"]:
+        _tell_journey(out, journey)
 
 
 def _tell_ending(out: Any, ending: dict[str, Any]) -> None:
@@ -96,6 +98,16 @@ def _tell_ending(out: Any, ending: dict[str, Any]) -> None:
     for action in ending["planned"]:
         why = action["reason"] or action["why"]
         _line(out, f"  planned      {action['key']}: {action['state']}{f' ({why})' if why else ''}")
+
+
+def _tell_journey(out: Any, journey: dict[str, Any]) -> None:
+    out.print()
+    _line(out, f"journey {journey['journey']}, since {journey['since'].replace('T', ' ')}", "bold")
+    _line(out, f"  where        {journey['in_words']}")
+    if journey["next"]:
+        _line(out, f"  next         {journey['next']}")
+    for channel in journey["channels"]:
+        _line(out, f"    {'in ' if channel['is_in'] else 'out'} {channel['channel']:<6} {channel['why']}")
 
 
 def _what(ending: dict[str, Any]) -> str:

@@ -56,6 +56,9 @@ def _tell(story: dict[str, Any]) -> None:
         _line(out, case["opened_at"], f"{words}; an answer is promised by {_readable(case['answer_by'])}")
     for ending in story["endings"]:
         _line(out, "", _ending(ending), "bold")
+    for journey in story["journeys"]:
+        _line(out, journey["since"], f"{journey['customer']} entered the journey {journey['journey']}", "bold")
+        _line(out, "", journey["in_words"])
     if story["older_left_out"]:
         _line(out, "", "older actions are left out: ask for a case or an answer")
     for action in story["actions"]:
