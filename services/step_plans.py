@@ -233,14 +233,6 @@ class StepPlans:
         """When one is decided on."""
         return self._now or row.due_at
 
-    def _key(self, row: Enrolled, step: Step) -> str:
-        """As `domain.journeys.journey_key` has it, of parts that are quoted already."""
-        at = row.journey, step.id
-        parts = self._keys.get(at)
-        if parts is None:
-            parts = self._keys[at] = key("journey", row.journey), key(step.id)
-        return f"{parts[0]}/{row.key_part}/{row.number}/{parts[1]}"
-
 
 class _Stand(NamedTuple):
     """Where enrolments stand: one step of one version. Its key's parts are quoted as `journey_key` quotes them."""
