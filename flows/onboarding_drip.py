@@ -23,8 +23,7 @@ async def onboarding_drip(at: datetime | None = None, dry_run: bool = False, dro
     Args:
         at: The time to plan for, with its zone. Left empty: now.
         dry_run: Only say what would be planned: nothing is written and nobody contacted.
-        drop_off: Count how far customers come as well. It reads everybody who entered lately; the schedule does it
-            once an hour.
+        drop_off: Count how far customers come as well, of the latest who entered; the schedule does it once an hour.
     """
     story = await plan_steps(at, dry_run=dry_run)
     sent = [] if dry_run else [await dispatch(capability) for capability in story.capabilities()]

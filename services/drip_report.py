@@ -17,9 +17,13 @@ from services.reporting import iso
 from services.wiring import Handrail
 from store import drop_off
 from store.database import Database
+from store.journeys import names
 
 DROP_OFF_DAYS = 60
 """How far comes who entered within so many days: twice as long as the longest of our journeys."""
+
+DROP_OFF_MOST = 50_000
+"""Counted are the latest so many of a journey: enough for any share, and a second's work with a million in it."""
 
 _BAR = 40
 """Characters of the longest bar."""
@@ -164,7 +168,8 @@ class DropOff:
             for name, count in zip(named, counts, strict=True)
         ]
         stand = ", ".join(f"{self.standings.get(state, 0)} {state}" for state in Standing)
-        title = f"**{self.journey}: who entered in the last {DROP_OFF_DAYS} days** ({stand})"
+        who = f"the latest {DROP_OFF_MOST} who" if self.entered == DROP_OFF_MOST else "who"
+        title = f"**{self.journey}: {who} entered in the last {DROP_OFF_DAYS} days** ({stand})"
         return "\n".join([title, "```text", *bars, "```"])
 
 
@@ -175,21 +180,18 @@ def run_onboarding(handrail: Handrail, *, at: datetime | None, run: str, dry_run
 
 
 def count_drop_off(database: Database, *, now: datetime) -> list[DropOff]:
-    """How far the customers of each journey came who entered lately. It reads them all: not for every minute."""
+    """How far the customers of each journey came who entered lately, the latest of them where there are many."""
     since = require_aware(now) - timedelta(days=DROP_OFF_DAYS)
+    told = []
     with database.read() as connection:
-        order = {
-            name: [step.id for step in journey.steps] for name, (_, journey) in Journeys().live(connection).items()
-        }
-        standings: dict[str, dict[str, int]] = {}
-        for row in drop_off.standings(connection, since=since):
-            standings.setdefault(row.journey, {})[row.state] = row.customers
-        fates: dict[str, dict[str, StepFate]] = {
-            journey: {step: StepFate(step) for step in order.get(journey, ())} for journey in standings
-        }
-        for one in drop_off.steps(connection, since=since):
-            fates[one.journey].setdefault(one.step, StepFate(one.step)).count(one)
-    return [
-        DropOff(journey, standings[journey], [fate for fate in fates[journey].values() if fate.came])
-        for journey in sorted(standings)
-    ]
+        live = Journeys().live(connection)
+        for name in sorted(names(connection)):
+            standings = drop_off.standings(connection, name, since=since, most=DROP_OFF_MOST)
+            if not standings:
+                continue
+            order = [step.id for step in live[name][1].steps] if name in live else []
+            fates = {step: StepFate(step) for step in order}
+            for one in drop_off.steps(connection, name, since=since, most=DROP_OFF_MOST):
+                fates.setdefault(one.step, StepFate(one.step)).count(one)
+            told.append(DropOff(name, standings, [fate for fate in fates.values() if fate.came]))
+    return told

@@ -1,11 +1,8 @@
-"""What the onboarding drip reads: who is due or over with everything that decides, and how far people come."""
+"""What the onboarding drip reads: who is due or over with everything that decides, and who waits for a person."""
 
-from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime
-from operator import add
 from typing import Any, NamedTuple
-from urllib.parse import unquote
 
 from sqlalchemy import Connection, Select, and_, bindparam, func, literal_column, select, text, tuple_
 
@@ -94,22 +91,6 @@ _ENDINGS = (
     )
     .order_by(entitlements.c.ends_on, entitlements.c.id)
 )
-_COHORT = (
-    select(enrolments.c.id, enrolments.c.state, enrolments.c.step)
-    .where(
-        enrolments.c.journey == bindparam("of_journey"), enrolments.c.entered_at >= bindparam("since", type_=Instant)
-    )
-    .order_by(enrolments.c.entered_at.desc())
-    .limit(bindparam("most"))
-    .cte("cohort")
-)
-_STANDINGS = select(_COHORT.c.state, _COHORT.c.step, func.count()).group_by(_COHORT.c.state, _COHORT.c.step)
-_STEPS = (
-    select(actions.c.state, func.count(), func.min(actions.c.id))
-    .join_from(_COHORT, actions, actions.c.enrolment_id == _COHORT.c.id)
-    .group_by(actions.c.payload_hash, actions.c.state)
-)
-_KEYS = select(actions.c.id, actions.c.key).where(among(actions.c.id, "ids"))
 _LAST_ACTIONS = (
     select(actions.c.enrolment_id, func.max(actions.c.id))
     .where(among(actions.c.enrolment_id, "ids"))
@@ -139,25 +120,6 @@ _ASIDE = (
     .where(_ACTIVE, enrolments.c.reason.is_not(None))
     .group_by(enrolments.c.reason)
 )
-
-
-class StepCount(NamedTuple):
-    """How many came to a step, and what became of it."""
-
-    reached: int
-    done: int
-    left_out: int  # skipped, cancelled, expired
-    under_way: int  # planned, being sent, or waiting for a person
-
-
-class DropOff(NamedTuple):
-    """How far those came who entered a journey."""
-
-    entered: int
-    standings: Counter[str]  # by `domain.journeys.Standing`
-    waiting_for: Counter[str]  # those under way, by the step that comes next or is in the air
-    steps: dict[str, StepCount]
-    is_all: bool  # False: more have entered, and these are the latest
 
 
 def due(connection: Connection, *, until: datetime, after: Place, limit: int) -> list[Enrolled]:
@@ -236,28 +198,3 @@ def waiting(connection: Connection) -> dict[str, int]:
 def set_aside(connection: Connection) -> dict[str, int]:
     """How many enrolments were set aside because they made no sense, by what is wrong with them."""
     return dict(connection.execute(_ASIDE).tuples().all())
-
-
-def drop_off(connection: Connection, journey: str, *, since: datetime, most: int = 20_000) -> DropOff:
-    """How far those came who entered a journey since an instant; of the latest `most`, so that it stays a short look.
-
-    Steps that part the ways have no action, and so no count.
-    """
-    asked = {"of_journey": journey, "since": since, "most": most}
-    standings: Counter[str] = Counter()
-    waiting_for: Counter[str] = Counter()
-    for state, step, count in connection.execute(_STANDINGS, asked).all():
-        standings[state] += count
-        if state == Standing.ACTIVE:
-            waiting_for[step] += count
-    alike = connection.execute(_STEPS, asked).all()
-    keys = dict(connection.execute(_KEYS, {"ids": [one for *_, one in alike]}).tuples().all())
-    steps: dict[str, StepCount] = {}
-    for state, count, one in alike:
-        step = unquote(keys[one].rsplit("/", 1)[1])
-        done = count if state == State.DONE else 0
-        left_out = count if state in FINAL - {State.DONE} else 0
-        before = steps.get(step, StepCount(0, 0, 0, 0))
-        now = (count, done, left_out, count - done - left_out)
-        steps[step] = StepCount(*map(add, before, now))
-    return DropOff(standings.total(), standings, waiting_for, steps, standings.total() < most)

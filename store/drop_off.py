@@ -1,50 +1,55 @@
-"""How far customers came in their journeys. It reads everybody who entered lately: now and then, not each minute."""
+"""How far customers came in a journey: the latest of those who entered, found by index, so that the work is bounded."""
 
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from urllib.parse import unquote
 
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import Connection, bindparam, func, select
 
 from domain.actions import State
 from store.ledger.rows import actions, enrolments
+from store.types import Instant
+
+_LATEST = (
+    select(enrolments.c.id, enrolments.c.state)
+    .where(enrolments.c.journey == bindparam("of_journey"))
+    .where(enrolments.c.entered_at >= bindparam("since", type_=Instant))
+    .order_by(enrolments.c.entered_at.desc())
+    .limit(bindparam("most"))
+    .cte("latest")
+)
+_STANDINGS = select(_LATEST.c.state, func.count()).group_by(_LATEST.c.state)
+_ALIKE = (actions.c.payload_hash, actions.c.capability, actions.c.state)
+_STEPS = (
+    select(*_ALIKE, func.count(), func.min(actions.c.key))
+    .join_from(_LATEST, actions, actions.c.enrolment_id == _LATEST.c.id)
+    .group_by(*_ALIKE)
+)
 
 
 class StepCount(NamedTuple):
     """How many actions of one step, over one channel's capability, stand in one state."""
 
-    journey: str
     step: str
     capability: str
     state: State
     customers: int
 
 
-def standings(connection: Connection, *, since: datetime) -> list[Row[Any]]:
-    """Of those who entered since then, how many stand where: (journey, state, customers)."""
-    return list(
-        connection.execute(
-            select(enrolments.c.journey, enrolments.c.state, func.count().label("customers"))
-            .where(enrolments.c.entered_at >= since)
-            .group_by(enrolments.c.journey, enrolments.c.state)
-        )
-    )
+def standings(connection: Connection, journey: str, *, since: datetime, most: int) -> dict[str, int]:
+    """Where those stand who entered since then, the latest `most` of them: how many, by `domain.journeys.Standing`."""
+    asked = {"of_journey": journey, "since": since, "most": most}
+    return dict(connection.execute(_STANDINGS, asked).tuples().all())
 
 
-def steps(connection: Connection, *, since: datetime) -> list[StepCount]:
-    """What became of the steps of those who entered since then.
+def steps(connection: Connection, journey: str, *, since: datetime, most: int) -> list[StepCount]:
+    """What became of the steps of the same customers.
 
     A step's actions have one payload for all who took it alike; which step it was says the key of any of them, also
     when the payload was blanked by an erasure.
     """
-    columns = (enrolments.c.journey, actions.c.payload_hash, actions.c.capability, actions.c.state)
-    rows = connection.execute(
-        select(*columns, func.count(), func.min(actions.c.key))
-        .join_from(enrolments, actions, actions.c.enrolment_id == enrolments.c.id)
-        .where(enrolments.c.entered_at >= since)
-        .group_by(*columns)
-    )
+    rows = connection.execute(_STEPS, {"of_journey": journey, "since": since, "most": most})
     return [
-        StepCount(journey, unquote(key.rpartition("/")[2]), capability, State(state), count)
-        for journey, _, capability, state, count, key in rows
+        StepCount(unquote(key.rpartition("/")[2]), capability, State(state), count)
+        for _, capability, state, count, key in rows
     ]

@@ -152,10 +152,12 @@ _SHARED: thin.Types = {
 _EVIDENCE = ["action_id", "fact", "subject_id", "version"]
 _LAST = select(func.coalesce(func.max(actions.c.id), 0))
 _ARE_NEW = actions.c.id > bindparam("before")
+_VERSION = select(entitlements.c.version).where(entitlements.c.id == actions.c.entitlement_id).scalar_subquery()
 _BIND = insert(evidence).from_select(
     _EVIDENCE,
-    select(actions.c.id, literal_column("'entitlement'"), entitlements.c.id, entitlements.c.version)
-    .join_from(actions, entitlements, entitlements.c.id == actions.c.entitlement_id)
-    .where(_ARE_NEW, actions.c.state != State.SKIPPED),
+    # Not as a join, for which SQLite may read all entitlements: it cannot know how few actions are new.
+    select(actions.c.id, literal_column("'entitlement'"), actions.c.entitlement_id, _VERSION).where(
+        _ARE_NEW, actions.c.state != State.SKIPPED
+    ),
 )
 _NEW = select(actions.c.kind, actions.c.reason, func.count()).where(_ARE_NEW).group_by(actions.c.kind, actions.c.reason)

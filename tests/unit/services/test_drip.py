@@ -16,9 +16,9 @@ from domain.customers import Tier
 from domain.entitlements import occurrence_of
 from domain.journeys import After, Anchor, Branch, Condition, EventName, Seen
 from services.drip import AGAIN, StepPlanned, StepSkipped
+from store import drop_off
 from store.canonical import address_hash
 from store.database import Database
-from store.drip import StepCount, drop_off
 from store.ledger.rows import entitlements
 
 FIRST = "journey/onboarding/C-1/1/first"
@@ -356,30 +356,6 @@ def test_an_enrolment_that_cannot_go_on_is_set_aside_where_it_stands(world: Jour
     assert world.drip().aside == {}
 
 
-def test_drop_off_counts_how_far_those_came_who_entered(world: JourneysWorld) -> None:
-    """By step and what became of it; bounded to the latest where many entered."""
-    nobody = Condition(tier=frozenset({Tier.VIP}))
-    world.publish(a_journey(a_step("first"), a_step("se/cond", when=nobody), a_step("third", after=After(days=1))))
-    world.publish(a_journey(a_step("first"), name="other"), "h2")
-    for number in range(4):
-        world.enrol(f"C-{number}", entered_at=NOON - number * DAYS)
-    world.enrol("C-9", "h2")
-    world.drip()
-    world.finish("first", ref="C-0")
-    world.finish("first", State.EXPIRED, ref="C-1")
-    world.finish("first", State.FAILED, ref="C-2")
-    world.drip()
-    with world.database.read() as connection:
-        found = drop_off(connection, "onboarding", since=NOON - 9 * DAYS)
-        recent = drop_off(connection, "onboarding", since=NOON - 9 * DAYS, most=2)
-        late = drop_off(connection, "onboarding", since=NOON - DAYS)
-    assert (found.entered, found.is_all, found.standings) == (4, True, {"active": 4})
-    assert found.steps == {"first": StepCount(4, 1, 1, 2), "se/cond": StepCount(2, 0, 2, 0)}
-    assert found.waiting_for == {"third": 2, "first": 2}
-    assert (recent.entered, recent.is_all, recent.steps["first"]) == (2, False, StepCount(2, 1, 1, 0))
-    assert late.entered == 2
-
-
 def test_a_million_who_wait_cost_nothing_but_indexed_looks(world: JourneysWorld) -> None:
     """No statement of a run reads a table through, whatever stands in it; nor does counting the drop-off."""
     if not world.database.is_sqlite:
@@ -401,7 +377,10 @@ def test_a_million_who_wait_cost_nothing_but_indexed_looks(world: JourneysWorld)
     world.finish("second", ref="C-2")
     world.drip()
     with world.database.read() as connection:
-        drop_off(connection, "onboarding", since=NOON)
+        assert drop_off.standings(connection, "onboarding", since=NOON, most=9) == {"active": 1, "finished": 1}
+        steps = {one.step for one in drop_off.steps(connection, "onboarding", since=NOON, most=9)}
+        assert steps == {"first", "second", "third"}
+        assert sum(drop_off.standings(connection, "onboarding", since=NOON, most=1).values()) == 1
     statements = {said: given for said, given in asked if said.split()[0] in {"SELECT", "UPDATE", "INSERT", "WITH"}}
     assert len(statements) > 10
     with world.database.read() as connection:
