@@ -77,7 +77,7 @@ def given(dialect: str, types: Types) -> FromClause:
         return func.unnest(*arrays).table_valued(*types, name="given").render_derived()
     each = func.json_each(bindparam("given", type_=String())).table_valued("value", name="each_given")
     columns = (
-        func.json_extract(each.c.value, f"$[{place}]", type_=kind).label(name)
+        func.json_extract(each.c.value, literal_column(f"'$[{place}]'"), type_=kind).label(name)
         for place, (name, kind) in enumerate(types.items())
     )
     return select(*columns).subquery("given")
@@ -107,7 +107,8 @@ def shared(dialect: str, types: Types) -> FromClause:
         )
     each = func.json_each(told).table_valued("value", name="each_shared")
     extracted = (
-        type_coerce(func.json_extract(each.c.value, f"$.{name}"), kind).label(name) for name, kind in types.items()
+        type_coerce(func.json_extract(each.c.value, literal_column(f"'$.{name}'")), kind).label(name)
+        for name, kind in types.items()
     )
     return select(*extracted).cte("shared").prefix_with("MATERIALIZED")
 
