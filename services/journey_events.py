@@ -282,5 +282,5 @@ def _overtaken_by(one: _Told, journey: Journey, now: datetime) -> Seen | None:
         )
         return latest is not None and latest >= one.it.at and has_seen(seen, one.behaviour, now=now)
 
-    ends = (*((journey.goal,) if journey.goal is not None else ()), CHURNED, *journey.exits)
+    ends = (CHURNED, *((journey.goal,) if journey.goal is not None else ()), *journey.exits)  # nobody thanks who left
     return next((seen for seen in ends if came_later(seen)), None)
