@@ -5,12 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from journey_stage import NOON, ONBOARDING, publish
 
 from domain.gates import DataSet
 from services.import_files import LONGEST_ROW, UnreadableFile
 from services.importing import BatchReport, Source, import_batch
 from services.imports import ImportReport, import_surveys
 from services.settings import ROOT
+from store.enrolments import NO_CONSENT, NewEnrolment, enrol
 
 HEADER = "response_id,kind,score,answered_at,customer_ref,customer_email,comment"
 WHEN = "2026-03-04T10:00:00+01:00"
@@ -230,6 +232,23 @@ def test_a_file_takes_consent_back_and_never_gives_it_again(customers: Importing
         customers(header, f"C-1,{said}")
 
     assert [consent.granted for consent in installation.rows("consents")] == [False]
+
+
+def test_a_file_that_takes_the_last_consent_back_ends_the_journey(customers: Importing, installation: Any) -> None:
+    header = "ref,device,consent_onboarding_mail,consent_onboarding_push"
+    customers(header, "C-1,token-1,yes,yes")
+    [person] = installation.rows("customers")
+    [published] = publish(installation.database, ONBOARDING)
+    entering = NewEnrolment(person.id, "onboarding", published, 1, "C-1", NOON, "welcome", NOON)
+    with installation.database.write() as connection:
+        enrol(connection, [entering], run="t", now=NOON)
+
+    customers(header, "C-1,token-2,no,")
+    assert [(row.device, row.version) for row in installation.rows("customers")] == [("token-2", 2)]
+    assert [row.state for row in installation.rows("enrolments")] == ["active"], "a notification is still allowed"
+    customers(header, "C-1,,,no")
+    assert [row.device for row in installation.rows("customers")] == ["token-2"], "an empty cell says nothing"
+    assert [(row.state, row.reason) for row in installation.rows("enrolments")] == [("left", NO_CONSENT)]
 
 
 def test_an_erased_customer_stays_blank(customers: Importing, installation: Any) -> None:
