@@ -111,6 +111,20 @@ async def test_no_other_activation_enters(deliver: Deliver, installation: Any, d
     assert [it.times for it in installation.rows("behaviour")] == [2]
 
 
+async def test_nor_does_a_second_one_of_whoever_was_there_before_the_journey(
+    deliver: Deliver, installation: Any
+) -> None:
+    taken_off = update(metadata.tables["journeys"])
+    with installation.database.write() as connection:
+        connection.execute(taken_off.values(approved_at=None))
+    await deliver(activated(), "first")
+    with installation.database.write() as connection:
+        connection.execute(taken_off.values(approved_at=NOON))
+    installation.clock.go(days=1)
+    await deliver(activated(at=later(days=1)), "second")
+    assert not installation.rows("enrolments")
+
+
 async def test_nor_does_one_after_the_journey_is_over(deliver: Deliver, installation: Any) -> None:
     await deliver(activated(), "first")
     await deliver(event("customer.churned", at=later(minutes=1)), "churned")
