@@ -129,6 +129,13 @@ def test_plain_text_fits_a_terminal_and_a_quote(template: Template) -> None:
         )
 
 
+def test_whom_to_reach_stands_by_itself(template: Template) -> None:
+    """The block before it that ends with `%}` takes the line's end with it."""
+    contact = {"pl": "Telefon: ", "cs": "Telefon: ", "en": "Phone: "}[template.language]
+    for params in at_home(template):
+        assert f"\n\n{contact}" in render(template, Capability.MAIL, params).text
+
+
 def test_polish_and_czech_address_everybody(template: Template) -> None:
     """No participle or adjective that fits only one sex, no half of "Pani/Pan" alone."""
     for params in at_home(template):
@@ -195,7 +202,7 @@ def test_a_text_message_stays_short(template: Template) -> None:
         "human": {**SAMPLE["human"], "phone": "+420 000 000 000"},
     }
     start = datetime(2026, 1, 1, 15, 45, tzinfo=UTC)
-    for days in range(365):
+    for days in range(1 if template in JOURNEYS else 365):  # a journey's say no day
         received, answer = (start + timedelta(days=days + shift) for shift in (0, 1))
         dates = {"received_at": received.isoformat(), "answer_by": answer.isoformat()}
         for zone in (HOME[template.language], FARTHEST[template.language]):
