@@ -99,7 +99,7 @@ def _links(settings: Settings, roster: Roster) -> Finding:
         return Finding("links to customers", Verdict.OK, "signed")
     if roster.of(Capability.MAIL) is None:
         return Finding("links to customers", Verdict.OK, "not signed; nothing needs them without mail")
-    words = "no secret to sign them with, so no proactive mail leaves: it could offer no way to unsubscribe"
+    words = "no secret to sign them with: no message of a journey leaves, other proactive mail has no one-click way out"
     return Finding("links to customers", Verdict.FAIL, words, "set HANDRAIL_LINK_SECRET (`openssl rand -hex 32`)")
 
 

@@ -16,6 +16,8 @@ from domain.actions import Basis, Capability, Kind
 from domain.customers import Customer, Purpose
 from domain.hours import ContactWindow
 from domain.planning import Payload, PlannedAction
+from services.places import Places
+from services.tracing import trace
 from store import customers, enrolments
 from store.ledger.enqueue import About, enqueue
 from store.tables import metadata
@@ -181,6 +183,32 @@ async def test_who_leaves_a_purpose_leaves_its_journey_at_once(installation: Any
     assert installation.states() == {"journey/onboarding/C-1/1/welcome": "cancelled"}
 
 
+async def test_what_waits_to_be_sent_is_refused_after_one_click(installation: Any, site: Site) -> None:
+    """P7: also what was planned while it was allowed, and what somebody plans later."""
+    made = put(installation)
+    handrail = site.app.state.handrail
+    for purpose in (Purpose.ONBOARDING, Purpose.REMINDERS):
+        planned = PlannedAction(
+            key=f"message/{purpose}",
+            kind=Kind.MESSAGE,
+            basis=Basis.PROACTIVE,
+            capability=Capability.MAIL,
+            payload=Payload("letter/1", {}),
+            due_at=installation.clock(),
+            purpose=purpose,
+        )
+        with installation.database.write() as connection:
+            enqueue(connection, [planned], About(customer_id=made), run="t", now=installation.clock())
+        await site.client.post(path(site, made, purpose), data=ONE_CLICK)
+
+    await handrail.dispatcher.run_once(capability=Capability.MAIL, run="t")
+    await handrail.dispatcher.run_once(capability=Capability.MAIL, run="t")
+
+    assert set(installation.states().values()) == {"skipped"}
+    assert {row.reason for row in installation.rows("actions")} == {"no consent for this purpose on this channel"}
+    assert installation.mail.calls == []
+
+
 async def test_a_journey_that_nobody_was_asked_about_can_be_left_too(on_sqlite: Any, small_site: Site) -> None:
     with on_sqlite.database.write() as connection:
         made = customers.create(connection, PERSON, now=on_sqlite.clock())
@@ -284,6 +312,9 @@ async def test_a_call_is_promised_once_a_day_and_a_person_has_it(installation: A
     assert task.payload["params"]["due_at"] == "2026-03-04T15:00:00+00:00"
     assert task.reason == "the customer was told that somebody calls by 2026-03-04 15:00 UTC"
     assert PERSON.phone not in str(task.payload)
+    story = trace(installation.database, "C-1", Places())
+    assert story is not None
+    assert story["actions"][0]["moves"][0]["why"] == task.reason
 
     installation.clock.go(days=1)
     await site.client.post(path(site, made), data={"do": "call-me"})

@@ -284,7 +284,7 @@ def test_doctor_misses_the_secret_that_ways_out_are_signed_with(
     monkeypatch.delenv("HANDRAIL_LINK_SECRET", raising=False)
     missing = line()
     assert missing["verdict"] == "fail"
-    assert "no proactive mail leaves" in missing["found"]
+    assert "no message of a journey leaves" in missing["found"]
     assert "HANDRAIL_LINK_SECRET" in missing["do"]
 
     monkeypatch.setenv("HANDRAIL_LINK_SECRET", "s" * 32)
