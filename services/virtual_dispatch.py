@@ -23,7 +23,7 @@ from store.database import Database
 from store.integrations import register
 from store.ledger.arm import Target, arm
 from store.ledger.record import record
-from store.ledger.reserve import reserve
+from store.ledger.reserve import is_waiting, reserve
 from store.ledger.rows import Armed, Reserved, Result, Worker
 
 _log = logging.getLogger("services.dispatch")
@@ -96,6 +96,10 @@ class VirtualDispatch:
         return found
 
     def _reserved(self, target: Target, lane: str, before: datetime) -> list[Reserved]:
+        now = before - timedelta(microseconds=1)
+        with self.database.read() as connection:
+            if not is_waiting(connection, capability=target.capability, lane=lane, now=now):
+                return []
         with self.database.write("reserve") as connection:
             return reserve(
                 connection,
@@ -104,7 +108,7 @@ class VirtualDispatch:
                 worker=self._worker,
                 lease_seconds=_LEASE_SECONDS,
                 limit=_ROWS,
-                now=before - timedelta(microseconds=1),
+                now=now,
             )
 
     def _through(self, rows: Sequence[Reserved], target: Target, since: datetime) -> list[Reserved]:

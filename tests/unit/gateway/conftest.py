@@ -1,8 +1,6 @@
 """A gateway to deliver to: in this event loop, or served over real HTTP by a thread of its own."""
 
 import json
-import os
-import shutil
 import socket
 import threading
 import time
@@ -13,7 +11,6 @@ from typing import Any
 import httpx
 import pytest
 import uvicorn
-from playwright.sync_api import Browser, sync_playwright
 
 from gateway.__main__ import config_of
 from gateway.app import create_app
@@ -98,20 +95,3 @@ def served() -> Iterator[Callable[..., str]]:
     """`served(installation)`: the address of one more gateway, on a socket of its own, until the test is over."""
     with ExitStack() as stack:
         yield lambda installation, **settings: stack.enter_context(_serving(installation, settings))
-
-
-@pytest.fixture
-def chromium() -> Iterator[Browser]:
-    """Debian's Chromium. Where there is none tests are left out, but never in CI.
-
-    One a test: as long as Playwright's own event loop is there, no other test has one.
-    """
-    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if path is None and os.environ.get("CI"):
-        pytest.fail("no Chromium: .ci/run installs it")
-    if path is None:
-        pytest.skip("no Chromium on this machine: apt-get install chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
-        yield browser
-        browser.close()
