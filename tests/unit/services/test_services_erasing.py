@@ -18,6 +18,7 @@ from domain.triage import triage
 from integrations.errors import Rejected
 from integrations.ports import Erasure
 from services.erasing import Erased, NoSuchCustomer, erase_customer
+from services.journeys import Journeys
 from services.places import Places
 from services.quarantine import read_quarantined
 from services.surveys import Given, accept_answer, judge_answer
@@ -59,9 +60,9 @@ def live(installation: Any) -> int:
             customers.set_consent(connection, customer_id, purpose, "mail", granted=True, now=now)
         text = Message("web", "m-1", WORDS, f"{WORDS} {NAME}", now, PERSON.ref, MAIL)
         read = ReadMessage(text, triage(text, policy.triage, policy.distress), [PERSON.ref])
-        accept_message(connection, read, policy, run="t", now=now)
+        accept_message(connection, read, policy, Journeys(), run="t", now=now)
         unknown = replace(text, message_id="m-2", customer_ref=None)
-        accept_message(connection, replace(read, message=unknown, writers=[]), policy, run="t", now=now)
+        accept_message(connection, replace(read, message=unknown, writers=[]), policy, Journeys(), run="t", now=now)
         said = PlannedAction(
             key="message/K",
             kind=Kind.MESSAGE,
@@ -290,7 +291,7 @@ def test_a_message_of_somebody_erased_waits_for_a_person(installation: Any, live
     text = Message("web", "m-9", None, "why do you still write", now, PERSON.ref)
     with installation.database.write() as connection:
         read = ReadMessage(text, triage(text, policy.triage, policy.distress), [PERSON.ref])
-        accept_message(connection, read, policy, run="t", now=now)
+        accept_message(connection, read, policy, Journeys(), run="t", now=now)
         assert messages.waiting_count(connection) == 1
 
 
