@@ -30,7 +30,7 @@ def fill_journey(database: Database, count: int) -> None:
     indexes = without_indexes(database, "customers", "enrolments")
     fill(database, customers, count, _customer)
     fill(database, consents, count, _consent)
-    fill(database, enrolments, count, lambda number, is_sqlite: _enrolment(number, version, is_sqlite))
+    fill(database, enrolments, count, lambda number, is_sqlite: _enrolment(number, count, version, is_sqlite))
     run_each(database, *indexes)
     settle(database)
 
@@ -78,9 +78,10 @@ def _consent(number: ColumnElement[int], _is_sqlite: bool) -> dict[str, ColumnEl
     }
 
 
-def _enrolment(number: ColumnElement[int], version: str, is_sqlite: bool) -> dict[str, ColumnElement[Any]]:
+def _enrolment(number: ColumnElement[int], count: int, version: str, is_sqlite: bool) -> dict[str, ColumnElement[Any]]:
     day = 86_400
-    waits = case((number % 10 < 1, -(number % 60)), else_=day + (number * 7919) % (28 * day))
+    # Who entered one after the other is due one after the other.
+    waits = case((number % 10 < 1, number * 60 // count - 60), else_=day + (number * 7919) % (28 * day))
     return {
         "id": number,
         "customer_id": number,

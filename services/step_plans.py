@@ -5,7 +5,7 @@ What is the same for many (a step's action, where one goes from there) is made o
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 
 from domain.actions import Basis, Capability, key
@@ -14,6 +14,7 @@ from domain.journey_payload import step_payload, step_wordings
 from domain.journey_steps import (
     CAPABILITY_OF,
     KIND_OF,
+    Send,
     SkipStep,
     Traveller,
     basis_of,
@@ -25,11 +26,16 @@ from domain.journey_steps import (
 from domain.journeys import Anchor, Behaviour, Condition, Journey, Step
 from domain.planning import Payload
 from domain.policy import Policy
-from store.customers import as_customer
+from store.customers import Person, as_customer
 from store.drip import Enrolled
 from store.ledger.steps import Advance, Going, Landed, StepAction
 
 NO_ENDING = "there is no ending to count from"
+
+_JUST_NOW = timedelta(minutes=1)
+"""Who is due no longer ago is neither late nor too late: policy and journeys count those in minutes and hours."""
+
+_FROM_LANGUAGE = Person._fields.index("language")
 
 
 @dataclass
@@ -60,6 +66,7 @@ class Needs:
     purpose: str | None  # of the consents it rests on; None: on none
     behaviour: bool
     ending: bool
+    is_counted_down: bool  # its own wait is
 
 
 class StepPlans:
@@ -77,6 +84,7 @@ class StepPlans:
         self._policy, self._journey_of, self._wordings, self._now = policy, journey_of, wordings, now
         self._advances: dict[tuple[Any, ...], Advance] = {}
         self._payloads: dict[tuple[str, str], Payload] = {}
+        self._channels: dict[tuple[Any, ...], Channel] = {}
         self._stands: dict[tuple[str, str], _Stand] = {}
 
     def needs(self, row: Enrolled) -> Needs:
@@ -93,6 +101,9 @@ class StepPlans:
         journey, step = stand.journey, stand.step
         if steps_before > len(journey.steps):
             raise ValueError(f"journey {journey.name} version {journey.version} goes in a circle at step {step.id}")
+        alike = self._alike(row, stand, facts)
+        if alike is not None and (channel := self._channels.get(alike)) is not None:
+            return self._send(row, stand, Send(channel, row.due_at))
         traveller = self._traveller(row, journey, facts)
         if step.branch:
             return None if row.due_at > self._at(row) else self._part(row, journey, step, traveller)
@@ -105,17 +116,49 @@ class StepPlans:
         decided = decide(journey, step, traveller, self._policy, due_at=row.due_at, now=self._at(row), key=action_key)
         if isinstance(decided, SkipStep):
             return self._skip(row, journey, step, traveller, decided.reason)
-        advance = self._advances.get((row.journey_hash, step.id, decided.channel))
+        if alike is not None and decided == Send(decided.channel, row.due_at):
+            self._channels[alike] = decided.channel
+        return self._send(row, stand, decided)
+
+    def _send(self, row: Enrolled, stand: "_Stand", decided: Send) -> Planned:
+        made = row.journey_hash, row.step, decided.channel
+        advance = self._advances.get(made)
         if advance is None:
-            advance = self._act(row, journey, step, decided.channel, is_skipped=False)
-            self._advances[row.journey_hash, step.id, decided.channel] = advance
-        not_after = pointless_at(step, row.due_at)
-        return Planned(
-            advance,
-            _going(row, at=decided.due_at, not_after=not_after, next_due_at=None, reason=decided.reason),
-            decided.channel,
-            None,
-            None,
+            advance = self._advances[made] = self._act(
+                row, stand.journey, stand.step, decided.channel, is_skipped=False
+            )
+        not_after = pointless_at(stand.step, row.due_at)
+        going = _going(row, at=decided.due_at, not_after=not_after, next_due_at=None, reason=decided.reason)
+        return Planned(advance, going, decided.channel, None, None)
+
+    def _alike(self, row: Enrolled, stand: "_Stand", facts: PageFacts) -> tuple[Any, ...] | None:
+        """What decides about a step that is done at its time, the same for many; None: ask about this one alone.
+
+        Hours and time zones begin and end on whole minutes, so the minute does for the instant. Whoever is late, did
+        anything that counts, or waits for an ending is decided on alone, and so is whose step is held or skipped: only
+        the channel is remembered.
+        """
+        who, due_at, needs = row.customer_id, row.due_at, stand.needs
+        if (
+            due_at < self._at(row) - _JUST_NOW
+            or needs.is_counted_down
+            or (needs.behaviour and facts.behaviour.get(who))
+        ):
+            return None
+        person = row.person
+        said = facts.consents.get((who, stand.journey.purpose)) if needs.purpose is not None else None
+        return (
+            row.journey_hash,
+            row.step,
+            due_at.toordinal(),
+            due_at.hour,
+            due_at.minute,
+            person.email is None,
+            person.phone is None,
+            person.device is None,
+            *person[_FROM_LANGUAGE:],
+            frozenset(said.items()) if said else None,
+            frozenset(facts.suppressed.get(who, ())) if facts.suppressed else None,
         )
 
     def land(self, row: Enrolled, facts: PageFacts) -> Landed:
@@ -265,6 +308,7 @@ def _needs(journey: Journey, step: Step) -> Needs:
         purpose=journey.purpose if Basis.PROACTIVE in bases else None,
         behaviour=any(map(_reads_behaviour, conditions)),
         ending=any(each.after.of is Anchor.ENDING for each in journey.steps),
+        is_counted_down=step.after.of is Anchor.ENDING,
     )
 
 

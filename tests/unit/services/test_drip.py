@@ -15,6 +15,7 @@ from domain.channels import Channel
 from domain.customers import Tier
 from domain.entitlements import occurrence_of
 from domain.journeys import After, Anchor, Branch, Condition, EventName, Seen
+from services import step_plans
 from services.drip import AGAIN, StepPlanned, StepSkipped
 from store import drop_off
 from store.canonical import address_hash
@@ -224,6 +225,50 @@ def test_what_the_night_holds_is_spread_from_the_morning_on(world: JourneysWorld
     assert report.deferred == {MORNING: 20}
     assert world.step_row("first", "C-0").reason == "quiet hours until 08:00 (Europe/Warsaw)"
     assert world.drip(now=NIGHT + timedelta(hours=1)).landed == 0
+
+
+def test_those_who_are_alike_are_decided_on_once_and_who_is_not_alone(
+    world: JourneysWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same minute, customer and channels: the same decision. What differs in what decides is asked anew."""
+    asked: list[datetime] = []
+    decide = step_plans.decide
+
+    def counted(*args: Any, due_at: datetime, **named: Any) -> Any:
+        asked.append(due_at)
+        return decide(*args, due_at=due_at, **named)
+
+    monkeypatch.setattr(step_plans, "decide", counted)
+    used = Condition(seen=Seen(EventName.FEATURE_USED))
+    world.publish(a_journey(a_step("first", by=(Channel.MAIL, Channel.SMS), skip_when=used)))
+    for number in range(9):
+        world.enrol(f"C-{number}", due_at=NOON + timedelta(seconds=number))
+    without_mail, has_used, lives_elsewhere = (world.customer(f"D-{number}") for number in range(3))
+    world.set_customer(without_mail, email=None)
+    world.set_customer(lives_elsewhere, time_zone="Asia/Tokyo")  # it is evening there
+    world.did(has_used, EventName.FEATURE_USED)
+    for number, who in enumerate((without_mail, has_used, lives_elsewhere)):
+        world.enrol(f"D-{number}", customer_id=who, due_at=NOON + timedelta(seconds=30))
+    world.drip()
+    assert len(asked) == 4
+    assert {world.step_row("first", f"C-{number}").due_at for number in range(9)} == {
+        NOON + timedelta(seconds=number) for number in range(9)
+    }
+    others = [world.step_row("first", f"D-{number}") for number in range(3)]
+    assert [(row.capability, row.state) for row in others] == [("sms", "ready"), ("mail", "skipped"), ("mail", "ready")]
+    assert others[2].due_at > NOON + timedelta(hours=9)
+
+
+def test_the_minute_in_which_quiet_hours_begin_is_another_one(world: JourneysWorld) -> None:
+    """The last moment before them is kept, the first of them waits for the morning."""
+    world.publish(a_journey(a_step("first")))
+    night = NIGHT - timedelta(hours=4)
+    for number, seconds in enumerate((-60, -1, 0, 1)):
+        world.enrol(f"C-{number}", due_at=night + timedelta(seconds=seconds))
+    world.drip(now=night - timedelta(minutes=5))
+    times = [world.step_row("first", f"C-{number}").due_at for number in range(4)]
+    assert times[:2] == [night - timedelta(seconds=60), night - timedelta(seconds=1)]
+    assert min(times[2:]) >= MORNING
 
 
 def ending(world: JourneysWorld, customer_id: int, ends_on: Any, ref: str = "E-1") -> int:
