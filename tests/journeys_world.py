@@ -109,8 +109,15 @@ class JourneysWorld(World):
         if ahead is not None:
             minutes = ahead // timedelta(minutes=1)
             policy = replace(policy, journeys=replace(policy.journeys, look_ahead_minutes=minutes))
-        how = {"run": run, "now": now or self.now, "dry_run": dry_run, "each_when_due": ahead is not None}
-        return run_drip(self.database, policy, self.journeys, **how)
+        return run_drip(
+            self.database,
+            policy,
+            self.journeys,
+            run=run,
+            now=now or self.now,
+            dry_run=dry_run,
+            each_when_due=ahead is not None,
+        )
 
     def enrolled(self, row_id: int) -> Row[Any]:
         """An enrolment as it stands."""

@@ -14,8 +14,8 @@ from domain.actions import Basis, State
 from domain.channels import Channel
 from domain.customers import Tier
 from domain.entitlements import occurrence_of
+from domain.journey_steps import decide
 from domain.journeys import After, Anchor, Branch, Condition, EventName, Seen
-from services import step_plans
 from services.drip import AGAIN, StepPlanned, StepSkipped
 from store import drop_off
 from store.canonical import address_hash
@@ -232,13 +232,12 @@ def test_those_who_are_alike_are_decided_on_once_and_who_is_not_alone(
 ) -> None:
     """The same minute, customer and channels: the same decision. What differs in what decides is asked anew."""
     asked: list[datetime] = []
-    decide = step_plans.decide
 
     def counted(*args: Any, due_at: datetime, **named: Any) -> Any:
         asked.append(due_at)
         return decide(*args, due_at=due_at, **named)
 
-    monkeypatch.setattr(step_plans, "decide", counted)
+    monkeypatch.setattr("services.step_plans.decide", counted)
     used = Condition(seen=Seen(EventName.FEATURE_USED))
     world.publish(a_journey(a_step("first", by=(Channel.MAIL, Channel.SMS), skip_when=used)))
     for number in range(9):
