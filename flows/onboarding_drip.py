@@ -26,7 +26,7 @@ async def onboarding_drip(at: datetime | None = None, dry_run: bool = False, dro
         drop_off: Count how far customers come as well, of the latest who entered; the schedule does it once an hour.
     """
     story = await plan_steps(at, dry_run=dry_run)
-    sent = [] if dry_run else [await dispatch(capability) for capability in story.capabilities()]
+    sent = [] if dry_run else [await dispatch(capability) for capability in story.sendable]
     for key, rows, about_them in (
         ("journey-steps-planned", story.planned(), "Steps planned, by channel"),
         ("journey-steps-skipped", story.skipped(), "Steps left out, and why"),

@@ -9,6 +9,7 @@ import httpx
 
 from handrail import demo_answers as answers
 from handrail import demo_endings as endings
+from handrail import demo_onboarding as onboarding
 from handrail import demo_operations as operations
 from handrail.demo_endings_data import Feeds
 from handrail.demo_prefect import JobRun
@@ -20,7 +21,11 @@ from handrail.speech import say_json, warn
 
 _NO_RUN = {
     job: JobRun(name, "", "", "Unknown", "no run was seen to its end")
-    for job, name in (("survey", "survey-escalation"), ("expiry", "expiry-detection"))
+    for job, name in (
+        ("survey", "survey-escalation"),
+        ("expiry", "expiry-detection"),
+        ("onboarding", "onboarding-drip"),
+    )
 }
 
 
@@ -88,6 +93,10 @@ def _endings_found(play: Play, story: Story) -> None:
     play.runs["expiry"] = endings.endings_found(play.stage, story, _feeds(play))
 
 
+def _activated(play: Play, story: Story) -> None:
+    play.runs["onboarding"] = onboarding.activated(play.stage, story)
+
+
 def _with_feeds(act: Callable[[Stage, Story, Feeds], None]) -> Callable[[Play, Story], None]:
     """A scene that needs the files which were imported."""
     return lambda play, story: act(play.stage, story, _feeds(play))
@@ -116,6 +125,13 @@ SCENES = (
     Scene("expiry", "half_missing", "A file with half of its rows missing", _with_feeds(endings.half_missing)),
     Scene("expiry", "broken_batch", "One row in a hundred is broken", _with_feeds(endings.broken_batch)),
     Scene("expiry", "nobody_answers", "Nobody picks up the phone", _with_feeds(endings.nobody_answers)),
+    Scene("onboarding", "thirty_days", "Thirty days of onboarding on a virtual clock", _alone(onboarding.thirty_days)),
+    Scene("onboarding", "activated", "Customers are activated", _activated),
+    Scene("onboarding", "second_device", "A second device", _alone(onboarding.second_device)),
+    Scene("onboarding", "lesson_skipped", "Who knows it already is not taught", _alone(onboarding.lesson_skipped)),
+    Scene("onboarding", "unsubscribed", "One click, and silence", _alone(onboarding.unsubscribed)),
+    Scene("onboarding", "replied", "A reply stops the journey", _alone(onboarding.replied)),
+    Scene("onboarding", "goal_reached", "Settled in", _alone(onboarding.goal_reached)),
 )
 
 

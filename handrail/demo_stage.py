@@ -76,11 +76,18 @@ class Stage:
 
     def event(self, what: str, data: Mapping[str, Any]) -> int:
         """Deliver an event as the shop's or the telephone's system does; the gateway's status code."""
-        now = datetime.now(UTC)
-        body = json.dumps({"type": what, "timestamp": _iso(now), "data": data}, ensure_ascii=False).encode()
-        name = f"demo-{now:%H%M%S%f}"
-        headers = signature_headers(self._secret, name, int(now.timestamp()), body)
-        return self._http.post(f"/webhooks/{SOURCE}", content=body, headers=headers).status_code
+        told = {"type": what, "timestamp": _iso(datetime.now(UTC)), "data": data}
+        return self._post(f"/webhooks/{SOURCE}", told)
+
+    def message(self, written: Mapping[str, Any]) -> int:
+        """Deliver what a customer wrote, as the web form does; the gateway's status code."""
+        return self._post(f"/messages/{SOURCE}", written)
+
+    def _post(self, path: str, told: Mapping[str, Any]) -> int:
+        now, body = datetime.now(UTC), json.dumps(told, ensure_ascii=False).encode()
+        headers = signature_headers(self._secret, f"demo-{now:%H%M%S%f}", int(now.timestamp()), body)
+        headers["content-type"] = "application/json"
+        return self._http.post(path, content=body, headers=headers).status_code
 
     def page(self, path: str) -> str:
         """What one of the gateway's pages shows. Raises CommandFailed."""

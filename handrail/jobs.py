@@ -104,7 +104,7 @@ async def expiry_detection(handrail: Handrail, *, at: datetime | None = None, dr
 async def onboarding_drip(handrail: Handrail, *, at: datetime | None = None, dry_run: bool = False) -> Told:
     """Plan the steps that are due and send what may go now; a dry run writes nothing and contacts nobody."""
     story = await asyncio.to_thread(run_onboarding, handrail, at=at, run=RUN, dry_run=dry_run)
-    sent = {} if dry_run else await _dispatch(handrail, of=story.capabilities())
+    sent = {} if dry_run else await _dispatch(handrail, of=story.sendable)
     return {**story.as_json(), **sent}
 
 

@@ -15,7 +15,7 @@ from services.drip import DripReport, run_drip
 from services.journeys import Journeys
 from services.reporting import iso
 from services.wiring import Handrail
-from store import drop_off
+from store import drip, drop_off
 from store.database import Database
 from store.journeys import names
 
@@ -37,6 +37,8 @@ class DripStory:
     """One run, told."""
 
     report: DripReport
+    sendable: Sequence[Capability] = ()
+    """Over which steps may go now: those planned by this run, and by earlier ones for this minute."""
 
     def words(self) -> str:
         """In one line: `12 steps planned, 3 skipped, 4 held by the hour; 2 finished`."""
@@ -47,10 +49,6 @@ class DripStory:
         told += [f"{count} later than due" for count in [report.deferred.total()] if count]
         told += [f"{count} finished" for count in [report.finished.total()] if count]
         return ", ".join(told)
-
-    def capabilities(self) -> list[Capability]:
-        """Over which its steps go."""
-        return sorted({CAPABILITY_OF[one.channel] for one in self.report.planned})
 
     def planned(self) -> list[dict[str, Any]]:
         """A row a step and channel."""
@@ -95,7 +93,7 @@ class DripStory:
             "skipped": self.skipped(),
             "deferred": self.deferred(),
             "finished": dict(report.finished),
-            "waiting_for_people": self.waiting(),
+            "journeys_waiting": self.waiting(),
         }
 
 
@@ -176,7 +174,9 @@ class DropOff:
 def run_onboarding(handrail: Handrail, *, at: datetime | None, run: str, dry_run: bool) -> DripStory:
     """Settle and plan: the whole run but for sending. Blocks: it is for a thread."""
     now = require_aware(at or handrail.clock())
-    return DripStory(run_drip(handrail.database, handrail.policy, Journeys(), run=run, now=now, dry_run=dry_run))
+    report = run_drip(handrail.database, handrail.policy, Journeys(), run=run, now=now, dry_run=dry_run)
+    with handrail.database.read() as connection:
+        return DripStory(report, () if dry_run else drip.sendable(connection, CAPABILITY_OF.values(), now=now))
 
 
 def count_drop_off(database: Database, *, now: datetime) -> list[DropOff]:

@@ -1,6 +1,6 @@
 """What the onboarding drip reads: who is due or over with everything that decides, and who waits for a person."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
@@ -120,6 +120,17 @@ _ASIDE = (
     .where(_ACTIVE, enrolments.c.reason.is_not(None))
     .group_by(enrolments.c.reason)
 )
+_SENDABLE = (
+    select(actions.c.id)
+    .where(
+        actions.c.state == State.READY,
+        actions.c.lane.in_(("urgent", "normal", "apart", "alone")),  # every lane: the index begins with it
+        actions.c.capability == bindparam("by"),
+        actions.c.due_at <= bindparam("now", type_=Instant),
+        actions.c.enrolment_id.is_not(None),
+    )
+    .limit(1)
+)
 
 
 def due(connection: Connection, *, until: datetime, after: Place, limit: int) -> list[Enrolled]:
@@ -198,3 +209,8 @@ def waiting(connection: Connection) -> dict[str, int]:
 def set_aside(connection: Connection) -> dict[str, int]:
     """How many enrolments were set aside because they made no sense, by what is wrong with them."""
     return dict(connection.execute(_ASIDE).tuples().all())
+
+
+def sendable(connection: Connection, capabilities: Iterable[Capability], *, now: datetime) -> list[Capability]:
+    """Of these, the ones over which a step of a journey may go now."""
+    return [one for one in capabilities if connection.execute(_SENDABLE, {"by": one, "now": now}).first() is not None]

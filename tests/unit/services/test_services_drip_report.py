@@ -11,6 +11,7 @@ from domain.journeys import EventName
 from services.drip_report import DripStory, count_drop_off
 from services.journeys import Journeys
 from services.publishing import publish_journeys, publish_templates
+from store import drip
 from store.database import Database
 from templates.journey_files import load_journeys
 from templates.library import load
@@ -47,7 +48,10 @@ def test_a_run_tells_what_was_planned_skipped_and_held(world: JourneysWorld) -> 
         {"journey": "onboarding", "step": "knowledge-base", "channel": "mail", "customers": 1},
         {"journey": "onboarding", "step": "welcome", "channel": "mail", "customers": 2},
     ]
-    assert story.capabilities() == [Capability.MAIL]
+    with world.database.read() as connection:
+        channels = (Capability.MAIL, Capability.SMS)
+        assert drip.sendable(connection, channels, now=NOON) == [Capability.MAIL]
+        assert drip.sendable(connection, channels, now=NOON - timedelta(minutes=1)) == []
     [skipped] = story.skipped()
     assert (skipped["step"], skipped["customers"]) == ("video-guide", 1)
     assert skipped["why"] == "not needed any more: has done feature.used (video-guide)"
@@ -56,7 +60,7 @@ def test_a_run_tells_what_was_planned_skipped_and_held(world: JourneysWorld) -> 
     assert story.words() == "3 steps planned, 1 skipped, 1 later than due"
     assert "- welcome by mail: 2" in story.summary()
     told = story.as_json()
-    assert (told["due"], told["waiting_for_people"]) == (4, [])
+    assert (told["due"], told["journeys_waiting"]) == (4, [])
     assert "C-1" not in f"{told}{story.summary()}"
 
 
