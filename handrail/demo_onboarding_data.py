@@ -11,8 +11,8 @@ from domain.journeys import journey_key
 from handrail.demo_night import place_where
 from services.settings import ROOT
 
-CUSTOMERS = ROOT / "examples" / "onboarding-customers.csv"
-EVENTS = ROOT / "examples" / "onboarding-events.jsonl"
+CUSTOMERS = ROOT / "examples" / "onboarding-month-customers.csv"
+EVENTS = ROOT / "examples" / "onboarding-month-events.jsonl"
 BEGINS = "2027-03-01T00:00+01:00"
 """The examples begin here; summer time begins meanwhile, in America two weeks before Europe."""
 

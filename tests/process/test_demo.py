@@ -14,6 +14,10 @@ SCENES = (
     *("hardship", "second_bad_answer", "prefect_killed", "retry_pressed", "emergency_stop"),
 )
 ENDINGS = ("data_in", "endings_found", "renewed_meanwhile", "half_missing", "broken_batch", "nobody_answers")
+ONBOARDING = (
+    *("thirty_days", "activated", "second_device", "lesson_skipped"),
+    *("unsubscribed", "replied", "goal_reached"),
+)
 
 pytestmark = pytest.mark.process
 
@@ -47,6 +51,13 @@ def endings(document: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
+@pytest.fixture
+def onboarding(document: dict[str, Any]) -> dict[str, Any]:
+    """The same of the scenes about onboarding."""
+    found: dict[str, Any] = document["onboarding"]["scenes"]
+    return found
+
+
 def effects(scene: dict[str, Any]) -> list[str]:
     """What the outside received."""
     return [effect["what"] for effect in scene["effects"]]
@@ -63,12 +74,13 @@ class TestOnce:
         document: dict[str, Any],
         scenes: dict[str, Any],
         endings: dict[str, Any],
+        onboarding: dict[str, Any],
     ) -> None:
         assert told.returncode == 0, told.stdout + told.stderr
-        jobs = [document[job]["ok"] for job in ("survey", "expiry", "health")]
-        assert (document["ok"], jobs, document["surprises"]) == (True, [True] * 3, [])
-        assert (tuple(scenes), tuple(endings)) == (SCENES, ENDINGS)
-        for number, scene in enumerate([*scenes.values(), *endings.values()], start=1):
+        jobs = [document[job]["ok"] for job in ("survey", "expiry", "onboarding", "health")]
+        assert (document["ok"], jobs, document["surprises"]) == (True, [True] * 4, [])
+        assert (tuple(scenes), tuple(endings), tuple(onboarding)) == (SCENES, ENDINGS, ONBOARDING)
+        for number, scene in enumerate([*scenes.values(), *endings.values(), *onboarding.values()], start=1):
             assert scene["ok"]
             assert scene["problems"] == []
             assert f"{number}. {scene['title']}\n   {scene['told']}\n" in told.stdout
@@ -149,6 +161,25 @@ class TestOnce:
         batch = endings["broken_batch"]
         assert (batch["quarantined"], batch["replayed"]) == (12, "accepted")
         assert endings["nobody_answers"]["next_call_at"]
+
+    def test_a_month_goes_by_in_a_minute_and_contacts_nobody(self, onboarding: dict[str, Any]) -> None:
+        month = onboarding["thirty_days"]
+        assert month["seconds"] < 60
+        assert month["totals"]["customers"] == 300
+        assert month["totals"]["messages"] > 900
+        assert {"finished", "goal", "left"} <= set(month["totals"]["standing"])
+        assert effects(month) == []
+
+    def test_newcomers_are_welcomed_once_and_left_alone_when_they_ask(self, onboarding: dict[str, Any]) -> None:
+        assert effects(onboarding["activated"]) == ["message"] * 5
+        assert onboarding["second_device"]["welcomes_on_record"] == 1
+        lessons = [
+            onboarding[scene]["tomorrow_at_ten"]["sent"] for scene in ("lesson_skipped", "unsubscribed", "replied")
+        ]
+        assert lessons == [4, 3, 2]
+        assert onboarding["lesson_skipped"]["tomorrow_at_ten"]["why"].startswith("not needed any more")
+        assert effects(onboarding["goal_reached"]) == ["message"]
+        assert onboarding["goal_reached"]["stand"] == {"active": 2, "finished": 0, "goal": 1, "left": 2}
 
 
 def test_a_directory_that_no_demo_made_is_left_alone(tmp_path: Path) -> None:

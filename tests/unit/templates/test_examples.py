@@ -8,6 +8,8 @@ from pathlib import Path
 from data_contracts.customers import CONTRACT, as_customer
 from data_contracts.problems import ContractBroken
 from data_contracts.surveys import survey_row
+from domain.policy import Policy
+from services.simulation_input import read_customers, read_events
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 NOW = datetime(2026, 12, 1, tzinfo=UTC)
@@ -49,3 +51,16 @@ def test_three_of_the_broken_rows_are_broken_and_each_in_its_own_way() -> None:
             except ContractBroken as problem:
                 broken[row["response_id"]] = [found.path for found in problem.problems]
     assert broken == {"r-4003": ["kind"], "r-4004": ["comment"], "r-4005": ["score"]}
+
+
+def test_a_month_of_onboarding_can_be_simulated_whole(policy: Policy) -> None:
+    began = datetime(2027, 3, 1, tzinfo=UTC)
+    entrants = read_customers(EXAMPLES / "onboarding-month-customers.csv", policy, began=began)
+    feed = read_events(EXAMPLES / "onboarding-month-events.jsonl", entrants.refs)
+    assert (len(entrants.good), entrants.refused, feed.refused) == (300, 0, 0)
+    assert len(feed.good) == 456
+    assert {one.row["time_zone"] for one in entrants.good} > {
+        "Europe/Warsaw",
+        "America/New_York",
+        "Australia/Lord_Howe",
+    }
