@@ -73,7 +73,7 @@ def erase_customer(
     """Erase them. `integrations` are those that can forget a customer (name, capability). Raises NoSuchCustomer."""
     shared = _shared(database, ref)
     with database.write("erase") as connection:
-        known, customer_id, erased = _erase(connection, ref, integrations, shared, by=by, now=now)
+        known, customer_id, erased = erase_known(connection, ref, integrations, shared, by=by, now=now)
     theirs, erased.look_at = _in_quarantine(database, known)
     fetches = _announced(database, known)
     if theirs or fetches:
@@ -89,7 +89,7 @@ def erase_customer(
     return erased
 
 
-def _erase(
+def erase_known(
     connection: Connection,
     ref: str,
     integrations: Sequence[tuple[str, Capability]],
@@ -98,6 +98,10 @@ def _erase(
     by: str,
     now: datetime,
 ) -> tuple[Known, int, Erased]:
+    """What belongs to them by our own books, their row first; what they were known by, and our id of them.
+
+    `shared`: by channel, the refs of others with the same address. Raises NoSuchCustomer.
+    """
     found = customers.locked(connection, ref)
     if found is None:
         raise NoSuchCustomer(ref)

@@ -17,10 +17,11 @@ from domain.actions import Basis, Capability, State
 from domain.contact import FrequencyCap
 from domain.customers import Purpose
 from services.controls import set_stopped
+from services.erasing import erase_known
 from services.preferences import withdraw
 from store import customers as people
 from store.ledger.arm import Target, arm
-from store.ledger.rows import Reserved, Worker, actions, audit, integration_state
+from store.ledger.rows import Reserved, Worker, actions, audit, customers, integration_state
 
 MAIL, SMS = Capability.MAIL, Capability.SMS
 UNCAPPED = replace(POLICY, contact=replace(POLICY.contact, cap=FrequencyCap(contacts=999, days=7)))
@@ -51,6 +52,11 @@ def _erase(connection: Connection, customer: int) -> None:
     people.erase(connection, customer, now=NOON)
 
 
+def _forget(connection: Connection, customer: int) -> None:
+    ref = connection.execute(select(customers.c.ref).where(customers.c.id == customer)).scalar_one()
+    erase_known(connection, ref, [], {}, by="ann", now=NOON)
+
+
 SILENCES: list[tuple[Change, tuple[Basis, ...]]] = [
     (_suppress, OUTWARD),
     (_withdraw, (Basis.PROACTIVE,)),
@@ -58,9 +64,12 @@ SILENCES: list[tuple[Change, tuple[Basis, ...]]] = [
     (_lock, (Basis.SERVICE, Basis.PROACTIVE)),
     (_erase, OUTWARD),
 ]
-silences = pytest.mark.parametrize(
-    ("silence", "forbidden"), SILENCES, ids=["suppress", "withdraw", "unsubscribe", "lock", "erase"]
+NAMES = ["suppress", "withdraw", "unsubscribe", "lock", "erase"]
+silences = pytest.mark.parametrize(("silence", "forbidden"), SILENCES, ids=NAMES)
+silences_and_cancellings = pytest.mark.parametrize(
+    ("silence", "forbidden"), [*SILENCES, (_forget, OUTWARD)], ids=[*NAMES, "forget"]
 )
+"""Who is forgotten has their actions cancelled as well: there is nothing left that arming could come back to."""
 
 
 def _armings(connection: Connection, customer: int, bases: tuple[Basis, ...]) -> int:
@@ -115,7 +124,7 @@ def _arm_in(connection: Connection, world: World, rows: list[Reserved]) -> list[
     return [armed.key for armed in arm(connection, rows, target, **how).armed]  # type: ignore[arg-type]
 
 
-@silences
+@silences_and_cancellings
 def test_silence_waits_for_the_arming_under_way(world: World, silence: Change, forbidden: tuple[Basis, ...]) -> None:
     """Armed and not committed yet: who silences the customer comes after it, and sees it."""
     (customer,) = _customers(world, 1)
@@ -194,7 +203,7 @@ def test_what_was_silenced_while_arming_waited_is_seen(
         assert arming.result(timeout=30).armed == []
 
 
-@silences
+@silences_and_cancellings
 def test_nothing_silenced_is_armed_after_the_change(
     world: World, silence: Change, forbidden: tuple[Basis, ...]
 ) -> None:
