@@ -85,13 +85,17 @@ class World:
         self._database.close()
 
     def let_in(self, entrants: Sequence[Entrant]) -> None:
-        """Put customers on file."""
-        let_in(self._database, self._trial.policy, entrants, now=self._trial.began)
+        """Put customers on file, before anything happens to any of them."""
+        before = min((entrant.activated_at for entrant in entrants), default=self._trial.began)
+        self._now = min(self._now, before)
+        let_in(self._database, self._trial.policy, entrants, now=self._now)
 
     def run(self, feed: Iterable[Fed]) -> None:
         """Let time pass until the end, with everything that happens meanwhile."""
         until = self._trial.until
         coming = sorted((one for one in feed if one.at < until), key=lambda one: one.at, reverse=True)
+        if coming:
+            self._now = min(self._now, coming[-1].at)  # who was activated before it begins has gone on since then
         settled: datetime | None = None  # the instant up to which everything is planned and sent
         while (at := self._next(coming)) is not None and at < until:
             before = self._end_of_window(at, coming, is_settled=settled == at)

@@ -71,6 +71,13 @@ def test_people_get_tables_and_what_was_left_out(handrail: CommandLine, tmp_path
     assert "events.jsonl:1: " in said.err
 
 
+def test_who_was_activated_before_it_begins_has_gone_on_since_then(handrail: CommandLine) -> None:
+    asked = ("--customers", str(PEOPLE), "--events", str(EVENTS), "--until", "2026-04-01T08:00+01:00", "--json")
+    told = [handrail("simulate", "onboarding", *asked, "--from", since).document["customers"]
+            for since in (FROM[1], "2026-03-20T08:00+01:00")]  # fmt: skip
+    assert told[0] == told[1]
+
+
 def test_a_file_that_is_not_published_yet(handrail: CommandLine, tmp_path: Path) -> None:
     mine = tmp_path / "onboarding.yaml"
     text = (JOURNEYS / "onboarding.yaml").read_text(encoding="utf-8")
