@@ -170,8 +170,9 @@ class House:
             self.end(person, "refused")
 
     def end(self, person: Person, why: str) -> None:
-        """Whoever was under way is not any more."""
-        if person.entered_at is not None and person.over is None:
+        """Whoever was under way is not any more; nor is anybody thanked who leaves or is silenced after the goal."""
+        is_under_way = person.over is None or (person.over == "goal" and why in {"churn", "locked", "erased"})
+        if person.entered_at is not None and is_under_way:
             person.over = why
             self.did[f"journey ended: {why}"] += 1
 
