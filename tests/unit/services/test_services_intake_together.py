@@ -18,6 +18,7 @@ from data_contracts.problems import Problem
 from domain.customers import Customer
 from domain.surveys import SurveyAnswer, SurveyKind
 from services.intake import Answer, _Delivered, _store
+from services.journeys import Journeys
 from services.preparing import prepare
 from services.surveys import Given, judge_answer
 from store.database import Database, sqlite_url
@@ -46,7 +47,7 @@ def _delivered(wanted: Wanted, number: int) -> _Delivered:
     given_ = None if is_broken else Given(judge_answer(answer, POLICY), told)
     body = repr(wanted).encode()
     arrival = Arrival("s", webhook, sha256(body).hexdigest(), NOON)
-    return _Delivered(arrival, body, given_, [BROKEN] if is_broken else [], 202, POLICY)
+    return _Delivered(arrival, body, given_, [BROKEN] if is_broken else [], 202, POLICY, Journeys())
 
 
 @pytest.fixture(scope="module")
