@@ -1,5 +1,7 @@
 """What must fail before a customer may enter a journey: ways that lead nowhere, missing words, no way out (P28)."""
 
+import re
+
 import pytest
 
 from data_contracts.journeys import JourneyFile, read_journey
@@ -94,3 +96,22 @@ def test_a_missing_language_is_named(policy: Policy, language: str) -> None:
     left = [one for one in TEMPLATES if (one.name, one.language) != ("onboarding-thanks", language)]
     [problem] = said(policy, templates=left)
     assert f"onboarding-thanks has no words in {language}: add templates/messages/onboarding-thanks" in problem
+
+
+@pytest.mark.parametrize("message", sorted({one.name for one in TEMPLATES if one.name.startswith("onboarding-")}))
+def test_each_way_to_a_person_that_is_deleted_is_missed_at_its_step(policy: Policy, message: str) -> None:
+    """Promise P28: every node of the journey offers one, in every language, over every channel."""
+    deleted = 0
+    for template in [one for one in TEMPLATES if one.name == message]:
+        for part, words in template.parts.items():
+            for way in ("phone", "mail"):
+                without = re.sub(rf"\{{\{{ human\.{way}( \| \w+)? \}}\}}", "", words)
+                if without == words:
+                    continue
+                changed_one = Template(template.name, template.language, {**template.parts, part: without})
+                others = [one for one in TEMPLATES if one != template]
+                problems = said(policy, templates=[*others, changed_one])
+                assert any(f"by {way}" in one and f"{message}/{template.language}/" in one for one in problems), part
+                assert all(".message: " in one for one in problems)
+                deleted += 1
+    assert deleted >= (3 if message == "onboarding-call" else 15)
