@@ -256,11 +256,12 @@ class _Run:
         with self._database.read() as connection:
             ending = {row.customer_id for row, needs in needed if needs.ending}
             facts.endings = store.next_endings(connection, ending, first=(self._now - timedelta(days=1)).date())
+            steered = {row.customer_id for row, needs in needed if needs.may_hurry or (needs.behaviour and not is_over)}
+            facts.behaviour = behaviour_of(connection, steered)
             if is_over:
                 return facts
             asked = [(row.customer_id, needs.purpose) for row, needs in needed if needs.purpose is not None]
             facts.consents = store.consents_of(connection, {who for who, _ in asked}, {purpose for _, purpose in asked})
-            facts.behaviour = behaviour_of(connection, {row.customer_id for row, needs in needed if needs.behaviour})
             for capability in self._suppressing:
                 hashes: dict[str, list[int]] = {}
                 for row, needs in needed:

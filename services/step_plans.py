@@ -20,6 +20,7 @@ from domain.journey_steps import (
     basis_of,
     decide,
     following,
+    has_seen,
     pointless_at,
     wait_over_at,
 )
@@ -65,6 +66,7 @@ class Needs:
     capabilities: frozenset[Capability]  # whose address may be suppressed
     purpose: str | None  # of the consents it rests on; None: on none
     behaviour: bool
+    may_hurry: bool  # what they did may end the wait of the step after it
     ending: bool
     is_counted_down: bool  # its own wait is
 
@@ -207,6 +209,8 @@ class StepPlans:
         if later is None:
             return None, None
         there = replace(traveller, previous_at=row.due_at)
+        if later.sooner_on is not None and has_seen(later.sooner_on, traveller.behaviour, now=self._at(row)):
+            return later.id, row.due_at  # what would end its wait has happened already
         over_at = wait_over_at(later, there, default_time_zone=self._policy.default_time_zone)
         return later.id, row.due_at if over_at is None else max(over_at, row.due_at)
 
@@ -307,6 +311,7 @@ def _needs(journey: Journey, step: Step) -> Needs:
         capabilities=frozenset(CAPABILITY_OF[channel] for channel in step.by if channel is not Channel.PERSON),
         purpose=journey.purpose if Basis.PROACTIVE in bases else None,
         behaviour=any(map(_reads_behaviour, conditions)),
+        may_hurry=any(each.sooner_on is not None for each in journey.steps),
         ending=any(each.after.of is Anchor.ENDING for each in journey.steps),
         is_counted_down=step.after.of is Anchor.ENDING,
     )

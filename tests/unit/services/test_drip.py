@@ -102,6 +102,26 @@ def test_the_next_step_waits_from_when_the_one_before_was_over(world: JourneysWo
     assert (stands.state, stands.step, stands.due_at, stands.ended_at) == ("finished", None, None, world.now)
 
 
+def test_who_did_already_what_would_end_a_wait_does_not_wait(world: JourneysWorld) -> None:
+    """It came before they got to the step that waits for it: whether that step follows one sent or one left out."""
+    set_up = Seen(EventName.FEATURE_USED, "setup")
+    left_out = a_step("second", when=Condition(tier=frozenset({Tier.VIP})))
+    waits = a_step("third", after=After(days=3), sooner_on=set_up)
+    world.publish(a_journey(a_step("first"), left_out, waits))
+    world.publish(a_journey(a_step("first"), waits), content_hash="h2")
+    hasty, slow = world.enrol("C-1"), world.enrol("C-2")
+    other = world.enrol("C-3", "h2")
+    for one in (hasty, other):
+        world.did(world.enrolled(one).customer_id, EventName.FEATURE_USED, "setup")
+    world.drip()
+    world.now += timedelta(minutes=1)
+    for ref in ("C-1", "C-2", "C-3"):
+        world.finish("first", ref=ref)
+    world.drip()
+    assert [world.row(f"journey/onboarding/{ref}/1/third").due_at for ref in ("C-1", "C-3")] == [world.now] * 2
+    assert (world.enrolled(slow).step, world.enrolled(slow).due_at) == ("third", world.now + 3 * DAYS)
+
+
 @pytest.mark.parametrize("state", [State.CANCELLED, State.EXPIRED, State.SKIPPED])
 def test_a_step_that_was_not_done_is_over_too(world: JourneysWorld, state: State) -> None:
     """One that was skipped, when it was due."""
