@@ -18,6 +18,7 @@ from sqlalchemy import insert, select
 from domain.actions import FINAL, Basis, Capability, State
 from domain.planning import PlannedAction
 from integrations.errors import AuthFailed, NotSent, OutcomeUnknown, RateLimited, Rejected
+from services.journeys import Journeys
 from services.outcomes import Outcome, as_result, failed_before_sending
 from services.wiring import Handrail
 from store.database import Database
@@ -104,6 +105,7 @@ class House:
             roster=self.outside.roster({SOURCE: intake()}),
             policy=POLICY,
             settings=SimpleNamespace(lease_seconds=20.0),
+            journeys=Journeys(),
             lifelines=self.proofs,
             clock=lambda: self.world.now,
         )
