@@ -11,6 +11,8 @@ from threading import Lock, Thread
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random
 
 from store.database import Database, in_short
 
@@ -22,6 +24,23 @@ Work = Callable[[Connection, list[T]], Sequence[R]]
 _log = logging.getLogger("store")
 
 _FIRST, _NEXT, _LAST = range(3)
+
+_CIRCLES = frozenset({"40P01", "40001"})
+"""PostgreSQL's words for transactions that waited for each other in a circle, and for one that came too late."""
+
+
+def _waited_in_a_circle(problem: BaseException) -> bool:
+    return isinstance(problem, DBAPIError) and getattr(problem.orig, "sqlstate", None) in _CIRCLES
+
+
+_WAITED_IN_A_CIRCLE = Retrying(
+    retry=retry_if_exception(_waited_in_a_circle),
+    stop=stop_after_attempt(5),
+    wait=wait_random(0.005, 0.05),
+    reraise=True,
+)
+"""Gateways whose groups hold the same customers and ids in another order: one of them is taken back, and is right to
+come again."""
 
 _LONGEST_REST = 0.02
 """Seconds. A transaction costs as much for one as for ten, so where several come at once, more may gather."""
@@ -41,8 +60,9 @@ class GroupCommit:
 
     Items of the same work are handed to it together, so that it can write them set by set. When anything fails (a job
     raises, a deadlock, a lost connection), the transaction is taken back and each of its jobs is run once more by
-    itself, so that one cannot spoil the others; a job must bear being run again. That is rare, and savepoints, which
-    would spare the others, cost each job two statements. A group has at most `largest` jobs: other writers wait for it.
+    itself, so that one cannot spoil the others; or some times more, where it waited for somebody in a circle. A job
+    must bear being run again. That is rare, and savepoints, which would spare the others, cost each job two
+    statements. A group has at most `largest` jobs: other writers wait for it.
     After a group of several it rests for twice as long as that took, but no more than 20 milliseconds; after a single
     one never.
     """
@@ -119,7 +139,9 @@ class GroupCommit:
 
     def _commit_alone(self, job: _Job) -> None:
         try:
-            self._commit([job])
+            for attempt in _WAITED_IN_A_CIRCLE:
+                with attempt:
+                    self._commit([job])
         except Exception as problem:
             job.future.set_exception(problem)
 

@@ -6,8 +6,9 @@ from threading import Event, Thread
 
 import pytest
 from ledger_world import NOON
+from psycopg.errors import DeadlockDetected
 from sqlalchemy import Connection, func, insert, select
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, OperationalError
 
 from store.crash_points import watch
 from store.database import Database
@@ -229,3 +230,26 @@ def test_after_closing_nothing_is_taken_on(database: Database) -> None:
     with pytest.raises(RuntimeError, match="closed"):
         writer.submit(_note("too late"))
     assert _noted(database) == []
+
+
+@pytest.mark.parametrize(("circles", "is_written"), [(4, True), (9, False)])
+def test_who_waited_in_a_circle_comes_again_some_times(
+    database: Database, writer: GroupCommit, circles: int, is_written: bool
+) -> None:
+    """Once in the group, and alone until it is right; a circle that never ends is told to who asked."""
+    runs: list[int] = []
+
+    def job(connection: Connection) -> str:
+        done = _note("at last")(connection)
+        runs.append(1)
+        if len(runs) <= circles:
+            raise OperationalError("statement", None, DeadlockDetected())
+        return done
+
+    written = writer.submit(job)
+    if is_written:
+        assert written.result(timeout=10) == "at last"
+    else:
+        with pytest.raises(OperationalError):
+            written.result(timeout=10)
+    assert (len(runs), _noted(database)) == ((5, ["at last"]) if is_written else (6, []))
