@@ -1,13 +1,16 @@
-"""A database for a benchmark: a PostgreSQL server that is there for its time alone."""
+"""Databases for benchmarks, there for their time alone."""
 
 import os
 import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import psycopg
 from sqlalchemy.engine import make_url
+
+from store.database import sqlite_url
 
 
 @contextmanager
@@ -29,6 +32,17 @@ def embedded_postgresql() -> Iterator[str]:
     """The address of a new, empty database on such a server."""
     with embedded_server() as server:
         yield new_database(server)
+
+
+@contextmanager
+def new_database_of(kind: str) -> Iterator[str]:
+    """The address of an empty database, `sqlite` or `postgresql`, that is there for this time alone."""
+    if kind == "postgresql":
+        with embedded_postgresql() as url:
+            yield url
+        return
+    with tempfile.TemporaryDirectory(prefix="handrail-bench-") as directory:
+        yield sqlite_url(Path(directory) / f"{uuid.uuid4().hex}.db")
 
 
 def new_database(server: str) -> str:

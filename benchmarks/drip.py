@@ -10,20 +10,16 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 import time
-import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
-from _databases import embedded_postgresql
+from _databases import new_database_of
 from _drip import SECRET
 from _enrolments import fill_journey, planned, settle
 from _stack import HERE, running_sink
 
-from store.database import Database, sqlite_url
+from store.database import Database
 
 BATCH = 100
 CONNECTIONS = 128
@@ -34,7 +30,7 @@ def main() -> None:
     """Measure what the options ask for."""
     asked = _options()
     for kind in asked.databases:
-        with _url(kind) as url:
+        with new_database_of(kind) as url:
             about = {"benchmark": "drip", "database": kind, "enrolments": asked.enrolments}
             for line in _measure(url, asked):
                 _say({**about, **line, "load_average": round(os.getloadavg()[0], 2)})
@@ -91,16 +87,6 @@ def _dispatch(url: str, sink: str, most: int) -> dict[str, Any]:
     )
     told = json.loads(done.stdout.splitlines()[-1])
     return {**told, "rows_per_second": round(told["sent"] / told["seconds"])}
-
-
-@contextmanager
-def _url(kind: str) -> Iterator[str]:
-    if kind == "postgresql":
-        with embedded_postgresql() as url:
-            yield url
-        return
-    with tempfile.TemporaryDirectory(prefix="handrail-bench-") as directory:
-        yield sqlite_url(Path(directory) / f"{uuid.uuid4().hex}.db")
 
 
 def _say(line: dict[str, Any]) -> None:

@@ -9,26 +9,23 @@ import argparse
 import json
 import subprocess
 import sys
-import tempfile
 import time
-import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
-from _databases import embedded_postgresql
+from _databases import new_database_of
 from _endings import bare_look, bare_plan, empty, fill, forget, settle
 from _stack import HERE
 
-from store.database import Database, sqlite_url
+from store.database import Database
 
 
 def main() -> None:
     """Measure what the options ask for."""
     asked = _options()
     for kind in asked.databases:
-        with _url(kind) as url:
+        with new_database_of(kind) as url:
             database = Database(url)
             begun = time.perf_counter()
             fill(database, asked.rows)
@@ -120,16 +117,6 @@ def _small_writes(url: str) -> Iterator[Callable[[], dict[str, Any]]]:
         finally:
             process.terminate()
             told.append(process.stdout.readline())
-
-
-@contextmanager
-def _url(kind: str) -> Iterator[str]:
-    if kind == "postgresql":
-        with embedded_postgresql() as url:
-            yield url
-        return
-    with tempfile.TemporaryDirectory(prefix="handrail-bench-") as directory:
-        yield sqlite_url(Path(directory) / f"{uuid.uuid4().hex}.db")
 
 
 def _say(line: dict[str, Any]) -> None:

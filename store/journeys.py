@@ -5,9 +5,9 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row, Table, bindparam, func, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from domain.journeys import Standing
+from store import by_hash
 from store.ledger.rows import customers
 from store.tables import metadata
 from store.types import Instant
@@ -49,32 +49,26 @@ def publish(
     now: datetime,
 ) -> bool:
     """Add a version; True when it is new. Without `approved_by` it waits, and the last approved one stays live."""
-    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-    added = connection.execute(
-        dialect.insert(journeys)
-        .values(
-            hash=content_hash,
-            name=name,
-            version=version,
-            content=dict(content),
-            published_at=now,
-            approved_at=now if approved_by else None,
-            approved_by=approved_by,
-        )
-        .on_conflict_do_nothing(index_elements=["hash"])
-        .returning(journeys.c.hash)
+    return by_hash.add(
+        connection,
+        journeys,
+        content_hash=content_hash,
+        content=content,
+        approved_by=approved_by,
+        now=now,
+        name=name,
+        version=version,
     )
-    return added.first() is not None
 
 
 def names(connection: Connection) -> set[str]:
     """The journeys of which any version was ever published."""
-    return set(connection.execute(select(journeys.c.name).distinct()).scalars())
+    return by_hash.names(connection, journeys)
 
 
 def approve(connection: Connection, content_hash: str, *, by: str, now: datetime) -> None:
     """Make a published version the live one of its name; customers enter it from now on."""
-    connection.execute(update(journeys).where(journeys.c.hash == content_hash).values(approved_at=now, approved_by=by))
+    by_hash.approve(connection, journeys, content_hash, by=by, now=now)
 
 
 def live(connection: Connection) -> dict[str, str]:
@@ -84,8 +78,7 @@ def live(connection: Connection) -> dict[str, str]:
 
 def content(connection: Connection, content_hash: str) -> dict[str, Any] | None:
     """The version with this hash."""
-    found = connection.execute(select(journeys.c.content).where(journeys.c.hash == content_hash)).scalar()
-    return None if found is None else dict(found)
+    return by_hash.content(connection, journeys, content_hash)
 
 
 def published(connection: Connection, name: str | None = None) -> list[Row[Any]]:

@@ -4,9 +4,9 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Table, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, Row, Table, select
 
+from store import by_hash
 from store.tables import metadata
 
 templates: Table = metadata.tables["templates"]
@@ -29,34 +29,26 @@ def publish(
     now: datetime,
 ) -> bool:
     """Add a wording; True when it is new. Without `approved_by` it waits and the last approved one stays in use."""
-    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-    added = connection.execute(
-        dialect.insert(templates)
-        .values(
-            hash=content_hash,
-            name=name,
-            language=language,
-            content=content,
-            published_at=now,
-            approved_at=now if approved_by else None,
-            approved_by=approved_by,
-        )
-        .on_conflict_do_nothing(index_elements=["hash"])
-        .returning(templates.c.hash)
+    return by_hash.add(
+        connection,
+        templates,
+        content_hash=content_hash,
+        content=content,
+        approved_by=approved_by,
+        now=now,
+        name=name,
+        language=language,
     )
-    return added.first() is not None
 
 
 def names(connection: Connection) -> set[str]:
     """The messages of which any wording was ever published."""
-    return set(connection.execute(select(templates.c.name).distinct()).scalars())
+    return by_hash.names(connection, templates)
 
 
 def approve(connection: Connection, content_hash: str, *, by: str, now: datetime) -> None:
     """Put a published wording in use; new plans use it from now on."""
-    connection.execute(
-        update(templates).where(templates.c.hash == content_hash).values(approved_at=now, approved_by=by)
-    )
+    by_hash.approve(connection, templates, content_hash, by=by, now=now)
 
 
 def approved(connection: Connection) -> dict[tuple[str, str], str]:
@@ -66,8 +58,7 @@ def approved(connection: Connection) -> dict[tuple[str, str], str]:
 
 def content(connection: Connection, content_hash: str) -> dict[str, Any] | None:
     """The wording with this hash."""
-    found = connection.execute(select(templates.c.content).where(templates.c.hash == content_hash)).scalar()
-    return None if found is None else dict(found)
+    return by_hash.content(connection, templates, content_hash)
 
 
 def published(connection: Connection) -> list[Row[Any]]:
