@@ -49,7 +49,7 @@ format: setup  ## put code into its one form
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: setup  ## every benchmark, one JSON line each; some twenty minutes
+bench: setup  ## every benchmark, one JSON line each, for a long while; one alone: python benchmarks/NAME.py
 	@for bench in benchmarks/[a-z]*.py; do $(BIN)/python $$bench || exit 1; done
 
 prove: setup  ## what is promised, under fire, for an hour at most; writes docs/proof.md (ONLY=mutants: that part again)
