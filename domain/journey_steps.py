@@ -154,6 +154,19 @@ def wait_over_at(step: Step, traveller: Traveller, *, default_time_zone: str) ->
     return then if then >= over or waits_for_a_day else instant_of(day + timedelta(days=1), after.at, place)
 
 
+def due_on_arrival(step: Step, traveller: Traveller, *, default_time_zone: str, now: datetime) -> datetime:
+    """The instant (UTC) when a step is due for somebody who comes to it at `traveller.previous_at`.
+
+    That is when its wait is over; or at once, where what ends the wait has happened already, or there is no ending to
+    count from.
+    """
+    if step.sooner_on is None or not has_seen(step.sooner_on, traveller.behaviour, now=now):
+        over_at = wait_over_at(step, traveller, default_time_zone=default_time_zone)
+        if over_at is not None:
+            return over_at
+    return require_aware(traveller.previous_at)
+
+
 def _counted_from(after: After, traveller: Traveller, default_time_zone: str) -> datetime | None:
     if after.of is Anchor.ENTRY:
         return require_aware(traveller.entered_at)

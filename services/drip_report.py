@@ -174,7 +174,7 @@ class DropOff:
 def run_onboarding(handrail: Handrail, *, at: datetime | None, run: str, dry_run: bool) -> DripStory:
     """Settle and plan: the whole run but for sending. Blocks: it is for a thread."""
     now = require_aware(at or handrail.clock())
-    report = run_drip(handrail.database, handrail.policy, Journeys(), run=run, now=now, dry_run=dry_run)
+    report = run_drip(handrail.database, handrail.policy, handrail.journeys, run=run, now=now, dry_run=dry_run)
     with handrail.database.read() as connection:
         return DripStory(report, () if dry_run else drip.sendable(connection, CAPABILITY_OF.values(), now=now))
 

@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from domain.actions import key
 from domain.customers import Customer
-from domain.journey_steps import Traveller, first_step, has_seen, holds, rests_on, seen_words, wait_over_at, words_of
+from domain.journey_steps import Traveller, due_on_arrival, first_step, has_seen, holds, rests_on, seen_words, words_of
 from domain.journeys import Anchor, Behaviour, EventName, Happened, Journey, Seen, Standing
 from domain.policy import Policy
 from services.journeys import Journeys
@@ -204,9 +204,7 @@ def _entry(one: _Told, journey: Journey, content_hash: str, policy: Policy, now:
         return None
     one.came_to.append(f"entered {journey.name}")
     step = first_step(journey)
-    sooner = step.sooner_on is not None and has_seen(step.sooner_on, one.behaviour, now=now)
     traveller = one.traveller(entered_at=it.at)
-    over_at = None if sooner else wait_over_at(step, traveller, default_time_zone=policy.default_time_zone)
     return NewEnrolment(
         customer_id=it.customer_id,
         journey=journey.name,
@@ -215,7 +213,7 @@ def _entry(one: _Told, journey: Journey, content_hash: str, policy: Policy, now:
         key_part=key(it.customer.ref),
         entered_at=it.at,
         step=step.id,
-        due_at=it.at if over_at is None else over_at,
+        due_at=due_on_arrival(step, traveller, default_time_zone=policy.default_time_zone, now=now),
     )
 
 

@@ -19,8 +19,8 @@ from domain.journey_steps import (
     Traveller,
     basis_of,
     decide,
+    due_on_arrival,
     following,
-    has_seen,
     pointless_at,
     wait_over_at,
 )
@@ -209,10 +209,8 @@ class StepPlans:
         if later is None:
             return None, None
         there = replace(traveller, previous_at=row.due_at)
-        if later.sooner_on is not None and has_seen(later.sooner_on, traveller.behaviour, now=self._at(row)):
-            return later.id, row.due_at  # what would end its wait has happened already
-        over_at = wait_over_at(later, there, default_time_zone=self._policy.default_time_zone)
-        return later.id, row.due_at if over_at is None else max(over_at, row.due_at)
+        zone = self._policy.default_time_zone
+        return later.id, max(due_on_arrival(later, there, default_time_zone=zone, now=self._at(row)), row.due_at)
 
     def _part(self, row: Enrolled, journey: Journey, step: Step, traveller: Traveller) -> Planned:
         next_step, due_at = self._onward(row, journey, step, traveller)
