@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from domain.actions import Basis, Capability, Kind
+from domain.risk import Ask
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,3 +46,4 @@ class PlannedAction:
     facts: frozenset[str] = field(default_factory=frozenset)  # what it rests on: `customer`, `case`, `entitlement`
     reason: str | None = None  # why it is due later
     skip: str | None = None
+    ask: Ask | None = None  # it waits for a review

@@ -18,6 +18,7 @@ from domain.ending_rules import ExpiryPolicy
 from domain.gates import GatePolicy
 from domain.hours import QuietHours, zone
 from domain.journey_rules import JourneyPolicy
+from domain.review_rules import ReviewPolicy
 from domain.staffing import Staffing
 from domain.surveys import SCALES, SurveyKind, Thresholds
 from domain.triage import TriageRules
@@ -195,6 +196,7 @@ class Policy:
     depletion: DepletionPolicy
     expiry: ExpiryPolicy
     journeys: JourneyPolicy
+    reviews: ReviewPolicy
 
     def __post_init__(self) -> None:
         zone(self.default_time_zone)

@@ -2,13 +2,12 @@
 
 from datetime import datetime
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import select, update
 
+from store import chain
+from store.chain import Subject
 from store.database import Database
 from store.ledger.rows import controls
-from store.tables import metadata
-
-_log = metadata.tables["control_log"]
 
 
 def set_stopped(database: Database, stopped: bool, *, by: str, reason: str, now: datetime) -> bool:
@@ -24,5 +23,8 @@ def set_stopped(database: Database, stopped: bool, *, by: str, reason: str, now:
             return False
         change = {"stopped": stopped, "by": by, "reason": reason, "at": now}
         connection.execute(update(controls).where(controls.c.id == 1).values(change))
-        connection.execute(insert(_log).values(change))
+        detail = {"stopped": stopped, "scope": "all"}
+        chain.append(
+            connection, Subject.CONTROL, "all", "stopped" if stopped else "started", by=by, at=now, detail=detail
+        )
         return True

@@ -1,8 +1,9 @@
 """A small world around the ledger, for tests: a policy, people, plans, and a worker's steps by name."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from zlib import crc32
 
@@ -34,6 +35,7 @@ from domain.policy import (
     SurveyPolicy,
     Teams,
 )
+from domain.review_rules import CanaryRules, OnCall, ReviewPolicy, Risk, RiskPolicy, RiskRules, Rule, Way
 from domain.staffing import OpenHours, Staffing, Weekday
 from domain.surveys import SurveyKind, Thresholds
 from domain.triage import Acknowledge, Topic, TriageRules
@@ -45,7 +47,18 @@ from store.ledger.arm import Target, Window, arm
 from store.ledger.enqueue import About, enqueue
 from store.ledger.record import record
 from store.ledger.reserve import reserve
-from store.ledger.rows import Armed, Reserved, Result, Worker, actions, audit, controls, evidence, integration_state
+from store.ledger.rows import (
+    Armed,
+    Reserved,
+    Result,
+    Worker,
+    actions,
+    audit,
+    chain_head,
+    controls,
+    evidence,
+    integration_state,
+)
 from store.ledger.sweep import Swept, sweep_leases
 from store.tables import metadata
 
@@ -57,6 +70,18 @@ NIGHT = datetime(2026, 3, 4, 23, tzinfo=UTC)
 
 MORNING = datetime(2026, 3, 5, 7, tzinfo=UTC)
 """The end of that night: 08:00 in Warsaw."""
+
+NOTHING_IS_RISKY = ReviewPolicy(
+    classes={
+        Risk.LOW: RiskRules(1, frozenset(Way), frozenset({"on_call"}), 480, False, 0, False),
+        Risk.MEDIUM: RiskRules(1, frozenset({Way.PAGE}), frozenset({"on_call"}), 480, True, 0, False),
+        Risk.HIGH: RiskRules(2, frozenset({Way.PAGE}), frozenset({"lead"}), 240, False, 0, True),
+    },
+    rules=RiskPolicy(**dict.fromkeys(Rule)),
+    canary=CanaryRules((10, 100), 15, 0.05, 0.01, 0.1, 0.05),
+    on_call=OnCall("Europe/Warsaw", ("Ewa Lis", "Jan Nowak"), date(2026, 1, 5), Weekday.MONDAY, time(9)),
+)
+"""No rule is on: a test that is about reviews replaces `rules`."""
 
 POLICY = Policy(
     company="Example",
@@ -131,6 +156,7 @@ POLICY = Policy(
         Channel.VOICE: ChannelRules(60, Confidentiality.PERSONAL),
         Channel.PERSON: ChannelRules(900, Confidentiality.CONFIDENTIAL),
     },
+    reviews=NOTHING_IS_RISKY,
     depletion=DepletionPolicy(purchases_at_least=3, share_inside=0.8, quiet_after_days=60),
     expiry=ExpiryPolicy(
         kinds={
@@ -355,17 +381,22 @@ class World:
             )
 
     def review(self, key: str, *, state: str, payload_hash: str | None = None) -> int:
-        """A review of an action as it stands (or of another payload); its id, not yet noted at the action."""
-        return self.add(
+        """A review of an action as it stands (or of another payload), which it waits for; its id."""
+        made = self.add(
             "reviews",
             state=state,
-            risk="vip",
-            payload_hash=payload_hash or self.row(key).payload_hash,
+            risk="low",
+            payload_hash="asked",
             initiator="planner",
             reviewers_needed=1,
             deadline=NOON + timedelta(hours=4),
             created_at=NOON,
+            collect_until=NOON,
+            **{"subject": "actions", "what": key, "rules": ["vip"], "group_key": f"{key}|low|vip", "content": {}},
+            **{"revision": 1, "count": 1, "told": -1, "stage": 0, "released": 0},
         )
+        self.change(key, review_id=made, reviewed_hash=payload_hash or self.row(key).payload_hash)
+        return made
 
     def change(self, key: str, **values: Any) -> None:
         """Change an action's columns by force."""
@@ -417,15 +448,26 @@ def hasten(database: Database) -> Database:
     return database
 
 
+_TRIGGERS_OF_THE_CHAIN = "SELECT sql FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'chain'"
+
+
 def empty(database: Database) -> None:
-    """Take every row out but the kill switch, which is off."""
+    """Take every row out but the kill switch, which is off, and the head of a chain that is empty."""
     with database.write() as connection:
-        if not database.is_sqlite:
+        kept: list[str] = []
+        if database.is_sqlite:  # the chain's triggers let nobody delete from it
+            kept = list(connection.exec_driver_sql(_TRIGGERS_OF_THE_CHAIN).scalars())
+            for name in re.findall(r"TRIGGER (\w+)", " ".join(kept)):
+                connection.exec_driver_sql(f"DROP TRIGGER {name}")
+        else:
             connection.exec_driver_sql("SET LOCAL session_replication_role = replica")  # no foreign keys, no triggers
         for table in reversed(metadata.sorted_tables):
-            if table is not controls:
+            if table not in {controls, chain_head}:
                 connection.execute(delete(table))
-        connection.execute(update(controls).values(stopped=False))
+        connection.execute(update(controls).values(stopped=False, stops=[]))
+        connection.execute(update(chain_head).values(entries=0, hash=""))
+        for trigger in kept:
+            connection.exec_driver_sql(trigger)
 
 
 def check_audit(database: Database) -> None:

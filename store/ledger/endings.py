@@ -25,6 +25,8 @@ from sqlalchemy import (
 
 from domain.actions import Basis, Capability, Kind, State
 from domain.planning import Payload
+from domain.risk import Ask
+from store import reviews
 from store.ledger import thin
 from store.ledger.rows import actions, entitlements, evidence
 from store.once import insert_once
@@ -44,6 +46,7 @@ class Thin:
     purpose: str | None = None
     reason: str | None = None
     is_skipped: bool = False
+    ask: Ask | None = None  # it waits for a review
 
 
 class Chosen(NamedTuple):
@@ -77,7 +80,8 @@ def plan(
     """
     dialect = connection.dialect.name
     rows = [(*one, place) for place, those in enumerate(chosen.values()) for one in those]
-    shared = thin.shared_as(dialect, (_told(one, place) for place, one in enumerate(chosen)))
+    waiting = reviews.join_all(connection, {one.ask for one in chosen if one.ask is not None}, initiator=run, now=now)
+    shared = thin.shared_as(dialect, (_told(one, place, waiting) for place, one in enumerate(chosen)))
     asked = {**thin.given_as(dialect, _GIVEN, rows), **shared, "run": run, "now": now}
     if dialect != "sqlite":
         return _counted(connection.execute(_plan_at_once(), asked))
@@ -87,11 +91,19 @@ def plan(
     return _counted(connection.execute(_NEW, {"before": before}))
 
 
-def _told(one: Thin, place: int) -> dict[str, Any]:
+def _told(one: Thin, place: int, waiting: Mapping[Ask | None, int]) -> dict[str, Any]:
     return {
         "place": place,
         "what": one.what,
-        **thin.content(one.kind, one.basis, one.capability, one.purpose, one.payload, is_skipped=one.is_skipped),
+        **thin.content(
+            one.kind,
+            one.basis,
+            one.capability,
+            one.purpose,
+            one.payload,
+            is_skipped=one.is_skipped,
+            review_id=waiting.get(one.ask),
+        ),
         "reason": one.reason,
         "due_at": one.due_at,
         "not_after": one.not_after,

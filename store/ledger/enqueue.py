@@ -9,10 +9,8 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     bindparam,
-    case,
     delete,
     insert,
-    literal,
     literal_column,
     select,
     update,
@@ -20,6 +18,8 @@ from sqlalchemy import (
 
 from domain.actions import UNSENT, State
 from domain.planning import PlannedAction
+from domain.risk import Ask
+from store import reviews
 from store.canonical import payload_hash
 from store.crash_points import reached
 from store.ledger.facts import may_be_out
@@ -69,11 +69,16 @@ def enqueue_all(
     if not plans:
         return {}
     abouts = {action.key: about for action, about in reversed(plans)}
+    asks = {action.ask for action, _ in plans if action.ask is not None and action.skip is None}
+    waiting = reviews.join_all(connection, asks, initiator=run, now=now)
     awaited = {action.after for action, _ in plans if action.after is not None}
     known = _standing(connection, awaited - set(abouts))
     made: dict[str, int] = {}
     for wave in _waves([action for action, _ in plans]):
-        rows = [_row(it, abouts[it.key], _predecessor(it, known | made), run=run, now=now) for it in wave]
+        rows = [
+            _row(it, abouts[it.key], _predecessor(it, known | made), _asked(it, waiting), run=run, now=now)
+            for it in wave
+        ]
         made |= _insert_new(connection, rows)
         known |= _standing(connection, (awaited & {it.key for it in wave}) - set(made))  # those that were there
     reached("enqueue.inserted")
@@ -90,15 +95,20 @@ def replan(
     gives it to a person. False when it is not `planned` any more (somebody else was faster).
     """
     content = planned.payload.as_json()
+    hashed = payload_hash(content)
     is_out = bool(may_be_out(connection, [action_id]))
+    is_skipped = planned.skip is not None and not is_out
+    review_id = None if is_skipped else _asked_anew(connection, action_id, planned.ask, run=run, now=now)
     moved = connection.execute(
         update(actions)
         .where(actions.c.id == action_id, actions.c.state == State.PLANNED)
         .values(
-            state=State.SKIPPED if planned.skip and not is_out else _reviewed_anew(),
+            state=State.SKIPPED if is_skipped else State.READY if review_id is None else State.AWAITING_REVIEW,
+            review_id=review_id,
+            reviewed_hash=None if review_id is None else hashed,
             reason=planned.skip or planned.reason,
             payload=content,
-            payload_hash=payload_hash(content),
+            payload_hash=hashed,
             revision=actions.c.revision + 1,
             **({} if is_out else _way(planned)),
             due_at=planned.due_at,
@@ -139,9 +149,16 @@ def _way(planned: PlannedAction) -> dict[str, Any]:
     }
 
 
-def _reviewed_anew() -> ColumnElement[str]:
-    """What needed a review needs it again: the approval was over another payload hash."""
-    return case((actions.c.review_id.is_(None), literal(State.READY)), else_=literal(State.AWAITING_REVIEW))
+def _asked_anew(connection: Connection, action_id: int, ask: Ask | None, *, run: str, now: datetime) -> int | None:
+    """What needed a review needs one again, whatever the rules say of it by itself: its facts have changed."""
+    if ask is not None:
+        return reviews.join(connection, ask, initiator=run, now=now)
+    was = connection.execute(select(actions.c.review_id).where(actions.c.id == action_id)).scalar_one()
+    return None if was is None else reviews.join_again(connection, was, initiator=run, now=now)
+
+
+def _asked(action: PlannedAction, waiting: Mapping[Ask | None, int]) -> int | None:
+    return None if action.ask is None or action.skip is not None else waiting[action.ask]
 
 
 def _waves(planned: Sequence[PlannedAction]) -> list[list[PlannedAction]]:
@@ -175,8 +192,11 @@ def _predecessor(action: PlannedAction, known: Mapping[str, int]) -> int | None:
     return known[action.after]
 
 
-def _row(action: PlannedAction, about: About, after_id: int | None, *, run: str, now: datetime) -> dict[str, Any]:
+def _row(
+    action: PlannedAction, about: About, after_id: int | None, review_id: int | None, *, run: str, now: datetime
+) -> dict[str, Any]:
     content = action.payload.as_json()
+    hashed = payload_hash(content)
     return {
         "key": action.key,
         "kind": action.kind,
@@ -190,12 +210,14 @@ def _row(action: PlannedAction, about: About, after_id: int | None, *, run: str,
         "gate_id": about.gate_id,
         "enrolment_id": about.enrolment_id,
         "after_id": after_id,
-        "state": State.SKIPPED if action.skip else State.READY,
+        "review_id": review_id,
+        "reviewed_hash": None if review_id is None else hashed,
+        "state": State.SKIPPED if action.skip else State.READY if review_id is None else State.AWAITING_REVIEW,
         "lane": "urgent" if action.urgent else "normal",
         "urgent": action.urgent,
         "reason": action.skip or action.reason,
         "payload": content,
-        "payload_hash": payload_hash(content),
+        "payload_hash": hashed,
         "due_at": action.due_at,
         "not_after": action.not_after,
         "stale_after": action.stale_after,

@@ -14,6 +14,7 @@ from domain.customers import Customer
 from domain.gates import DataSet, Gate, GateVerdict
 from domain.journey_payload import window_of
 from domain.journeys import Standing
+from domain.reviews import Stand
 from store.canonical import address_hash
 from store.gates import REPLAYED
 from store.ledger.rows import (
@@ -48,7 +49,11 @@ _CHANGED = (
 _APPROVED = (
     select(actions.c.id)
     .join(reviews, reviews.c.id == actions.c.review_id)
-    .where(among(actions.c.id, "ids"), reviews.c.state == "approved", reviews.c.payload_hash == actions.c.payload_hash)
+    .where(
+        among(actions.c.id, "ids"),
+        reviews.c.state == literal(Stand.APPROVED),
+        actions.c.reviewed_hash == actions.c.payload_hash,
+    )
 )
 _LOST = (
     select(audit.c.action_id)

@@ -37,6 +37,8 @@ from sqlalchemy import (
 from domain.actions import Basis, Capability, Kind, State, key
 from domain.journeys import Standing
 from domain.planning import Payload
+from domain.risk import Ask
+from store import reviews
 from store.ledger import thin
 from store.ledger.rows import actions, customers, enrolments, evidence
 from store.once import insert_once
@@ -53,6 +55,7 @@ class StepAction:
     purpose: str | None
     payload: Payload
     is_skipped: bool
+    ask: Ask | None = None  # it waits for a review
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -108,7 +111,9 @@ def advance(
     """
     dialect = connection.dialect.name
     rows = [(*one, place) for place, those in enumerate(chosen.values()) for one in those]
-    shared = thin.shared_as(dialect, (_told(one, place) for place, one in enumerate(chosen)))
+    asks = {one.action.ask for one in chosen if one.action is not None and one.action.ask is not None}
+    waiting = reviews.join_all(connection, asks, initiator=run, now=now)
+    shared = thin.shared_as(dialect, (_told(one, place, waiting) for place, one in enumerate(chosen)))
     asked = {**thin.given_as(dialect, _GIVEN, rows), **shared, "run": run, "now": now}
     if dialect != "sqlite":
         asked["people"] = sorted({row.customer_id for those in chosen.values() for row in those})
@@ -127,7 +132,7 @@ def settle(connection: Connection, landed: Sequence[Landed], *, run: str, now: d
     return frozenset(connection.execute(_settle(dialect), asked).scalars().all())
 
 
-def _told(one: Advance, place: int) -> dict[str, Any]:
+def _told(one: Advance, place: int, waiting: Mapping[Ask | None, int]) -> dict[str, Any]:
     action = one.action
     content = (
         dict.fromkeys(thin.CONTENT)
@@ -139,6 +144,7 @@ def _told(one: Advance, place: int) -> dict[str, Any]:
             action.purpose,
             action.payload,
             is_skipped=action.is_skipped,
+            review_id=waiting.get(action.ask),
         )
     )
     return {

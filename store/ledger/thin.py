@@ -35,23 +35,34 @@ from store.types import Instant
 
 Types = Mapping[str, TypeEngine[Any]]
 
-CONTENT = ("kind", "basis", "capability", "purpose", "state", "payload", "payload_hash")
+CONTENT = ("kind", "basis", "capability", "purpose", "state", "payload", "payload_hash", "review_id", "reviewed_hash")
 """The columns of an action that `content` tells."""
 
 
 def content(
-    kind: Kind, basis: Basis, capability: Capability, purpose: str | None, payload: Payload, *, is_skipped: bool
+    kind: Kind,
+    basis: Basis,
+    capability: Capability,
+    purpose: str | None,
+    payload: Payload,
+    *,
+    is_skipped: bool,
+    review_id: int | None = None,
 ) -> dict[str, Any]:
     """What is the same for many actions, by column: its hash is computed once."""
     said = payload.as_json()
+    hashed = payload_hash(said)
+    waits = review_id is not None and not is_skipped
     return {
         "kind": kind,
         "basis": basis,
         "capability": capability,
         "purpose": purpose,
-        "state": State.SKIPPED if is_skipped else State.READY,
+        "state": State.SKIPPED if is_skipped else State.AWAITING_REVIEW if waits else State.READY,
         "payload": said,
-        "payload_hash": payload_hash(said),
+        "payload_hash": hashed,
+        "review_id": review_id if waits else None,
+        "reviewed_hash": hashed if waits else None,
     }
 
 

@@ -15,10 +15,20 @@ from store.tables.ledger import (
     Evidence,
     Promise,
     Receipt,
-    Review,
 )
 from store.tables.messages import Message, MessageSorting
-from store.tables.operations import Control, ControlChange, IntegrationState, OperatorSession, PublishedTemplate
+from store.tables.operations import Control, IntegrationState, OperatorSession, PublishedTemplate
+from store.tables.reviews import (
+    ChainEntry,
+    ChainHead,
+    RecoveryCode,
+    Review,
+    ReviewAsk,
+    Reviewer,
+    ReviewVote,
+    SpentLink,
+    Volume,
+)
 
 metadata = SQLModel.metadata
 
@@ -28,9 +38,10 @@ __all__ = [
     "CallOutcome",
     "CapSlot",
     "Case",
+    "ChainEntry",
+    "ChainHead",
     "Consent",
     "Control",
-    "ControlChange",
     "Customer",
     "CustomerBehaviour",
     "DeskDifference",
@@ -53,10 +64,16 @@ __all__ = [
     "QuarantineDecision",
     "QuarantinedRow",
     "Receipt",
+    "RecoveryCode",
     "Review",
+    "ReviewAsk",
+    "ReviewVote",
+    "Reviewer",
+    "SpentLink",
     "Suppression",
     "SurveyFetch",
     "SurveyPoll",
     "SurveyResponse",
+    "Volume",
     "metadata",
 ]

@@ -80,23 +80,6 @@ class DeskDifference(SQLModel, table=True):
     seen_at: datetime = Field(sa_type=Instant)
 
 
-class Review(SQLModel, table=True):
-    """A person's decision about actions with one payload hash. Joined when arming."""
-
-    __tablename__ = "reviews"
-
-    id: int | None = Field(default=None, primary_key=True, sa_type=Identity)
-    state: str = "open"  # open | approved | rejected | expired
-    risk: str
-    payload_hash: str
-    initiator: str
-    reviewers_needed: int = 1
-    deadline: datetime = Field(sa_type=Instant)
-    created_at: datetime = Field(sa_type=Instant)
-    decided_at: datetime | None = Field(default=None, sa_type=Instant)
-    decided_by: str | None = None
-
-
 class Action(SQLModel, table=True):
     """One intended effect on the outside world."""
 
@@ -108,6 +91,7 @@ class Action(SQLModel, table=True):
         _partial("ix_actions_planned", "id", where="state = 'planned'"),
         _partial("ix_actions_people", "id", where="state IN ('needs_human', 'failed')"),
         _partial("ix_actions_enrolment", "enrolment_id", "id", where="enrolment_id IS NOT NULL"),
+        _partial("ix_actions_review", "review_id", "state", "id", where="review_id IS NOT NULL"),
         _partial("ix_actions_calls", "updated_at", "id", where="kind = 'call' AND state = 'done'"),
     )
 
@@ -126,6 +110,7 @@ class Action(SQLModel, table=True):
     enrolment_id: int | None = Field(default=None, foreign_key="enrolments.id", sa_type=Identity)
     after_id: int | None = Field(default=None, foreign_key="actions.id", sa_type=Identity)  # never before that one
     review_id: int | None = Field(default=None, foreign_key="reviews.id", sa_type=Identity)
+    reviewed_hash: str | None = None  # the payload hash that its review asks about; another one is not approved
 
     state: str
     lane: str  # urgent | normal | apart, alone (retried after a death: with few others, or by itself)

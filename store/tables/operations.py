@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import JSON, Index, Text
 from sqlmodel import Field, SQLModel
 
-from store.types import Identity, Instant
+from store.types import Instant
 
 
 class Control(SQLModel, table=True):
@@ -19,18 +19,8 @@ class Control(SQLModel, table=True):
     reason: str
     by: str
     at: datetime = Field(sa_type=Instant)
-
-
-class ControlChange(SQLModel, table=True):
-    """Every flip of the kill switch, appended."""
-
-    __tablename__ = "control_log"
-
-    id: int | None = Field(default=None, primary_key=True, sa_type=Identity)
-    stopped: bool
-    reason: str
-    by: str
-    at: datetime = Field(sa_type=Instant)
+    stops: list[dict[str, Any]] = Field(default_factory=list, sa_type=JSON, sa_column_kwargs={"server_default": "[]"})
+    """What is stopped alone while the whole is not: {scope: job | kind | integration, name, reason, by, at}."""
 
 
 class IntegrationState(SQLModel, table=True):
@@ -77,6 +67,7 @@ class OperatorSession(SQLModel, table=True):
 
     token_hash: str = Field(primary_key=True)
     operator: str
-    credential: str  # hash of the password's hash: another password ends the session
+    credential: str  # hash of the password's hash or the codes' secret: another one ends the session
+    way: str = Field(default="password", sa_column_kwargs={"server_default": "password"})  # password | code
     began_at: datetime = Field(sa_type=Instant)
     expires_at: datetime = Field(sa_type=Instant)

@@ -207,9 +207,9 @@ def test_the_kill_switch_is_flipped_with_who_and_why(handrail: CommandLine, inst
     [control] = installation.rows("controls")
     assert (control.stopped, control.by, control.reason) == (True, "ann", "wrong wording")
     assert "started" in handrail("start", "--by", "ann").out
-    assert [(flip.stopped, flip.by) for flip in installation.rows("control_log")][-2:] == [
-        (True, "ann"),
-        (False, "ann"),
+    assert [(flip.what, flip.by) for flip in installation.rows("chain")][-2:] == [
+        ("stopped", "ann"),
+        ("started", "ann"),
     ]
 
 

@@ -16,23 +16,23 @@ from store.database import Database, sqlite_url
 from store.ledger.rows import controls
 from store.tables import metadata
 
-_log = metadata.tables["control_log"]
+_volumes = metadata.tables["volumes"]
 
 
 def _note(database: Database, reason: str = "r") -> None:
     with database.write() as connection:
-        connection.execute(insert(_log).values(stopped=True, reason=reason, by="t", at=NOON))
+        connection.execute(insert(_volumes).values(what=reason, hour=NOON, planned=1))
 
 
 def _count(database: Database) -> int:
     with database.read() as connection:
-        return connection.execute(select(func.count()).select_from(_log)).scalar_one()
+        return connection.execute(select(func.count()).select_from(_volumes)).scalar_one()
 
 
 def test_a_write_that_fails_leaves_nothing(database: Database) -> None:
     def fails() -> None:
         with database.write() as connection:
-            connection.execute(insert(_log).values(stopped=True, reason="r", by="t", at=NOON))
+            connection.execute(insert(_volumes).values(what="r", hour=NOON, planned=1))
             raise RuntimeError("halfway")
 
     with pytest.raises(RuntimeError, match="halfway"):
@@ -67,7 +67,7 @@ def test_writers_of_two_connections_wait_for_each_other(database: Database) -> N
 
 def test_a_reader_does_not_wait_for_a_writer(database: Database) -> None:
     with database.write() as connection:
-        connection.execute(insert(_log).values(stopped=True, reason="r", by="t", at=NOON))
+        connection.execute(insert(_volumes).values(what="r", hour=NOON, planned=1))
         assert _count(database) == 0
     assert _count(database) == 1
 

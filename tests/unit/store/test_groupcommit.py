@@ -15,7 +15,7 @@ from store.database import Database
 from store.groupcommit import GroupCommit
 from store.tables import metadata
 
-_log = metadata.tables["control_log"]
+_volumes = metadata.tables["volumes"]
 _inbox = metadata.tables["inbox"]
 
 
@@ -28,7 +28,7 @@ def writer(database: Database) -> Iterator[GroupCommit]:
 
 def _note(reason: str) -> Callable[[Connection], str]:
     def job(connection: Connection) -> str:
-        connection.execute(insert(_log).values(stopped=True, reason=reason, by="t", at=NOON))
+        connection.execute(insert(_volumes).values(what=reason, hour=NOON, planned=1))
         return reason
 
     return job
@@ -36,7 +36,7 @@ def _note(reason: str) -> Callable[[Connection], str]:
 
 def _noted(database: Database) -> list[str]:
     with database.read() as connection:
-        return sorted(connection.execute(select(_log.c.reason)).scalars())
+        return sorted(connection.execute(select(_volumes.c.what)).scalars())
 
 
 class _Held:
@@ -220,7 +220,7 @@ def test_closing_finishes_what_waits(database: Database) -> None:
     closing.join(timeout=30)
     assert all(future.done() for future in futures)
     with database.read() as connection:
-        assert connection.execute(select(func.count()).select_from(_log)).scalar_one() == 11
+        assert connection.execute(select(func.count()).select_from(_volumes)).scalar_one() == 11
 
 
 def test_after_closing_nothing_is_taken_on(database: Database) -> None:

@@ -93,7 +93,7 @@ def facts_changed(world: World, customer: int) -> None:
 
 
 def unapproved(world: World, customer: int) -> None:
-    world.change("x", review_id=world.review("x", state="open"))
+    world.review("x", state="open")
 
 
 def _customer(world: World, customer: int, **values: object) -> None:
@@ -223,15 +223,15 @@ def test_what_ends_an_action_comes_before_what_delays_it(world: World) -> None:
 @pytest.mark.parametrize("decision", ["open", "rejected", "expired", "Approved", "", "true"])
 def test_no_decision_but_approval_lets_an_action_go(world: World, decision: str) -> None:
     world.put(a_plan("x"))
-    world.change("x", review_id=world.review("x", state=decision))
+    world.review("x", state=decision)
     assert world.take() == []
     assert (world.state("x"), world.row("x").reason) == (ANEW, "not approved as it stands")
 
 
 def test_an_approval_is_for_one_payload(world: World) -> None:
     world.put(a_plan("same"), a_plan("edited"))
-    world.change("same", review_id=world.review("same", state="approved"))
-    world.change("edited", review_id=world.review("edited", state="approved", payload_hash="another"))
+    world.review("same", state="approved")
+    world.review("edited", state="approved", payload_hash="another")
     assert [armed.key for armed in world.take()] == ["same"]
     assert world.state("edited") is ANEW
 

@@ -168,9 +168,13 @@ def test_a_new_plan_may_be_to_skip_it(world: World) -> None:
 def test_what_needed_a_review_needs_it_again_after_a_new_plan(world: World) -> None:
     world.put(a_plan())
     approved = world.review("k", state="approved")
-    world.change("k", state=State.PLANNED, review_id=approved)
+    world.change("k", state=State.PLANNED)
     assert _replan(world, "k", a_plan(payload=Payload("task/1", {"says": "something else"})))
-    assert world.state("k") is State.AWAITING_REVIEW
+    row = world.row("k")
+    assert (world.state("k"), row.reviewed_hash) == (State.AWAITING_REVIEW, row.payload_hash)
+    assert row.review_id != approved
+    [asked_anew] = [review for review in world.rows("reviews") if review.id == row.review_id]
+    assert (asked_anew.state, asked_anew.rules, asked_anew.what) == ("collecting", ["vip"], "k")
     assert world.reserve() == []
 
 

@@ -291,7 +291,7 @@ def test_nothing_is_armed_after_the_kill_switch(world: World) -> None:
             assert set_stopped(world.database, False, by="anna", reason="r", now=NOON)
         over.set()
         assert sum(worker.result(timeout=60) for worker in workers) == 96
-    assert len(world.rows("control_log")) == 12
+    assert len(world.rows("chain")) == 12
 
 
 def test_flipping_it_twice_is_once(world: World) -> None:

@@ -11,7 +11,7 @@ from store.database import Database
 from store.tables import metadata
 from store.types import Instant, db_now
 
-_log = metadata.tables["control_log"]
+_volumes = metadata.tables["volumes"]
 
 
 @pytest.mark.parametrize(
@@ -28,8 +28,8 @@ _log = metadata.tables["control_log"]
 )
 def test_an_instant_comes_back_as_it_went(database: Database, instant: datetime) -> None:
     with database.write() as connection:
-        connection.execute(insert(_log).values(stopped=True, reason="", by="", at=instant))
-        found = connection.execute(select(_log.c.at)).scalar_one()
+        connection.execute(insert(_volumes).values(what="", hour=instant, planned=1))
+        found = connection.execute(select(_volumes.c.hour)).scalar_one()
     assert found == instant
     assert found.tzinfo is UTC
 
@@ -37,7 +37,7 @@ def test_an_instant_comes_back_as_it_went(database: Database, instant: datetime)
 def test_a_time_without_a_zone_is_refused(database: Database) -> None:
     naive = NOON.replace(tzinfo=None)
     with pytest.raises(StatementError, match="has no time zone"), database.write() as connection:
-        connection.execute(insert(_log).values(stopped=True, reason="", by="", at=naive))
+        connection.execute(insert(_volumes).values(what="", hour=naive, planned=1))
 
 
 def test_instants_are_ordered_by_the_database(world: World) -> None:

@@ -1,0 +1,172 @@
+"""Reviews, reviewers, the chain of decisions, and stops of a part"""
+
+import sqlalchemy as sa
+from alembic import op
+
+from store.types import Identity, Instant
+
+revision = "0008"
+down_revision = "0007"
+branch_labels = None
+depends_on = None
+
+_APPEND_ONLY_SQLITE = tuple(
+    f"""CREATE TRIGGER chain_keeps_{verb.lower()} BEFORE {verb} ON chain BEGIN
+    SELECT RAISE(ABORT, 'the chain of decisions is only appended to');
+END"""
+    for verb in ("UPDATE", "DELETE")
+)
+_APPEND_ONLY_POSTGRESQL = (
+    """CREATE FUNCTION chain_keeps() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    RAISE EXCEPTION 'the chain of decisions is only appended to';
+END $$""",
+    """CREATE TRIGGER chain_keeps BEFORE UPDATE OR DELETE OR TRUNCATE ON chain
+    FOR EACH STATEMENT EXECUTE FUNCTION chain_keeps()""",
+)
+
+
+def upgrade() -> None:
+    for column in (
+        sa.Column("subject", sa.String(), nullable=False, server_default="actions"),
+        sa.Column("what", sa.String(), nullable=False, server_default=""),
+        sa.Column("rules", sa.JSON(), nullable=False, server_default="[]"),
+        sa.Column("group_key", sa.String(), nullable=False, server_default=""),
+        sa.Column("collect_until", Instant(), nullable=False, server_default="0" if _is_sqlite() else sa.text("now()")),
+        sa.Column("sealed_at", Instant(), nullable=True),
+        sa.Column("revision", sa.Integer(), nullable=False, server_default="1"),
+        sa.Column("count", sa.Integer(), nullable=False, server_default="0"),
+        sa.Column("value_minor", sa.BigInteger(), nullable=True),
+        sa.Column("content", sa.JSON(), nullable=False, server_default="{}"),
+        sa.Column("reason", sa.Text(), nullable=True),
+        sa.Column("told", sa.Integer(), nullable=False, server_default="-1"),
+        sa.Column("stage", sa.Integer(), nullable=False, server_default="0"),
+        sa.Column("stage_at", Instant(), nullable=True),
+        sa.Column("released", sa.Integer(), nullable=False, server_default="0"),
+        sa.Column("halted_at", Instant(), nullable=True),
+        sa.Column("halted_reason", sa.Text(), nullable=True),
+        sa.Column("finished_at", Instant(), nullable=True),
+    ):
+        op.add_column("reviews", column)
+    for name, columns, where, unique in (
+        ("ux_reviews_collecting", ["group_key"], "state = 'collecting'", True),
+        ("ix_reviews_open", ["deadline", "id"], "state IN ('collecting', 'open')", False),
+        ("ix_reviews_unfinished", ["id"], "finished_at IS NULL", False),
+    ):
+        _partial_index(name, "reviews", columns, where, unique=unique)
+    op.add_column("actions", sa.Column("reviewed_hash", sa.String(), nullable=True))
+    _partial_index("ix_actions_review", "actions", ["review_id", "state", "id"], "review_id IS NOT NULL")
+    op.add_column("controls", sa.Column("stops", sa.JSON(), nullable=False, server_default="[]"))
+    op.add_column("operator_sessions", sa.Column("way", sa.String(), nullable=False, server_default="password"))
+    op.create_table(
+        "review_votes",
+        sa.Column("id", Identity, nullable=False),
+        sa.Column("review_id", Identity, nullable=False),
+        sa.Column("reviewer", sa.String(), nullable=False),
+        sa.Column("decision", sa.String(), nullable=False),
+        sa.Column("payload_hash", sa.String(), nullable=False),
+        sa.Column("revision", sa.Integer(), nullable=False),
+        sa.Column("reason", sa.String(), nullable=False),
+        sa.Column("comment", sa.Text(), nullable=True),
+        sa.Column("way", sa.String(), nullable=False),
+        sa.Column("at", Instant(), nullable=False),
+        sa.Column("voided_at", Instant(), nullable=True),
+        sa.ForeignKeyConstraint(["review_id"], ["reviews.id"]),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index(op.f("ix_review_votes_review_id"), "review_votes", ["review_id"], unique=False)
+    op.create_table(
+        "review_asks",
+        sa.Column("id", Identity, nullable=False),
+        sa.Column("review_id", Identity, nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("flow_run_id", sa.String(), nullable=False),
+        sa.Column("asked_at", Instant(), nullable=False),
+        sa.Column("answered_at", Instant(), nullable=True),
+        sa.Column("outcome", sa.Text(), nullable=True),
+        sa.Column("is_accepted", sa.Boolean(), nullable=True),
+        sa.ForeignKeyConstraint(["review_id"], ["reviews.id"]),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("review_id", "number"),
+    )
+    op.create_table(
+        "reviewers",
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("roles", sa.JSON(), nullable=False),
+        sa.Column("secret", sa.String(), nullable=False),
+        sa.Column("spent_step", sa.BigInteger(), nullable=True),
+        sa.Column("added_at", Instant(), nullable=False),
+        sa.Column("added_by", sa.String(), nullable=False),
+        sa.Column("removed_at", Instant(), nullable=True),
+        sa.PrimaryKeyConstraint("name"),
+    )
+    op.create_table(
+        "recovery_codes",
+        sa.Column("code_hash", sa.String(), nullable=False),
+        sa.Column("reviewer", sa.String(), nullable=False),
+        sa.Column("spent_at", Instant(), nullable=True),
+        sa.PrimaryKeyConstraint("code_hash"),
+    )
+    op.create_index(op.f("ix_recovery_codes_reviewer"), "recovery_codes", ["reviewer"], unique=False)
+    op.create_table(
+        "spent_links",
+        sa.Column("link_hash", sa.String(), nullable=False),
+        sa.Column("review_id", Identity, nullable=False),
+        sa.Column("reviewer", sa.String(), nullable=False),
+        sa.Column("at", Instant(), nullable=False),
+        sa.ForeignKeyConstraint(["review_id"], ["reviews.id"]),
+        sa.PrimaryKeyConstraint("link_hash"),
+    )
+    op.create_table(
+        "chain",
+        sa.Column("id", Identity, nullable=False, autoincrement=False),
+        sa.Column("subject", sa.String(), nullable=False),
+        sa.Column("subject_id", sa.String(), nullable=False),
+        sa.Column("what", sa.String(), nullable=False),
+        sa.Column("by", sa.String(), nullable=False),
+        sa.Column("at", Instant(), nullable=False),
+        sa.Column("detail", sa.JSON(), nullable=False),
+        sa.Column("previous", sa.String(), nullable=False),
+        sa.Column("hash", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_table(
+        "chain_head",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("entries", sa.BigInteger(), nullable=False),
+        sa.Column("hash", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.execute("INSERT INTO chain_head (id, entries, hash) VALUES (1, 0, '')")
+    op.create_table(
+        "volumes",
+        sa.Column("what", sa.String(), nullable=False),
+        sa.Column("hour", Instant(), nullable=False),
+        sa.Column("planned", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("what", "hour"),
+    )
+    op.drop_table("control_log")
+    for statement in _APPEND_ONLY_SQLITE if _is_sqlite() else _APPEND_ONLY_POSTGRESQL:
+        op.execute(statement)
+
+
+def downgrade() -> None:
+    for table in (
+        "volumes",
+        "chain_head",
+        "chain",
+        "spent_links",
+        "recovery_codes",
+        "reviewers",
+        "review_asks",
+        "review_votes",
+    ):
+        op.drop_table(table)
+
+
+def _is_sqlite() -> bool:
+    return op.get_bind().dialect.name == "sqlite"
+
+
+def _partial_index(name: str, table: str, columns: list[str], where: str, *, unique: bool = False) -> None:
+    condition = sa.text(where)
+    op.create_index(name, table, columns, unique=unique, sqlite_where=condition, postgresql_where=condition)
