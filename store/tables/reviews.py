@@ -111,6 +111,16 @@ class RecoveryCode(SQLModel, table=True):
     spent_at: datetime | None = Field(default=None, sa_type=Instant)
 
 
+class CodeTries(SQLModel, table=True):
+    """Wrong codes in a row for a name, whether somebody is called so or not: one row for each of 65,536 hashes."""
+
+    __tablename__ = "code_tries"
+
+    name_hash: str = Field(primary_key=True)  # the first four hex digits: whatever names are tried, the table stays small
+    wrong: int = 0
+    wait_until: datetime | None = Field(default=None, sa_type=Instant)  # no code of a phone is looked at before
+
+
 class SpentLink(SQLModel, table=True):
     """A signed link by which somebody has decided: it counts no second time."""
 

@@ -108,6 +108,13 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_recovery_codes_reviewer"), "recovery_codes", ["reviewer"], unique=False)
     op.create_table(
+        "code_tries",
+        sa.Column("name_hash", sa.String(), nullable=False),
+        sa.Column("wrong", sa.Integer(), nullable=False),
+        sa.Column("wait_until", Instant(), nullable=True),
+        sa.PrimaryKeyConstraint("name_hash"),
+    )
+    op.create_table(
         "spent_links",
         sa.Column("link_hash", sa.String(), nullable=False),
         sa.Column("review_id", Identity, nullable=False),
@@ -155,6 +162,7 @@ def downgrade() -> None:
         "chain_head",
         "chain",
         "spent_links",
+        "code_tries",
         "recovery_codes",
         "reviewers",
         "review_asks",
