@@ -11,7 +11,9 @@ from services.case_words import UnknownCase
 from services.gates import CannotApprove
 from services.import_files import UnreadableFile
 from services.journey_versions import CannotGoLive, UnknownVersion
+from services.operators import TooManyTries
 from services.quarantine import CannotDecide
+from services.reviewers import CannotChange, WrongCode
 from services.settings import wrong_settings
 from store.ledger.settle import CannotSettle
 from templates.library import TemplateProblem
@@ -29,6 +31,9 @@ _SPEAK_FOR_THEMSELVES = (
     CannotApprove,
     CannotGoLive,
     UnknownVersion,
+    CannotChange,
+    WrongCode,
+    TooManyTries,
 )
 
 

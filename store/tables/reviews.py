@@ -116,7 +116,7 @@ class CodeTries(SQLModel, table=True):
 
     __tablename__ = "code_tries"
 
-    name_hash: str = Field(primary_key=True)  # the first four hex digits: whatever names are tried, the table stays small
+    name_hash: str = Field(primary_key=True)  # its first four hex digits: whatever is tried, the table stays small
     wrong: int = 0
     wait_until: datetime | None = Field(default=None, sa_type=Instant)  # no code of a phone is looked at before
 
