@@ -81,6 +81,7 @@ class ReviewAsk(SQLModel, table=True):
     review_id: int = Field(foreign_key="reviews.id", sa_type=Identity)
     number: int
     flow_run_id: str
+    payload_hash: str  # of what it showed
     asked_at: datetime = Field(sa_type=Instant)
     answered_at: datetime | None = Field(default=None, sa_type=Instant)
     outcome: str | None = Field(default=None, sa_type=Text)  # what came of the answer, in words

@@ -80,6 +80,7 @@ def upgrade() -> None:
         sa.Column("review_id", Identity, nullable=False),
         sa.Column("number", sa.Integer(), nullable=False),
         sa.Column("flow_run_id", sa.String(), nullable=False),
+        sa.Column("payload_hash", sa.String(), nullable=False),
         sa.Column("asked_at", Instant(), nullable=False),
         sa.Column("answered_at", Instant(), nullable=True),
         sa.Column("outcome", sa.Text(), nullable=True),
