@@ -91,7 +91,8 @@ class Action(SQLModel, table=True):
         _partial("ix_actions_planned", "id", where="state = 'planned'"),
         _partial("ix_actions_people", "id", where="state IN ('needs_human', 'failed')"),
         _partial("ix_actions_enrolment", "enrolment_id", "id", where="enrolment_id IS NOT NULL"),
-        _partial("ix_actions_review", "review_id", "state", "id", where="review_id IS NOT NULL"),
+        _partial("ix_actions_review", "review_id", "id", where="review_id IS NOT NULL"),
+        _partial("ix_actions_waiting", "review_id", "id", where="state = 'awaiting_review'"),
         _partial("ix_actions_calls", "updated_at", "id", where="kind = 'call' AND state = 'done'"),
     )
 

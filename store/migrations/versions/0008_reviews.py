@@ -54,7 +54,8 @@ def upgrade() -> None:
     ):
         _partial_index(name, "reviews", columns, where, unique=unique)
     op.add_column("actions", sa.Column("reviewed_hash", sa.String(), nullable=True))
-    _partial_index("ix_actions_review", "actions", ["review_id", "state", "id"], "review_id IS NOT NULL")
+    _partial_index("ix_actions_review", "actions", ["review_id", "id"], "review_id IS NOT NULL")
+    _partial_index("ix_actions_waiting", "actions", ["review_id", "id"], "state = 'awaiting_review'")
     op.add_column("controls", sa.Column("stops", sa.JSON(), nullable=False, server_default="[]"))
     op.add_column("operator_sessions", sa.Column("way", sa.String(), nullable=False, server_default="password"))
     op.create_table(
