@@ -137,6 +137,7 @@ class ChainEntry(SQLModel, table=True):
     """One event of a review, of the kill switch or of a reviewer, appended; each hash covers the one before it."""
 
     __tablename__ = "chain"
+    __table_args__ = (Index("ix_chain_subject", "subject", "subject_id", "id"),)
 
     id: int = Field(primary_key=True, sa_type=Identity)  # 1, 2, 3 … without a gap
     subject: str  # review | control | reviewer

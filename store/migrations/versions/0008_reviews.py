@@ -138,6 +138,7 @@ def upgrade() -> None:
         sa.Column("hash", sa.String(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
+    op.create_index("ix_chain_subject", "chain", ["subject", "subject_id", "id"], unique=False)
     op.create_table(
         "chain_head",
         sa.Column("id", sa.Integer(), nullable=False),
