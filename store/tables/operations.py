@@ -58,6 +58,7 @@ class PublishedTemplate(SQLModel, table=True):
     published_at: datetime = Field(sa_type=Instant)
     approved_at: datetime | None = Field(default=None, sa_type=Instant)  # None: waits for a review
     approved_by: str | None = None
+    approved_reason: str | None = Field(default=None, sa_type=Text)  # told where no review asked for it
 
 
 class OperatorSession(SQLModel, table=True):

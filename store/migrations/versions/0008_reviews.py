@@ -58,6 +58,7 @@ def upgrade() -> None:
     _partial_index("ix_actions_waiting", "actions", ["review_id", "id"], "state = 'awaiting_review'")
     op.add_column("controls", sa.Column("stops", sa.JSON(), nullable=False, server_default="[]"))
     op.add_column("operator_sessions", sa.Column("way", sa.String(), nullable=False, server_default="password"))
+    op.add_column("templates", sa.Column("approved_reason", sa.Text(), nullable=True))
     op.create_table(
         "review_votes",
         sa.Column("id", Identity, nullable=False),
