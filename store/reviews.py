@@ -21,7 +21,7 @@ _FRESH: Mapping[str, Any] = {
     "content": {},
     "revision": 1,
     "told": -1,
-    **dict.fromkeys(("count", "stage", "released"), 0),
+    **dict.fromkeys(("count", "stage", "released", "told_vote"), 0),
 }
 _OPEN = insert_once(reviews, "group_key", where="state = 'collecting'")
 

@@ -20,6 +20,8 @@ class Review(SQLModel, table=True):
               postgresql_where=text("state IN ('collecting', 'open')")),
         Index("ix_reviews_unfinished", "id", sqlite_where=text("finished_at IS NULL"),
               postgresql_where=text("finished_at IS NULL")),
+        Index("ix_reviews_untold", "id", sqlite_where=text("state = 'expired' AND told < 100"),
+              postgresql_where=text("state = 'expired' AND told < 100")),
     )  # fmt: skip
 
     id: int | None = Field(default=None, primary_key=True, sa_type=Identity)
@@ -45,6 +47,9 @@ class Review(SQLModel, table=True):
     """Of a wording or journey the hashes it asks about; of actions how many by kind, channel, tier, language."""
     reason: str | None = Field(default=None, sa_type=Text)  # of the decision, from the list
     told: int = -1  # per cent of its time when somebody was told last: 0, 50, 80, 100; -1: not yet
+    told_at: datetime | None = Field(default=None, sa_type=Instant)  # of that; alerts that are shared wait a while
+    told_vote: int = Field(default=0, sa_type=Identity)  # the last yes after which the next reviewer was told
+    told_halt: datetime | None = Field(default=None, sa_type=Instant)  # the `halted_at` that somebody was told of
     stage: int = 0  # of its canary: how many stages were let go
     stage_at: datetime | None = Field(default=None, sa_type=Instant)
     released: int = 0  # actions let go so far

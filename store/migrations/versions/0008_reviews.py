@@ -39,6 +39,9 @@ def upgrade() -> None:
         sa.Column("content", sa.JSON(), nullable=False, server_default="{}"),
         sa.Column("reason", sa.Text(), nullable=True),
         sa.Column("told", sa.Integer(), nullable=False, server_default="-1"),
+        sa.Column("told_at", Instant(), nullable=True),
+        sa.Column("told_vote", Identity, nullable=False, server_default="0"),
+        sa.Column("told_halt", Instant(), nullable=True),
         sa.Column("stage", sa.Integer(), nullable=False, server_default="0"),
         sa.Column("stage_at", Instant(), nullable=True),
         sa.Column("released", sa.Integer(), nullable=False, server_default="0"),
@@ -51,6 +54,7 @@ def upgrade() -> None:
         ("ux_reviews_collecting", ["group_key"], "state = 'collecting'", True),
         ("ix_reviews_open", ["deadline", "id"], "state IN ('collecting', 'open')", False),
         ("ix_reviews_unfinished", ["id"], "finished_at IS NULL", False),
+        ("ix_reviews_untold", ["id"], "state = 'expired' AND told < 100", False),
     ):
         _partial_index(name, "reviews", columns, where, unique=unique)
     op.add_column("actions", sa.Column("reviewed_hash", sa.String(), nullable=True))
