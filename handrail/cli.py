@@ -20,6 +20,7 @@ from handrail.commands import (
     gates,
     imports,
     journeys,
+    on_call,
     operators,
     policy,
     prefect,
@@ -49,6 +50,7 @@ app.command("trace")(trace.trace)
 app.command("stop")(controls.stop)
 app.command("start")(controls.start)
 app.command("doctor")(doctor.doctor)
+app.command("on-call")(on_call.on_call)
 app.command("erase")(erase.erase)
 app.add_typer(actions.app, name="actions")
 app.add_typer(cases.app, name="cases")

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from handrail.instants import instant
 from handrail.speech import AsJson, say, say_json, say_table
 
 app = typer.Typer(help="Cases: who has them, what was promised, a person's word.", invoke_without_command=True)
@@ -82,7 +83,7 @@ def answered(
     from services.case_words import record_answer
 
     now, name = datetime.now(UTC), _said("--by", by)
-    when = _instant(at) if at else now
+    when = instant(at, "--at") if at else now
     if when > now:
         raise typer.BadParameter("--at lies in the future: say it when it has happened")
     with the_database() as database, database.write("answered") as connection:
@@ -117,13 +118,3 @@ def _said(option: str, text: str) -> str:
     if not text.strip():
         raise typer.BadParameter(f"{option} must say something: it is kept for those who ask later")
     return text.strip()
-
-
-def _instant(text: str) -> datetime:
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        raise typer.BadParameter(f'--at "{text}" is no time: write 2026-03-04T12:30+01:00') from None
-    if at.tzinfo is None:
-        raise typer.BadParameter(f'--at "{text}" has no offset: write 2026-03-04T12:30+01:00')
-    return at.astimezone(UTC)
