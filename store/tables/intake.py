@@ -64,7 +64,11 @@ class SurveyResponse(SQLModel, table=True):
     """One answer to a survey, as the customer gave it, and what we made of it."""
 
     __tablename__ = "survey_responses"
-    __table_args__ = (UniqueConstraint("source", "response_id"),)
+    __table_args__ = (
+        UniqueConstraint("source", "response_id"),
+        Index("ix_survey_responses_distress", "customer_id", "received_at", sqlite_where=text("distress IS NOT NULL"),
+              postgresql_where=text("distress IS NOT NULL")),
+    )  # fmt: skip
 
     id: int | None = Field(default=None, primary_key=True, sa_type=Identity)
     source: str

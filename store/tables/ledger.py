@@ -94,6 +94,12 @@ class Action(SQLModel, table=True):
         _partial("ix_actions_review", "review_id", "id", where="review_id IS NOT NULL"),
         _partial("ix_actions_waiting", "review_id", "id", where="state = 'awaiting_review'"),
         _partial("ix_actions_calls", "updated_at", "id", where="kind = 'call' AND state = 'done'"),
+        _partial(
+            "ix_actions_calls_withheld",
+            "updated_at",
+            "id",
+            where="kind = 'call' AND state IN ('cancelled', 'expired') AND review_id IS NOT NULL",
+        ),
     )
 
     id: int | None = Field(default=None, primary_key=True, sa_type=Identity)

@@ -14,7 +14,10 @@ class Message(SQLModel, table=True):
     __tablename__ = "messages"
     __table_args__ = (UniqueConstraint("source", "message_id"),
                       Index("ix_messages_waiting", "urgency", "received_at", sqlite_where=text("state = 'waiting'"),
-                            postgresql_where=text("state = 'waiting'")),)  # fmt: skip
+                            postgresql_where=text("state = 'waiting'")),
+                      Index("ix_messages_distress", "customer_id", "received_at",
+                            sqlite_where=text("distress IS NOT NULL"),
+                            postgresql_where=text("distress IS NOT NULL")),)  # fmt: skip
 
     id: int | None = Field(default=None, primary_key=True, sa_type=Identity)
     source: str

@@ -166,10 +166,12 @@ class ChainHead(SQLModel, table=True):
 
 
 class Volume(SQLModel, table=True):
-    """How many reviewable actions of one purpose were planned in one hour."""
+    """How many reviewable actions of one purpose one transaction planned. Only added to: nobody waits for anybody."""
 
     __tablename__ = "volumes"
+    __table_args__ = (Index("ix_volumes_what", "what", "hour", "planned"), Index("ix_volumes_hour", "hour"))
 
-    what: str = Field(primary_key=True)  # as `reviews.what`
-    hour: datetime = Field(primary_key=True, sa_type=Instant)
-    planned: int = 0
+    id: int | None = Field(default=None, primary_key=True, sa_type=Identity)
+    what: str  # as `reviews.what`
+    hour: datetime = Field(sa_type=Instant)  # its beginning
+    planned: int

@@ -60,6 +60,14 @@ def upgrade() -> None:
     op.add_column("actions", sa.Column("reviewed_hash", sa.String(), nullable=True))
     _partial_index("ix_actions_review", "actions", ["review_id", "id"], "review_id IS NOT NULL")
     _partial_index("ix_actions_waiting", "actions", ["review_id", "id"], "state = 'awaiting_review'")
+    _partial_index(
+        "ix_actions_calls_withheld",
+        "actions",
+        ["updated_at", "id"],
+        "kind = 'call' AND state IN ('cancelled', 'expired') AND review_id IS NOT NULL",
+    )
+    for table in ("survey_responses", "messages"):
+        _partial_index(f"ix_{table}_distress", table, ["customer_id", "received_at"], "distress IS NOT NULL")
     op.add_column("controls", sa.Column("stops", sa.JSON(), nullable=False, server_default="[]"))
     op.add_column("operator_sessions", sa.Column("way", sa.String(), nullable=False, server_default="password"))
     op.add_column("templates", sa.Column("approved_reason", sa.Text(), nullable=True))
@@ -154,11 +162,14 @@ def upgrade() -> None:
     op.execute("INSERT INTO chain_head (id, entries, hash) VALUES (1, 0, '')")
     op.create_table(
         "volumes",
+        sa.Column("id", Identity, nullable=False),
         sa.Column("what", sa.String(), nullable=False),
         sa.Column("hour", Instant(), nullable=False),
         sa.Column("planned", sa.Integer(), nullable=False),
-        sa.PrimaryKeyConstraint("what", "hour"),
+        sa.PrimaryKeyConstraint("id"),
     )
+    op.create_index("ix_volumes_what", "volumes", ["what", "hour", "planned"])
+    op.create_index("ix_volumes_hour", "volumes", ["hour"])
     op.drop_table("control_log")
     for statement in _APPEND_ONLY_SQLITE if _is_sqlite() else _APPEND_ONLY_POSTGRESQL:
         op.execute(statement)
