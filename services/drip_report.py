@@ -14,6 +14,7 @@ from domain.journeys import Standing
 from services.drip import DripReport, run_drip
 from services.journeys import Journeys
 from services.reporting import iso
+from services.reviews_settling import seal_gathered
 from services.wiring import Handrail
 from store import drip, drop_off
 from store.database import Database
@@ -175,6 +176,8 @@ def run_onboarding(handrail: Handrail, *, at: datetime | None, run: str, dry_run
     """Settle and plan: the whole run but for sending. Blocks: it is for a thread."""
     now = require_aware(at or handrail.clock())
     report = run_drip(handrail.database, handrail.policy, handrail.journeys, run=run, now=now, dry_run=dry_run)
+    if not dry_run:
+        seal_gathered(handrail.database, handrail.policy, now=now)
     with handrail.database.read() as connection:
         return DripStory(report, () if dry_run else drip.sendable(connection, CAPABILITY_OF.values(), now=now))
 

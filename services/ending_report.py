@@ -12,6 +12,7 @@ from domain.policy import Policy
 from services.ending_closing import Closing, close_needless
 from services.expiry import CHART_DAYS, Detection, GateReport, Planning, detect, look_at_gates, plan_endings
 from services.reporting import iso
+from services.reviews_settling import seal_gathered
 from services.wiring import Handrail
 
 _BAR = 40
@@ -139,6 +140,8 @@ def run_detection(handrail: Handrail, *, at: datetime | None, run: str, dry_run:
     detection = detect(database, policy, now=now)
     closing = close_needless(database, policy, detection, run=run, dry_run=dry_run)
     planning = plan_endings(database, policy, detection, gates, run=run, dry_run=dry_run)
+    if not dry_run:
+        seal_gathered(database, policy, now=now)
     return EndingReport(policy, gates, detection, closing, planning, dry_run)
 
 

@@ -1,4 +1,7 @@
-"""Recovery: what dead workers held, lost answers by their class, plans to be made anew. Never asks Prefect."""
+"""Recovery: what dead workers held, lost answers by their class, reviews that wait for nobody, plans to be made anew.
+
+Never asks Prefect.
+"""
 
 import asyncio
 import logging
@@ -13,6 +16,7 @@ from domain.recovery import LookUp, Lost, SendAgain, ToPerson, after_lost_answer
 from integrations.errors import IntegrationError, wait_asked
 from integrations.registry import Configured
 from services.replanning import replan_changed
+from services.reviews_settling import settle_reviews
 from services.sending import operation_of
 from services.wiring import Handrail
 from store.crash_points import reached
@@ -48,6 +52,10 @@ async def sweep(handrail: Handrail, *, run: str, urgent_only: bool = False) -> S
     for row in await asyncio.to_thread(_take_over, handrail, run, now):
         _log.warning("%s: its worker died while it was %s; now %s", row.key, row.before, row.after)
         report.add(row.key, f"{row.before} → {row.after}: its worker died")
+    if not urgent_only:
+        for line in await asyncio.to_thread(settle_reviews, handrail.database, handrail.policy, run=run, now=now):
+            review, _, what = line.partition(": ")
+            report.add(review, what)
     for key in await asyncio.to_thread(replan_changed, handrail.database, handrail.policy, run=run, now=now):
         report.add(key, "planned anew: its facts had changed")
     taken = await asyncio.to_thread(_take_uncertain, handrail, urgent_only)

@@ -25,6 +25,7 @@ from typing import Any
 import pyotp
 from sqlalchemy import Connection, Row
 
+from domain.reviews import Voter as Voter  # who `check_code` finds
 from domain.words import did_you_mean, one_of
 from services.operators import TooManyTries as TooManyTries  # one refusal, of passwords and of codes
 from store import chain
@@ -65,14 +66,6 @@ class WrongCode(Exception):
 
 class CannotChange(Exception):
     """The reviewers stay as they are; its text says why and what to do."""
-
-
-@dataclass(frozen=True, slots=True)
-class Voter:
-    """Somebody who has proven who they are, with the roles they have now."""
-
-    name: str
-    roles: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from services.dispatch_report import DispatchReport
 from services.following import follow_cases
 from services.health import probe_open_breakers
 from services.recovery import sweep
+from services.reviews_settling import settle_reviews
 from services.wiring import Handrail
 from store.database import in_short
 from store.ledger.rows import Worker
@@ -28,6 +29,9 @@ _LONGEST_REST = 0.05
 
 _GATHERING_REST = 0.03
 """The least of them after a round that took several rows: a window costs nearly as much for one as for ten."""
+
+_THOROUGH_SECONDS = 60.0
+"""Between two looks at what everything that waits for a review rests on."""
 
 
 class UrgentDispatch:
@@ -42,6 +46,7 @@ class UrgentDispatch:
         self._bells = {configured.capability: asyncio.Event() for configured in handrail.roster}
         self._stopping = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
+        self._looked_at = float("-inf")
         self._windows: set[asyncio.Task[None]] = set()
 
     def start(self) -> None:
@@ -53,6 +58,7 @@ class UrgentDispatch:
             self._repeat(self._run_alone, settings.sweep_seconds),
         ]
         loops.append(self._repeat(self._follow, settings.follow_seconds))
+        loops.append(self._repeat(self._settle_reviews, settings.sweep_seconds))
         self._tasks = [asyncio.create_task(loop) for loop in loops]
         self.nudge(self._bells)
 
@@ -145,6 +151,15 @@ class UrgentDispatch:
         await read_desk(self._handrail, run=RUN)
         await follow_cases(self._handrail, run=RUN)
         self.nudge(self._bells)
+
+    async def _settle_reviews(self) -> None:
+        """Decisions reach their actions, and deadlines pass: with Prefect or without."""
+        handrail, at = self._handrail, time.monotonic()
+        is_thorough = at - self._looked_at >= _THOROUGH_SECONDS
+        await asyncio.to_thread(
+            settle_reviews, handrail.database, handrail.policy, run=RUN, now=handrail.clock(), is_thorough=is_thorough
+        )
+        self._looked_at = at if is_thorough else self._looked_at
 
     async def _repeat(self, step: Callable[[], Awaitable[None]], seconds: float) -> None:
         while not self._stopping.is_set():

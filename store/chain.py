@@ -56,7 +56,17 @@ def entry_hash(entry: Mapping[str, Any]) -> str:
     """SHA-256 over an entry's canonical JSON (RFC 8785), its instant in UTC to the microsecond."""
     at: datetime = entry["at"]
     told = {name: value for name, value in entry.items() if name != "hash"}
-    return payload_hash({**told, "at": at.astimezone(UTC).isoformat(timespec="microseconds")})
+    return payload_hash({**told, "at": instant(at)})
+
+
+def instant(at: datetime) -> str:
+    """An instant as the chain writes it: UTC, to the microsecond."""
+    return at.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+def words_hash(words: str | None) -> str | None:
+    """SHA-256 of free text: the chain shows that it was touched, and does not keep it."""
+    return None if words is None else hashlib.sha256(words.encode()).hexdigest()
 
 
 def chained(before: str, change: Mapping[str, Any]) -> str:

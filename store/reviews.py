@@ -1,11 +1,10 @@
-"""Reviews as they are opened and filled: what is alike waits in one, until it is sealed and people can decide."""
+"""Reviews as they are opened and filled: what is alike waits in one, until it is sealed (`store.review_sealing`)."""
 
-import hashlib
 from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, bindparam, select
 
 from domain.reviews import Stand
 from domain.risk import Ask
@@ -23,20 +22,50 @@ _FRESH: Mapping[str, Any] = {
     "told": -1,
     **dict.fromkeys(("count", "stage", "released", "told_vote"), 0),
 }
+_MEMBER = (
+    select(actions.c.id, actions.c.review_id, actions.c.reviewed_hash, reviews.c.state)
+    .join(reviews, reviews.c.id == actions.c.review_id)
+    .where(actions.c.id == bindparam("row_id"))
+    .with_for_update(read=True, of=reviews)
+)
 _OPEN = insert_once(reviews, "group_key", where="state = 'collecting'")
+
+
+class Member(NamedTuple):
+    """An action that is asked about, and what is asked."""
+
+    action_id: int
+    review_id: int
+    reviewed_hash: str
+    stand: Stand  # of the review
+
+
+def member(connection: Connection, action_id: int) -> Member | None:
+    """The review that an action belongs to, its row locked until commit against those who count it; None for none."""
+    found = connection.execute(_MEMBER, {"row_id": action_id}).first()
+    return None if found is None else Member(found.id, found.review_id, found.reviewed_hash, Stand(found.state))
+
+
+def leave(connection: Connection, member: Member, *, why: str, now: datetime) -> None:
+    """It has left its review by itself. The chain keeps what was asked about it, so that all can still be counted.
+
+    Nobody was asked yet while it was collecting: then there is nothing to keep.
+    """
+    if member.stand is not Stand.COLLECTING:
+        detail = {"why": why, "actions": {str(member.action_id): member.reviewed_hash}}
+        chain.append(connection, Subject.REVIEW, member.review_id, "left", by="handrail", at=now, detail=detail)
 
 
 def join(connection: Connection, ask: Ask, *, initiator: str, now: datetime) -> int:
     """The review that collects what is asked like this, opened when there is none; its row stays locked until commit.
 
-    While it collects nobody can decide it, and whoever seals it waits for those who join.
+    While it collects nobody can decide it, and whoever closes it waits for those who join.
     """
     alike = {
         "what": ask.what,
         "risk": ask.risk,
         "rules": [rule.value for rule in ask.rules],
         "reviewers_needed": ask.reviewers,
-        "group_key": "|".join((ask.what, ask.risk, *ask.rules)),
     }
     return _join(connection, alike, timedelta(minutes=ask.gather_minutes), initiator=initiator, now=now)
 
@@ -49,46 +78,27 @@ def join_all(connection: Connection, asks: Collection[Ask], *, initiator: str, n
 
 def join_again(connection: Connection, review_id: int, *, initiator: str, now: datetime) -> int:
     """As `join`, for what was asked in that review and has been made anew since: its facts had changed."""
-    kept = ("what", "risk", "rules", "reviewers_needed", "group_key", "created_at", "collect_until")
-    was = connection.execute(select(*(reviews.c[name] for name in kept)).where(reviews.c.id == review_id)).one()
-    alike = {name: was._mapping[name] for name in kept[:5]}
+    kept = ("what", "risk", "rules", "reviewers_needed")
+    was = connection.execute(
+        select(*(reviews.c[name] for name in kept), reviews.c.created_at, reviews.c.collect_until).where(
+            reviews.c.id == review_id
+        )
+    ).one()
+    alike = {name: was._mapping[name] for name in kept}
     return _join(connection, alike, was.collect_until - was.created_at, initiator=initiator, now=now)
 
 
 def _join(
     connection: Connection, alike: Mapping[str, Any], gathers: timedelta, *, initiator: str, now: datetime
 ) -> int:
+    group_key = "|".join((alike["what"], alike["risk"], *alike["rules"]))
     wanted = (
         select(reviews.c.id)
-        .where(reviews.c.group_key == alike["group_key"], reviews.c.state == Stand.COLLECTING)
+        .where(reviews.c.group_key == group_key, reviews.c.state == Stand.COLLECTING)
         .with_for_update(read=True)
     )
     until = now + gathers
     fresh = {"deadline": until, "collect_until": until, "created_at": now, "initiator": initiator}
-    while (found := connection.execute(wanted).scalar_one_or_none()) is None:  # sealed, or opened by another, meanwhile
-        connection.execute(_OPEN, {**_FRESH, **fresh, **alike})
+    while (found := connection.execute(wanted).scalar_one_or_none()) is None:  # closed, or opened by another, meanwhile
+        connection.execute(_OPEN, {**_FRESH, **fresh, **alike, "group_key": group_key})
     return int(found)
-
-
-def seal(connection: Connection, review_id: int, *, deadline: datetime, now: datetime) -> bool:
-    """`collecting → open`: count and hash what it asks; False when it is sealed already."""
-    held = connection.execute(
-        select(reviews.c.id).where(reviews.c.id == review_id, reviews.c.state == Stand.COLLECTING).with_for_update()
-    ).first()
-    if held is None:
-        return False
-    asked = hashlib.sha256()
-    count = 0
-    members = select(actions.c.key, actions.c.reviewed_hash).where(actions.c.review_id == review_id)
-    for key, reviewed_hash in connection.execute(members.order_by(actions.c.id)):
-        asked.update(f"{key}\n{reviewed_hash}\n".encode())
-        count += 1
-    hashed = asked.hexdigest()
-    connection.execute(
-        update(reviews)
-        .where(reviews.c.id == review_id)
-        .values(state=Stand.OPEN, sealed_at=now, count=count, payload_hash=hashed, deadline=deadline)
-    )
-    detail = {"count": count, "payload_hash": hashed}
-    chain.append(connection, Subject.REVIEW, review_id, "opened", by="handrail", at=now, detail=detail)
-    return True

@@ -25,6 +25,7 @@ from store.crash_points import reached
 from store.ledger.facts import may_be_out
 from store.ledger.rows import actions, cases, customers, entitlements, evidence
 from store.once import insert_once
+from store.reviews import Member
 
 _UNTRIED: dict[str, ColumnElement[Any]] = {
     **dict.fromkeys(("fence", "attempts", "resends", "lookups", "deaths_alone"), literal_column("0")),
@@ -98,7 +99,8 @@ def replan(
     hashed = payload_hash(content)
     is_out = bool(may_be_out(connection, [action_id]))
     is_skipped = planned.skip is not None and not is_out
-    review_id = None if is_skipped else _asked_anew(connection, action_id, planned.ask, run=run, now=now)
+    was_in = reviews.member(connection, action_id)
+    review_id = None if is_skipped else _asked_anew(connection, was_in, planned.ask, run=run, now=now)
     moved = connection.execute(
         update(actions)
         .where(actions.c.id == action_id, actions.c.state == State.PLANNED)
@@ -126,6 +128,8 @@ def replan(
     reached("replan.moved")
     connection.execute(delete(evidence).where(evidence.c.action_id == action_id))
     _bind(connection, [(action_id, planned.facts, about)])
+    if was_in is not None and was_in.review_id != review_id:
+        reviews.leave(connection, was_in, why="planned anew", now=now)
     return True
 
 
@@ -149,12 +153,13 @@ def _way(planned: PlannedAction) -> dict[str, Any]:
     }
 
 
-def _asked_anew(connection: Connection, action_id: int, ask: Ask | None, *, run: str, now: datetime) -> int | None:
+def _asked_anew(
+    connection: Connection, was_in: Member | None, ask: Ask | None, *, run: str, now: datetime
+) -> int | None:
     """What needed a review needs one again, whatever the rules say of it by itself: its facts have changed."""
     if ask is not None:
         return reviews.join(connection, ask, initiator=run, now=now)
-    was = connection.execute(select(actions.c.review_id).where(actions.c.id == action_id)).scalar_one()
-    return None if was is None else reviews.join_again(connection, was, initiator=run, now=now)
+    return None if was_in is None else reviews.join_again(connection, was_in.review_id, initiator=run, now=now)
 
 
 def _asked(action: PlannedAction, waiting: Mapping[Ask | None, int]) -> int | None:

@@ -117,7 +117,7 @@ def read_facts(
     contacts_since: datetime,
 ) -> dict[int, recheck.Facts]:
     """The facts of each action by its id; `people` are their customers by id, `address_of` an address here."""
-    changed = _changed(connection, [row.id for row in rows])
+    changed = changed_facts(connection, [row.id for row in rows])
     approved = _approved(connection, [row.id for row in rows if row.review_id is not None])
     out = may_be_out(connection, [row.id for row in rows if row.fence > 1])  # the first claim has fence 1
     proactive = [row for row in rows if row.basis == Basis.PROACTIVE]
@@ -162,8 +162,8 @@ def may_be_out(connection: Connection, ids: Sequence[int]) -> set[int]:
     return set(connection.execute(_LOST, {"ids": ids}).scalars()) if ids else set()
 
 
-def _changed(connection: Connection, ids: Sequence[int]) -> dict[int, tuple[str, ...]]:
-    """One set-based join: whose facts have another version now."""
+def changed_facts(connection: Connection, ids: Sequence[int]) -> dict[int, tuple[str, ...]]:
+    """One set-based join: whose facts have another version now, and which facts."""
     found: dict[int, tuple[str, ...]] = {}
     for action_id, fact in connection.execute(_CHANGED, {"ids": ids}):
         found[action_id] = (*found.get(action_id, ()), fact)
