@@ -8,6 +8,7 @@ from data_contracts.yaml_files import FileProblem
 from handrail.failures import CommandFailed
 from integrations.errors import ConfigurationError, IntegrationError
 from services.case_words import UnknownCase
+from services.content_reviews import WaitsForReview
 from services.gates import CannotApprove
 from services.import_files import UnreadableFile
 from services.journey_versions import CannotGoLive, UnknownVersion
@@ -15,6 +16,7 @@ from services.operators import TooManyTries
 from services.quarantine import CannotDecide
 from services.reviewers import CannotChange, WrongCode
 from services.settings import wrong_settings
+from services.wordings import NothingWaits
 from store.ledger.settle import CannotSettle
 from templates.library import TemplateProblem
 
@@ -34,6 +36,8 @@ _SPEAK_FOR_THEMSELVES = (
     CannotChange,
     WrongCode,
     TooManyTries,
+    NothingWaits,
+    WaitsForReview,
 )
 
 

@@ -10,11 +10,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from data_contracts.policy import load_policy
 from handrail.addresses import Addresses, answers
 from handrail.failures import CommandFailed
 from handrail.prefect_server import knows_nothing, server_program, worker_is_online, worker_program
 from handrail.stack_files import SECRET, Lock, ended_badly, forget_standing, keep_standing, keep_variables, secrets_of
 from handrail.supervisor import End, Program, Supervisor
+from services.content_reviews import Publication
 from services.preparing import prepare
 from services.settings import Settings, load_settings
 from store.database import Database
@@ -132,9 +134,10 @@ class Stack:
 
     def _prepare_database(self) -> None:
         settings, _ = load_settings(self.variables)
+        policy = load_policy(settings.policy.read_text(encoding="utf-8"), str(settings.policy))
         database = Database(settings.database)
         try:
-            prepare(database, now=datetime.now(UTC))
+            prepare(database, now=datetime.now(UTC), asks=Publication(policy, "handrail up"))
         finally:
             database.close()
 

@@ -14,12 +14,20 @@ from domain import journey_changes
 from domain.journeys import Journey, Standing
 from domain.policy import Policy
 from domain.words import did_you_mean, one_of
+from services.content_reviews import (
+    Publication,
+    changed_journey,
+    changed_words,
+    of_journey,
+    require_no_review,
+    settle_content,
+)
+from services.journey_fitness import unfit
 from services.journeys import Journeys
 from services.publishing import publish_journeys, publish_templates
 from store import journeys as store
 from store import wordings
 from store.database import Database
-from templates.journey_checks import check_journey
 from templates.library import Template
 
 
@@ -142,15 +150,9 @@ def difference(
             old=old.version if old else None,
             new=new.version,
             changes=tuple(journey_changes.changes(old, new)) if old else (),
-            words=tuple(_new_words(connection, _of(new, templates))),
+            words=tuple(_new_words(connection, of_journey(file, templates))),
             under_way=tuple(_under_way(connection, journeys, file)),
         )
-
-
-def _of(journey: Journey, templates: Sequence[Template]) -> list[Template]:
-    """The wordings that a journey uses."""
-    named = {step.message for step in journey.steps}
-    return [template for template in templates if template.name in named]
 
 
 def _new_words(connection: Connection, templates: Sequence[Template]) -> Iterator[NewWords]:
@@ -188,32 +190,25 @@ def take_live(
 ) -> Difference:
     """Let customers enter this version from now on, in the words that it is written with; what that changed.
 
-    Whoever is under way finishes the version they began. Raises CannotGoLive.
+    Whoever is under way finishes the version they began. Raises CannotGoLive, and WaitsForReview where policy has the
+    change reviewed: then it is asked about, by `by`.
     """
-    problems = check_journey(file, templates, policy)
-    if problems:
-        raise CannotGoLive(file.source, problems)
     told = difference(database, file, templates)
     with database.read() as connection:
-        _require_a_version_of_its_own(connection, file)
-    used = _of(file.journey, templates)
-    publish_templates(database, used, now=now)
-    publish_journeys(database, [file], now=now)
+        problems = unfit(connection, file, templates, policy)
+    if problems:
+        raise CannotGoLive(file.source, problems)
+    used, asks = of_journey(file, templates), Publication(policy, by)
+    publish_templates(database, used, now=now, asks=asks)
+    publish_journeys(database, [file], now=now, asks=asks, templates=templates)
     with database.write() as connection:
+        change, words = changed_journey(connection, file, used), changed_words(connection, used)
+        require_no_review(connection, [change, *words.values()], policy)
         in_use = wordings.approved(connection)
         for template in used:
             if in_use.get((template.name, template.language)) != template.hash:
                 wordings.approve(connection, template.hash, by=by, now=now)
-        if store.live(connection).get(file.journey.name) != file.hash:
+        if change.is_one:
             store.approve(connection, file.hash, by=by, now=now)
+        settle_content(connection, by=by, now=now)
     return told
-
-
-def _require_a_version_of_its_own(connection: Connection, file: JourneyFile) -> None:
-    """Two journeys of one version number that customers went through could not be told apart."""
-    rows = store.published(connection, file.journey.name)
-    lived = {row.version for row in rows if row.approved_at is not None and row.hash != file.hash}
-    if file.journey.version in lived:
-        what = f"version {file.journey.version} is live, or was, and says something else"
-        fix = f"write version: {max(row.version for row in rows) + 1}"
-        raise CannotGoLive(file.source, [Problem(file.document.place(("version",)), what, fix)])

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from services.content_reviews import Publication
 from services.publishing import publish_journeys, publish_templates
 from store.database import Database
 from store.migrate import upgrade
@@ -19,15 +20,15 @@ class Prepared:
     journeys_published: int
 
 
-def prepare(database: Database, *, now: datetime) -> Prepared:
+def prepare(database: Database, *, now: datetime, asks: Publication | None = None) -> Prepared:
     """Bring the schema up and publish new wordings and journeys. Twice is once.
 
-    Raises TemplateProblem and JourneyProblem.
+    With `asks` those that are changed are asked about in reviews. Raises TemplateProblem and JourneyProblem.
     """
     templates, journeys = load(), load_journeys()
     revision = upgrade(database)
     return Prepared(
         revision,
-        publish_templates(database, templates, now=now),
-        publish_journeys(database, journeys, now=now),
+        publish_templates(database, templates, now=now, asks=asks),
+        publish_journeys(database, journeys, now=now, asks=asks, templates=templates),
     )

@@ -8,9 +8,13 @@ from typing import Any
 from sqlalchemy import Row
 
 from domain.journeys import Journey
+from domain.policy import Policy
+from domain.words import did_you_mean
+from services.content_reviews import Change, require_no_review, settle_content
 from services.journeys import Journeys
+from store.content_reviews import Content
 from store.database import Database
-from store.wordings import contents, published
+from store.wordings import approve, contents, names, published
 from templates.dates import LANGUAGES
 from templates.library import Template
 
@@ -37,6 +41,33 @@ class Wordings:
     rows: tuple[Wording, ...]
     journeys: tuple[Journey, ...]
     """Those that customers enter now: where their messages lead."""
+
+
+class NothingWaits(LookupError):
+    """There are no words of this message that somebody could take into use."""
+
+
+def approve_waiting(
+    database: Database, policy: Policy, name: str, *, by: str, reason: str, now: datetime
+) -> list[Template]:
+    """Use the newest words of a message in each language that has any waiting, on one person's word; those.
+
+    Raises NothingWaits, and WaitsForReview where policy has changed words reviewed.
+    """
+    with database.write() as connection:
+        known = names(connection)
+        if name not in known:
+            raise NothingWaits(f'no message "{name}" was published{did_you_mean(name, known)}')
+        newest = {row.language: row for row in published(connection) if row.name == name}
+        waiting = {language: row.hash for language, row in newest.items() if row.approved_at is None}
+        if not waiting:
+            raise NothingWaits(f"no words of {name} wait: `handrail db upgrade` publishes those that are changed")
+        require_no_review(connection, [Change(Content.WORDING, name, waiting)], policy)
+        for content_hash in waiting.values():
+            approve(connection, content_hash, by=by, now=now, reason=reason)
+        settle_content(connection, by=by, now=now)
+        found = contents(connection, list(waiting.values()))
+    return [Template.from_content(found[content_hash]) for content_hash in waiting.values()]
 
 
 def read_wordings(database: Database, names: Collection[str] = ()) -> Wordings:

@@ -36,9 +36,12 @@ def names(connection: Connection, table: Table) -> set[str]:
     return set(connection.execute(select(table.c.name).distinct()).scalars())
 
 
-def approve(connection: Connection, table: Table, content_hash: str, *, by: str, now: datetime) -> None:
-    """Use what was published from now on."""
-    connection.execute(update(table).where(table.c.hash == content_hash).values(approved_at=now, approved_by=by))
+def approve(
+    connection: Connection, table: Table, content_hash: str, *, by: str, now: datetime, **told: str | None
+) -> None:
+    """Use what was published from now on; `told` goes into further columns."""
+    approved = {"approved_at": now, "approved_by": by, **told}
+    connection.execute(update(table).where(table.c.hash == content_hash).values(approved))
 
 
 def content(connection: Connection, table: Table, content_hash: str) -> dict[str, Any] | None:

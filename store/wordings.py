@@ -46,9 +46,9 @@ def names(connection: Connection) -> set[str]:
     return by_hash.names(connection, templates)
 
 
-def approve(connection: Connection, content_hash: str, *, by: str, now: datetime) -> None:
-    """Put a published wording in use; new plans use it from now on."""
-    by_hash.approve(connection, templates, content_hash, by=by, now=now)
+def approve(connection: Connection, content_hash: str, *, by: str, now: datetime, reason: str | None = None) -> None:
+    """Put a published wording in use; new plans use it from now on. `reason` where no review says why."""
+    by_hash.approve(connection, templates, content_hash, by=by, now=now, approved_reason=reason)
 
 
 def approved(connection: Connection) -> dict[tuple[str, str], str]:

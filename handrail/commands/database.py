@@ -18,15 +18,18 @@ def upgrade(as_json: AsJson = False) -> None:
     from dataclasses import asdict
     from datetime import UTC, datetime
 
+    from data_contracts.policy import load_policy
+    from services.content_reviews import Publication
     from services.preparing import prepare
     from services.settings import load_settings
     from store.database import Database
 
     settings, _ = load_settings()
+    policy = load_policy(settings.policy.read_text(encoding="utf-8"), str(settings.policy))
     settings.data.mkdir(parents=True, exist_ok=True)
     opened = Database(settings.database)
     try:
-        prepared = prepare(opened, now=datetime.now(UTC))
+        prepared = prepare(opened, now=datetime.now(UTC), asks=Publication(policy))
     finally:
         opened.close()
     where = opened.url.render_as_string(hide_password=True)

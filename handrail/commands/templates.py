@@ -98,6 +98,33 @@ def preview(
             _tell(one)
 
 
+@app.command()
+def approve(
+    name: Annotated[str, typer.Argument(metavar="MESSAGE", help="As `handrail templates list` names it.")],
+    by: Annotated[str, typer.Option("--by", help="Your name; it is kept.")],
+    reason: Annotated[str, typer.Option("--reason", help="Why these words are right; it is kept.")],
+    as_json: AsJson = False,
+) -> None:
+    """Use the words of a message that wait, from now on; refused where policy has changed words reviewed."""
+    from datetime import UTC, datetime
+
+    from data_contracts.policy import load_policy
+    from handrail.opening import the_database
+    from services.settings import load_settings
+    from services.wordings import approve_waiting
+
+    if not by.strip() or not reason.strip():
+        raise typer.BadParameter("--by and --reason must say something: they are kept for those who ask later")
+    settings, _ = load_settings()
+    policy = load_policy(settings.policy.read_text(encoding="utf-8"), str(settings.policy))
+    with the_database() as database:
+        approved = approve_waiting(database, policy, name, by=by.strip(), reason=reason.strip(), now=datetime.now(UTC))
+    if as_json:
+        say_json([{"message": one.name, "language": one.language, "hash": one.hash} for one in approved])
+    else:
+        say(f"{name} is in use in its new words: {', '.join(one.language for one in approved)}")
+
+
 def _by_name(messages: Path | None) -> dict[str, list[Any]]:
     from templates.library import MESSAGES, Template, load
 

@@ -1,5 +1,6 @@
 """`handrail journeys`: a support person checks a file, sees what it changes, and takes it live."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 from command_line import CommandLine
 
 from services.publishing import publish_journeys
+from services.settings import ROOT
 from templates import journey_files
 from templates.journey_files import load_journeys
 
@@ -54,6 +56,28 @@ def test_versions_are_listed_and_shown(handrail: CommandLine) -> None:
     assert (told.status, "did you mean" in told.err) == (1, True)
 
 
+@pytest.fixture
+def unreviewed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A policy that has neither words nor journeys reviewed."""
+    text = (ROOT / "deployments" / "policy.yaml").read_text(encoding="utf-8")
+    for rule in ("changed_words", "changed_journey"):
+        text, count = re.subn(rf"    {rule}: {{.*}}", f"    {rule}: null", text)
+        assert count == 1
+    (tmp_path / "policy.yaml").write_text(text, encoding="utf-8")
+    monkeypatch.setenv("HANDRAIL_POLICY", str(tmp_path / "policy.yaml"))
+
+
+def test_a_change_that_is_reviewed_is_asked_about_and_not_taken_live(handrail: CommandLine, tmp_path: Path) -> None:
+    (tmp_path / "onboarding.yaml").write_text(LATER, encoding="utf-8")
+    for _ in range(2):
+        told = handrail("journeys", "live", "onboarding", "--by", "marta")
+        assert told.status == 1
+        assert "the journey onboarding waits for review 1: it is in use when that is approved (/reviews/1)" in told.err
+    rows = handrail("journeys", "list", "--json").document
+    assert [(row["version"], row["standing"]) for row in rows] == [(1, "live"), (2, "waits")]
+
+
+@pytest.mark.usefixtures("unreviewed")
 def test_a_change_is_told_and_taken_live(handrail: CommandLine, tmp_path: Path) -> None:
     assert "nothing changes" in handrail("journeys", "diff", "onboarding").out
     (tmp_path / "onboarding.yaml").write_text(LATER, encoding="utf-8")

@@ -1,6 +1,7 @@
 """`handrail templates`: what a support person sees of their words before anybody else does."""
 
 import shutil
+from datetime import timedelta
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,9 @@ from typing import Any
 import pytest
 from command_line import CommandLine
 
-from templates.library import MESSAGES, load
+from services.publishing import publish_templates
+from services.settings import ROOT
+from templates.library import MESSAGES, Template, load
 
 
 @pytest.fixture
@@ -124,3 +127,40 @@ def test_what_there_is_not_is_said(handrail: CommandLine, words: tuple[str, ...]
     said = handrail("templates", "preview", *words)
 
     assert (said.status, says in said.err) == (1, True)
+
+
+@pytest.fixture
+def house(handrail: CommandLine, installation: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """An installation with other English words of thanks, which wait."""
+    monkeypatch.setenv("HANDRAIL_DATABASE_URL", installation.url)
+    [thanks] = [one for one in load() if (one.name, one.language) == ("onboarding-thanks", "en")]
+    later = Template(thanks.name, "en", {**thanks.parts, "sms.txt": "Thanks. Call {{ human.phone }}"})
+    installation.clock.now += timedelta(minutes=1)
+    publish_templates(installation.database, [later], now=installation.clock())
+    return installation
+
+
+def test_words_that_nobody_reviews_are_approved_by_one_person_who_says_why(
+    handrail: CommandLine, house: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    policy = (ROOT / "deployments" / "policy.yaml").read_text(encoding="utf-8")
+    assert policy.count("changed_words: {risk: medium}") == 1
+    (tmp_path / "calm.yaml").write_text(
+        policy.replace("changed_words: {risk: medium}", "changed_words: null"), encoding="utf-8"
+    )
+    monkeypatch.setenv("HANDRAIL_POLICY", str(tmp_path / "calm.yaml"))
+    approve = ("templates", "approve", "onboarding-thanks", "--by", "Marta", "--reason", "read by two natives")
+    assert handrail(*approve).out == "onboarding-thanks is in use in its new words: en\n"
+    [row] = [row for row in house.rows("templates") if row.approved_by == "Marta"]
+    assert (row.name, row.language, row.approved_reason) == ("onboarding-thanks", "en", "read by two natives")
+    again = handrail(*approve)
+    assert (again.status, "no words of onboarding-thanks wait" in again.err) == (1, True)
+    assert 'did you mean "onboarding-thanks"' in handrail("templates", "approve", "onboarding-thank", *approve[3:]).err
+    assert handrail(*approve[:-1], " ").status == 2
+
+
+def test_words_that_are_reviewed_are_not_approved_by_one_person(handrail: CommandLine, house: Any) -> None:
+    told = handrail("templates", "approve", "onboarding-thanks", "--by", "Marta", "--reason", "they are fine")
+    assert told.status == 1
+    assert "the wording onboarding-thanks must be reviewed: `handrail reviews ask onboarding-thanks`" in told.err
+    assert not [row for row in house.rows("templates") if row.approved_by == "Marta"]

@@ -1,8 +1,10 @@
 """Versions of a journey: what another one changes for whom, and what taking it live does."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from ledger_world import NOTHING_IS_RISKY
 from sqlalchemy import insert
 
 from data_contracts.journeys import JourneyFile, read_journey
@@ -50,7 +52,8 @@ RENAMED = changed(("version: 1", "version: 2"), ("id: video-guide", "id: film"))
 
 @pytest.fixture
 def house(installation: Any) -> Any:
-    """An installation whose live journey is the shipped one."""
+    """An installation whose live journey is the shipped one, and where nobody reviews another."""
+    installation.policy = replace(installation.policy, reviews=NOTHING_IS_RISKY)
     publish_journeys(installation.database, [changed()], now=installation.clock())
     return installation
 
