@@ -36,7 +36,8 @@ class Settings(BaseSettings):
     )
     link_secret: SecretStr = Field(
         SecretStr(""),
-        description="What links to customers' own pages are signed with; while it changes: new,old.",
+        description="What links to customers' own pages, and those by which reviewers decide, are signed with; "
+        "while it changes: new,old.",
     )
     prefect_api_url: str = Field("", description="Prefect's API; empty: work without Prefect.")
     prefect_auth: SecretStr = Field(SecretStr(""), description="Prefect's basic auth, user:password; empty: none.")

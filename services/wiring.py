@@ -15,6 +15,7 @@ from services.dispatch import Dispatcher, Timing
 from services.journeys import Journeys
 from services.lifelines import Lifelines
 from services.links import Links
+from services.review_links import ReviewLinks
 from services.sending import Sender
 from services.settings import Settings, load_settings
 from store.database import Database
@@ -45,6 +46,7 @@ class Handrail:
         self.roster = roster
         self.clock = clock
         self.links = Links(settings.gateway_url, settings.link_secrets)
+        self.review_links = ReviewLinks(settings.gateway_url, settings.link_secrets)
         self.journeys = Journeys()
         self.writer = GroupCommit(database)
         self.sender = Sender(database, policy, clock, self.links)

@@ -12,7 +12,9 @@ from store.tables import metadata
 _reviewers: Table = metadata.tables["reviewers"]
 _recovery_codes: Table = metadata.tables["recovery_codes"]
 _code_tries: Table = metadata.tables["code_tries"]
+_spent_links: Table = metadata.tables["spent_links"]
 
+_SPEND_LINK = insert_once(_spent_links, "link_hash").returning(_spent_links.c.link_hash)
 _TRIES_OF = insert_once(_code_tries, "name_hash")
 
 
@@ -97,3 +99,16 @@ def set_tries(connection: Connection, name_hash: str, *, wrong: int, wait_until:
     """How many there were now."""
     changed = update(_code_tries).where(_code_tries.c.name_hash == name_hash)
     connection.execute(changed.values(wrong=wrong, wait_until=wait_until))
+
+
+def spend_link(connection: Connection, link_hash: str, *, review_id: int, reviewer: str, now: datetime) -> bool:
+    """Count a signed link; False when it has counted already."""
+    link = {"link_hash": link_hash, "review_id": review_id, "reviewer": reviewer, "at": now}
+    return connection.execute(_SPEND_LINK, link).first() is not None
+
+
+def is_link_spent(connection: Connection, link_hash: str) -> bool:
+    """Whether a signed link has counted."""
+    return (
+        connection.execute(select(_spent_links.c.at).where(_spent_links.c.link_hash == link_hash)).first() is not None
+    )

@@ -25,7 +25,6 @@ from gateway.bodies import TooLarge, capped_body
 from gateway.pages.forms import Form
 from gateway.pages.rendering import customers_page
 from gateway.pages.unsubscribe_words import WORDS, Words
-from services.links import NotOurLink
 from services.masking import masked_mail, masked_phone
 from services.preferences import (
     Preferences,
@@ -36,6 +35,7 @@ from services.preferences import (
     save_wishes,
     unsubscribe,
 )
+from services.signed_tokens import NotOurLink
 from services.wiring import Handrail
 from store.database import in_short
 from templates.dates import deadline

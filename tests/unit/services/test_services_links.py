@@ -6,8 +6,9 @@ import pytest
 from pydantic import SecretStr
 
 from domain.customers import Purpose
-from services.links import Links, NotOurLink
+from services.links import Links
 from services.settings import load_settings
+from services.signed_tokens import NotOurLink
 
 NEW, OLD = SecretStr("new" * 16), SecretStr("old" * 16)
 GATEWAY = "https://care.example/handrail"
