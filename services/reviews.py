@@ -98,7 +98,7 @@ def vote(
     """
     decision, reason, way = Decision(decision), Reason(reason), Way(way)
     with database.write("vote") as connection:
-        row, asked = _held(connection, policy, review_id, reviewer, payload_hash, way, now)
+        row, asked = held(connection, policy, review_id, reviewer, payload_hash, way, now)
         _raise(repeats(asked, reviewer, decision, policy.reviews), row)
         review_votes.add_vote(connection, row, reviewer, decision, reason, comment, way, now=now)
         stand = follows(asked, reviewer, decision, policy.reviews)
@@ -126,7 +126,7 @@ def exclude(
     Raises a ReviewProblem when the word does not count: Changed too when one of them does not wait in it any more.
     """
     with database.write("exclude") as connection:
-        row, asked = _held(connection, policy, review_id, reviewer, payload_hash, Way(way), now)
+        row, asked = held(connection, policy, review_id, reviewer, payload_hash, Way(way), now)
         members = held_members(connection, review_id, keys)
         ids = [one.id for one in members]
         hashed = review_votes.change(connection, row, "excluded", {"actions": ids}, by=reviewer.name, now=now)
@@ -153,18 +153,7 @@ def give_up(database: Database, policy: Policy, review_id: int, *, reviewer: Vot
         )
 
 
-def held_members(connection: Connection, review_id: int, keys: Collection[str]) -> list[Row[Any]]:
-    """The actions with these keys, locked. Raises Changed when one of them does not wait in the review."""
-    if not keys or len(set(keys)) > AT_ONCE:
-        raise Changed(f"name 1 to {AT_ONCE} of its actions at a time")
-    members = list(review_members.held(connection, review_id, keys))
-    missing = sorted(set(keys) - {one.key for one in members})
-    if missing:
-        raise Changed(f"{missing[0]} does not wait in review {review_id} any more: look at it as it is now")
-    return members
-
-
-def _held(
+def held(
     connection: Connection,
     policy: Policy,
     review_id: int,
@@ -178,6 +167,33 @@ def _held(
     asked = review_votes.asked(connection, row)
     _raise(objection(asked, who, way, payload_hash, policy.reviews, now=now), row)
     return row, asked
+
+
+def standing_of(connection: Connection, policy: Policy, review_id: int) -> Standing:
+    """Where a review stands. Raises NoSuchReview."""
+    row = _locked(connection, review_id)
+    asked = review_votes.asked(connection, row)
+    return Standing(
+        review_id,
+        asked.stand,
+        asked.payload_hash,
+        asked.revision,
+        len(asked.approved_by),
+        needed(asked, policy.reviews),
+        asked.decided_by,
+        asked.decided_at,
+    )
+
+
+def held_members(connection: Connection, review_id: int, keys: Collection[str]) -> list[Row[Any]]:
+    """The actions with these keys, locked. Raises Changed when one of them does not wait in the review."""
+    if not keys or len(set(keys)) > AT_ONCE:
+        raise Changed(f"name 1 to {AT_ONCE} of its actions at a time")
+    members = list(review_members.held(connection, review_id, keys))
+    missing = sorted(set(keys) - {one.key for one in members})
+    if missing:
+        raise Changed(f"{missing[0]} does not wait in review {review_id} any more: look at it as it is now")
+    return members
 
 
 def _halted(connection: Connection, policy: Policy, review_id: int, who: Voter, way: Way, now: datetime) -> Row[Any]:

@@ -15,7 +15,7 @@ from domain.actions import State
 from domain.policy import Policy
 from domain.review_rules import Risk
 from domain.reviews import Stand, deadline_of
-from store import review_members, review_sealing, review_votes
+from store import review_edits, review_members, review_sealing, review_votes
 from store.crash_points import reached
 from store.database import Database
 from store.ledger.rows import reviews
@@ -46,7 +46,7 @@ def seal_gathered(database: Database, policy: Policy, *, now: datetime) -> list[
     """Seal every review that need not wait for more; which people may decide from now on."""
     with database.read() as connection:
         waiting = review_sealing.gathered(connection, now=now)
-    return [review_id for review_id in waiting if _sealed(database, policy, review_id, now)]
+    return [review_id for review_id in waiting if seal(database, policy, review_id, now=now)]
 
 
 def settle_reviews(
@@ -86,9 +86,14 @@ def release(database: Database, review_id: int, *, run: str, now: datetime) -> i
             return gone
 
 
-def _sealed(database: Database, policy: Policy, review_id: int, now: datetime) -> bool:
+def seal(database: Database, policy: Policy, review_id: int, *, now: datetime) -> bool:
+    """Close a review, bring to its actions what somebody changed, count it, open it; True when people may decide.
+
+    The deadline is counted from when it opens first; what was changed later does not give it more time.
+    """
     with database.write("close-review") as connection:
         review_sealing.close(connection, review_id, now=now)
+    _apply_edits(database, review_id, now)
     for _ in range(_TRIES):
         with database.read() as connection:
             risk = connection.execute(select(reviews.c.risk).where(reviews.c.id == review_id)).scalar_one_or_none()
@@ -102,6 +107,20 @@ def _sealed(database: Database, policy: Policy, review_id: int, now: datetime) -
         if stand is not None:
             return stand is Stand.OPEN
     return False
+
+
+def _apply_edits(database: Database, review_id: int, now: datetime) -> None:
+    with database.read() as connection:
+        waiting = review_edits.pending(connection, review_id)
+    if waiting is None:
+        return
+    by, edits = waiting
+    for one in edits:
+        is_any_left = True
+        while is_any_left:
+            with database.write("apply-edit") as connection:
+                changed = review_edits.apply(connection, review_id, one, by=by, now=now, limit=_CHUNK)
+            is_any_left = changed == _CHUNK
 
 
 def _settled(database: Database, row: Row[Any], run: str, now: datetime, is_thorough: bool) -> Iterator[str]:

@@ -143,29 +143,26 @@ def open_counted(
         return Stand.SUPERSEDED
     is_empty = counted.waiting == 0 and row.subject == "actions"
     stand = Stand.SUPERSEDED if is_empty else Stand.OPEN
+    is_first = not row.payload_hash
+    members = counted.payload_hash
+    hashed = members if is_first else chain.chained(row.payload_hash, {"what": "reopened", "members": members})
     content = counted.content if row.subject == "actions" else row.content
+    first = {"sealed_at": now, "deadline": deadline, "count": counted.count} if is_first else {}
     connection.execute(
         update(reviews)
         .where(reviews.c.id == review_id)
         .values(
             state=stand,
-            sealed_at=now,
-            count=counted.count,
-            payload_hash=counted.payload_hash,
-            deadline=deadline,
+            payload_hash=hashed,
             value_minor=counted.value_minor,
             content=content,
+            **first,
             **({"finished_at": now, "decided_at": now, "decided_by": "handrail"} if is_empty else {}),
         )
     )
-    detail = {
-        **told(row),
-        "state": stand.value,
-        "count": counted.count,
-        "payload_hash": counted.payload_hash,
-        "deadline": chain.instant(deadline),
-    }
-    what = "superseded" if is_empty else "opened"
+    opened = {"count": counted.count, "deadline": chain.instant(deadline)} if is_first else {}
+    detail = {**told(row), **opened, "members": members, "payload_hash": hashed}
+    what = stand.value if is_empty else "opened" if is_first else "reopened"
     chain.append(connection, Subject.REVIEW, review_id, what, by="handrail", at=now, detail=detail)
     return stand
 
