@@ -45,6 +45,7 @@ class Facts:
     tells: Confidentiality | None = None  # how confidential what it says is; None: it does not say
     has_no_task: bool = False  # it adds to a task, or closes one, that was never made
     enrolled: Enrolled | None = None  # None: it is no step of a journey
+    moot: str | None = None  # why what it tells a colleague needs nobody any more
     is_closing: bool = False  # it only takes something away, a task from a list or a customer from a vendor's books
 
 
@@ -99,8 +100,11 @@ GO = Go()
 def recheck(facts: Facts, policy: Policy, *, now: datetime) -> Verdict:
     """The verdict by the table in design §4; what ends an action comes before what delays it.
 
-    What may have gone out is not called skipped or expired: a person learns that it is not to go out, and may have.
+    What may have gone out is not called skipped or expired: a person learns that it is not to go out, and may have; but
+    a colleague who was called for nothing is no harm.
     """
+    if facts.moot is not None:
+        return Skip(facts.moot)
     ended = _ended(facts, now)
     if ended is not None and facts.may_be_out:
         return ToPerson(f"it may have gone out already, and now: {ended.reason}")

@@ -142,6 +142,26 @@ def minutes_before(staffing: Staffing, end: datetime, minutes: int) -> datetime:
     raise AssertionError("stretches never end")  # pragma: no cover
 
 
+def part_way(staffing: Staffing, start: datetime, end: datetime, percent: int) -> datetime:
+    """The instant (UTC) by which so many per cent of the staffed time between two instants have passed.
+
+    0: the first of it. Where nobody is at work between them, all of the time counts.
+    """
+    start, end = require_aware(start), require_aware(end)
+    spans = []
+    for opens, closes in _stretches(staffing, start):
+        if opens >= end:
+            break
+        spans.append((max(opens, start), min(closes, end)))
+    spans = spans or [(start, end)]
+    left = sum((ends - begins for begins, ends in spans), timedelta()) * percent / 100
+    for begins, ends in spans:
+        if begins + left <= ends:
+            return begins + left
+        left -= ends - begins
+    return end
+
+
 def unstaffed_by(staffing: Staffing, start: datetime, minutes: int) -> datetime:
     """The instant (UTC) by which `minutes` minutes of night, weekend and holidays have passed since `start`.
 

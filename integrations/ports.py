@@ -183,13 +183,15 @@ class Erasure:
 class Alert:
     """What a colleague on duty must know; carries references and counts, never a customer's words.
 
-    `severity` is critical, error, warning or info; `link` is where to act, empty when there is no such place.
+    `severity` is critical, error, warning or info; `link` is where to act, empty when there is no such place; `links`
+    are further ones, by what they are called.
     """
 
     summary: str
     severity: str
     link: str
     detail: Mapping[str, Any] = field(default_factory=dict)
+    links: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

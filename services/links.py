@@ -36,6 +36,11 @@ class Links:
         self._tokens = SignedTokens(_TAG, secrets, longest=_LONGEST)
 
     @property
+    def address(self) -> str:
+        """The gateway's address, as people and customers reach it; without a slash at the end."""
+        return self._address
+
+    @property
     def can_be_made(self) -> bool:
         """Whether there is a secret to sign with."""
         return self._tokens.can_be_made

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from sqlalchemy import Connection
 
+from domain import review_alerts
 from domain.actions import Basis, Capability, Kind
 from domain.call_me import CALL_ME_SCHEMA, what_to_know
 from domain.calls import CALL_SCHEMA, WORDINGS
@@ -17,7 +18,7 @@ from domain.journey_payload import STEP_SCHEMA
 from domain.policy import Policy
 from integrations import ports
 from integrations.ports import Receipt
-from services import ending_calls, ending_tasks, journey_messages, journey_tasks
+from services import ending_calls, ending_tasks, journey_messages, journey_tasks, review_alert_words
 from services.journeys import Journeys
 from services.links import Links
 from store import calls, endings
@@ -26,13 +27,14 @@ from store.database import Database
 from store.endings import Ending
 from store.journey_stories import JourneyStory, stories
 from store.ledger.rows import Armed
+from store.review_alerts import shown
 from store.wordings import content
 from templates.library import Template, TemplateProblem
 from templates.renderer import Rendered, render
 
 Context = dict[str, Any]
 """What a colleague should know now (`store.context`); of an ending how it stands, as `ending` (`store.endings`); of a
-journey how it went, as `story` (`store.journey_stories`)."""
+journey how it went, as `story` (`store.journey_stories`); of an alert the `reviews` it is about, by our ids."""
 Value = (
     ports.Ticket
     | ports.TicketNote
@@ -130,7 +132,8 @@ class Sender:
         on_the_way = {
             one.id: one.enrolment_id for one in armed if one.kind is Kind.TASK and one.enrolment_id is not None
         }
-        if not wanted and not about and not on_the_way:
+        of_reviews = {one.id: _reviews_of(one) for one in armed if one.payload["schema"] == review_alerts.SCHEMA}
+        if not wanted and not about and not on_the_way and not of_reviews:
             return {}
         found: dict[int, Context] = {}
         with self._database.read() as connection:
@@ -146,6 +149,9 @@ class Sender:
             if on_the_way:
                 known_ways = stories(connection, on_the_way.values())
                 found |= {its: self._on_the_way(connection, known_ways[way]) for its, way in on_the_way.items()}
+            if of_reviews:
+                stand = shown(connection, {review for reviews in of_reviews.values() for review in reviews})
+                found |= {its: {"reviews": stand} for its in of_reviews}
         return found
 
     def _on_the_way(self, connection: Connection, story: JourneyStory) -> Context:
@@ -157,6 +163,9 @@ class Sender:
 
     async def prepare(self, action: Armed, target: Target, context: Context | None = None) -> Call:
         """The call, ready to be made; `context` as gathered, or it is gathered here. Raises CannotSay."""
+        if action.payload["schema"] == review_alerts.SCHEMA:
+            told = self._review_alert(action, context or await self._context(action))
+            return Call(target.port, operation_of(action.kind, action.capability), told, action.key)
         if action.customer is None:
             raise CannotSay(f"{action.key}: nobody to do it for")
         if action.kind is Kind.ERASURE and not isinstance(target.port, ports.Erases):
@@ -235,6 +244,16 @@ class Sender:
             return journey_tasks.task(action, customer, journey, story, self._policy, self._clock())
         except (LookupError, ValueError) as problem:
             raise CannotSay(f"{action.key}: {problem}") from problem
+
+    def _review_alert(self, action: Armed, known: Context) -> ports.Alert:
+        """Of reviews as they stand now; links are made when it is sent, as they let somebody decide."""
+        return review_alert_words.alert(
+            action.payload["params"],
+            known["reviews"],
+            self._policy,
+            gateway_url=self._links.address,
+            link_for=lambda row, name: None,
+        )
 
     def _page(self, action: Armed, purpose: str) -> str:
         """Where a customer says what they want, and ends the rest. Raises CannotSay when there can be no link."""
@@ -316,6 +335,10 @@ def _task(action: Armed, customer: Customer, body: str) -> ports.Task:
         due_at=None if due_at is None else datetime.fromisoformat(due_at),
         customer_name=customer.name or "",
     )
+
+
+def _reviews_of(action: Armed) -> list[int]:
+    return [told["review"] for told in action.payload["params"]["told"]]
 
 
 def _page(action: Armed) -> ports.Alert:

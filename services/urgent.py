@@ -16,6 +16,7 @@ from services.dispatch_report import DispatchReport
 from services.following import follow_cases
 from services.health import probe_open_breakers
 from services.recovery import sweep
+from services.review_alerts import tell_reviews
 from services.reviews_settling import settle_reviews
 from services.wiring import Handrail
 from store.database import in_short
@@ -147,7 +148,8 @@ class UrgentDispatch:
                 self.nudge([capability])
 
     async def _follow(self) -> None:
-        """Tickets read back, promises watched, pages planned: with Prefect or without."""
+        """Tickets read back, promises watched, pages planned, people told of reviews: with Prefect or without."""
+        await tell_reviews(self._handrail, run=RUN)
         await read_desk(self._handrail, run=RUN)
         await follow_cases(self._handrail, run=RUN)
         self.nudge(self._bells)

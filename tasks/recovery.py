@@ -4,6 +4,7 @@ from prefect import task
 
 from services.calls import follow_calls
 from services.recovery import SweepReport, sweep
+from services.review_alerts import tell_reviews
 from services.wiring import Handrail
 from tasks.retrying import DELAYS_SECONDS, RETRIES, if_retryable
 from tasks.run_names import run_id, say_how_it_went
@@ -17,10 +18,12 @@ from tasks.run_names import run_id, say_how_it_went
     retry_condition_fn=if_retryable,
 )
 async def sweep_leftovers() -> SweepReport:
-    """Take over from the dead, settle lost answers, plan anew what changed, end calls that nobody told the end of."""
+    """Take over from the dead, settle lost answers, plan anew, end calls that nobody ended, tell of reviews."""
     async with Handrail.from_environment() as handrail:
         report = await sweep(handrail, run=run_id())
         for key in await follow_calls(handrail, run=run_id()):
             report.add(key, "nobody told how the call ended: a colleague has it")
+        for key in await tell_reviews(handrail, run=run_id()):
+            report.add(key, "somebody on call is told of a review")
     say_how_it_went(f"swept: {len(report.lines) or 'nothing'}")
     return report

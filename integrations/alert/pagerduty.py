@@ -5,7 +5,7 @@ resolved the same key opens another; that only happens to an answer lost that lo
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pydantic import Field, SecretStr
@@ -77,7 +77,7 @@ class PagerDuty:
                 "source": self._source,
                 "custom_details": {**alert.detail, "key": key},
             },
-            "links": [{"href": alert.link, "text": "Where to act"}] if alert.link else [],
+            "links": [{"href": href, "text": text} for text, href in _links(alert)],
         }
         return await self._http.write(
             "POST", "/v2/enqueue", event, understand=lambda answer: _receipt(answer, event["dedup_key"])
@@ -90,6 +90,12 @@ class PagerDuty:
     def _event(self, action: str, key: str) -> dict[str, Any]:
         dedup_key = key if len(key) <= _LONGEST_KEY else hashlib.sha256(key.encode()).hexdigest()
         return {"routing_key": self._routing_key.get_secret_value(), "event_action": action, "dedup_key": dedup_key}
+
+
+def _links(alert: Alert) -> Iterator[tuple[str, str]]:
+    if alert.link:
+        yield "Where to act", alert.link
+    yield from alert.links.items()
 
 
 def _taken(answer: Answer) -> None:

@@ -115,8 +115,8 @@ def _lines(alert: Alert, key: str) -> Iterator[str]:
     yield f"{mark} *{_escaped(alert.severity.upper())}* {_escaped(alert.summary)}"
     for name, value in alert.detail.items():
         yield f"• {_escaped(name.replace('_', ' '))}: {_escaped(str(value))}"
-    if alert.link:
-        yield f"<{quote(alert.link, safe=':/?#[]@!$&()*+,;=%~')}|Where to act>"
+    for name, href in {**({"Where to act": alert.link} if alert.link else {}), **alert.links}.items():
+        yield f"<{quote(href, safe=':/?#[]@!$&()*+,;=%~')}|{_escaped(name)}>"
     yield f"`{_escaped(key)}`"
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, and_, bindparam, case, func, literal, or_, select
 
-from domain import recheck
+from domain import recheck, review_alerts
 from domain.actions import FINAL, Basis, Capability, Kind, State
 from domain.channels import Confidentiality
 from domain.customers import Customer
@@ -91,6 +91,9 @@ _ENROLLED = select(
         "step"
     ),
 ).where(among(enrolments.c.id, "ids"))
+_STANDS = select(reviews.c.id, reviews.c.state, reviews.c.decided_by, reviews.c.halted_at).where(
+    among(reviews.c.id, "ids")
+)
 _FOR_THE_ERASED = frozenset({Kind.TASK_CLOSE, Kind.ERASURE})
 _ON_TASKS = frozenset({Kind.TASK_NOTE, Kind.TASK_CLOSE})
 _CONSENTS = select(consents.c.customer_id, consents.c.purpose, consents.c.granted).where(
@@ -126,6 +129,7 @@ def read_facts(
     passed = gates_of(connection, {row.gate_id for row in rows if row.gate_id is not None})
     without_task = _without_task(connection, [row.id for row in rows if row.kind in _ON_TASKS])
     enrolled = _enrolled(connection, {row.enrolment_id for row in rows if row.enrolment_id is not None})
+    moot = _moot(connection, [row for row in rows if row.payload.get("schema") == review_alerts.SCHEMA])
     suppressed = set() if address_of is None else _suppressed(connection, people, channel, address_of)
     return {
         row.id: recheck.Facts(
@@ -144,6 +148,7 @@ def read_facts(
             gate=passed.get(row.gate_id),
             tells=_tells(row),
             has_no_task=row.id in without_task,
+            moot=moot.get(row.id),
             enrolled=_in_journey(row, enrolled.get(row.enrolment_id)),
             is_closing=row.kind in _FOR_THE_ERASED,
         )
@@ -205,6 +210,30 @@ def _tells(row: Claimed) -> Confidentiality | None:
 def _enrolled(connection: Connection, ids: set[int]) -> dict[int | None, Row[Any]]:
     """Enrolments by our ids: how they stand, and the step whose turn it is."""
     return {row.id: row for row in connection.execute(_ENROLLED, {"ids": sorted(ids)})} if ids else {}
+
+
+def _moot(connection: Connection, rows: Sequence[Claimed]) -> dict[int, str]:
+    """Alerts about reviews of which none needs anybody any more, with why."""
+    told = {row.id: row.payload["params"]["told"] for row in rows}
+    ids = {entry["review"] for entries in told.values() for entry in entries}
+    if not ids:
+        return {}
+    stands = {row.id: row for row in connection.execute(_STANDS, {"ids": sorted(ids)})}
+    found = {}
+    for action_id, entries in told.items():
+        over = [stands[its["review"]] for its in entries if not _is_needed(its, stands[its["review"]])]
+        if len(over) == len(entries):
+            found[action_id] = "not needed any more: " + ", ".join(_how_it_stands(row) for row in over)
+    return found
+
+
+def _is_needed(told: Mapping[str, Any], review: Row[Any]) -> bool:
+    return review_alerts.is_needed(told, Stand(review.state), review.halted_at)
+
+
+def _how_it_stands(review: Row[Any]) -> str:
+    by = f" by {review.decided_by}" if review.decided_by else ""
+    return f"review {review.id} is {review.state}{by}"
 
 
 def _in_journey(row: Claimed, enrolment: Row[Any] | None) -> recheck.Enrolled | None:
