@@ -10,6 +10,7 @@ import typer
 
 from handrail.commands import (
     actions,
+    audit,
     backtest,
     cases,
     controls,
@@ -53,6 +54,7 @@ app.command("doctor")(doctor.doctor)
 app.command("on-call")(on_call.on_call)
 app.command("erase")(erase.erase)
 app.add_typer(actions.app, name="actions")
+app.add_typer(audit.app, name="audit")
 app.add_typer(cases.app, name="cases")
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(imports.app, name="import")

@@ -5,7 +5,6 @@ from datetime import datetime
 from sqlalchemy import select, update
 
 from store import chain
-from store.chain import Subject
 from store.database import Database
 from store.ledger.rows import controls
 
@@ -23,8 +22,6 @@ def set_stopped(database: Database, stopped: bool, *, by: str, reason: str, now:
             return False
         change = {"stopped": stopped, "by": by, "reason": reason, "at": now}
         connection.execute(update(controls).where(controls.c.id == 1).values(change))
-        detail = {"stopped": stopped, "scope": "all"}
-        chain.append(
-            connection, Subject.CONTROL, "all", "stopped" if stopped else "started", by=by, at=now, detail=detail
-        )
+        what = "stopped" if stopped else "started"
+        chain.append_control(connection, what, by=by, at=now, detail={"scope": "all"})
         return True

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, insert, select, update
 
 from store.canonical import payload_hash
-from store.ledger.rows import chain, chain_head
+from store.ledger.rows import chain, chain_head, controls
 
 
 class Subject(StrEnum):
@@ -50,6 +50,23 @@ def append(
     connection.execute(insert(chain).values(**entry, hash=hashed))
     connection.execute(update(chain_head).where(chain_head.c.id == 1).values(entries=number, hash=hashed))
     return number
+
+
+def append_control(connection: Connection, what: str, *, by: str, at: datetime, detail: Mapping[str, Any]) -> int:
+    """Append that the kill switch was used, with its row as it stands now; the caller holds that. Its number."""
+    row = connection.execute(select(controls).where(controls.c.id == 1)).one()
+    return append(connection, Subject.CONTROL, "1", what, by=by, at=at, detail={**detail, "row": control_row(row)})
+
+
+def control_row(row: Any) -> dict[str, Any]:
+    """The kill switch's row as the chain keeps it: who, when, and hashes of what was written."""
+    return {
+        "stopped": row.stopped,
+        "by": row.by,
+        "at": instant(row.at),
+        "reason": words_hash(row.reason),
+        "stops": payload_hash({"stops": row.stops}),
+    }
 
 
 def entry_hash(entry: Mapping[str, Any]) -> str:

@@ -14,6 +14,7 @@ from store import chain
 from store.canonical import payload_hash
 from store.chain import Subject
 from store.ledger.rows import controls, reviews
+from store.reviews import told
 
 
 class Content(StrEnum):
@@ -60,7 +61,7 @@ def open_review(
     """Ask it; the review's number. Nothing joins it: it is sealed from the beginning."""
     asked = {"subject": question.subject.value, "what": question.ask.what, "content": dict(question.content)}
     hashed = payload_hash(asked)
-    [number] = connection.execute(
+    row = connection.execute(
         insert(reviews)
         .values(
             **asked,
@@ -81,11 +82,11 @@ def open_review(
             stage=0,
             released=0,
         )
-        .returning(reviews.c.id)
-    ).scalars()
-    detail = {"payload_hash": hashed, "hashes": question.content["hashes"]}
-    chain.append(connection, Subject.REVIEW, number, "opened", by=initiator, at=now, detail=detail)
-    return int(number)
+        .returning(reviews)
+    ).one()
+    detail = {**told(row), "payload_hash": hashed, "hashes": question.content["hashes"]}
+    chain.append(connection, Subject.REVIEW, row.id, "opened", by=initiator, at=now, detail=detail)
+    return int(row.id)
 
 
 def supersede(connection: Connection, review_id: int, *, by: str, now: datetime, detail: Mapping[str, Any]) -> bool:

@@ -6,7 +6,7 @@ any lock, opened. Who dies in between leaves it closed; the next sweep goes on t
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -31,6 +31,7 @@ from domain.reviews import Stand
 from store import chain
 from store.chain import Subject
 from store.ledger.rows import actions, customers, reviews
+from store.reviews import told
 from store.types import Instant
 
 _GATHERED = (
@@ -73,7 +74,6 @@ _CONTENT = (
     .where(actions.c.review_id == bindparam("review"), actions.c.state == State.AWAITING_REVIEW)
     .group_by(actions.c.kind, actions.c.capability, customers.c.tier, customers.c.language)
 )
-_TOLD = ("subject", "what", "risk", "rules", "initiator", "reviewers_needed", "revision")
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,11 +165,6 @@ def open_counted(
     what = stand.value if is_empty else "opened" if is_first else "reopened"
     chain.append(connection, Subject.REVIEW, review_id, what, by="handrail", at=now, detail=detail)
     return stand
-
-
-def told(row: Any) -> Mapping[str, Any]:
-    """What the chain keeps of a review when it opens."""
-    return {name: getattr(row, name) for name in _TOLD}
 
 
 def _held(connection: Connection, review_id: int) -> Any | None:

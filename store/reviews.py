@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection, Row, bindparam, select
 
 from domain.reviews import Stand
 from domain.risk import Ask
@@ -22,6 +22,7 @@ _FRESH: Mapping[str, Any] = {
     "told": -1,
     **dict.fromkeys(("count", "stage", "released", "told_vote"), 0),
 }
+_TOLD = ("subject", "what", "risk", "rules", "initiator", "reviewers_needed", "revision")
 _MEMBER = (
     select(actions.c.id, actions.c.review_id, actions.c.reviewed_hash, reviews.c.state)
     .join(reviews, reviews.c.id == actions.c.review_id)
@@ -29,6 +30,15 @@ _MEMBER = (
     .with_for_update(read=True, of=reviews)
 )
 _OPEN = insert_once(reviews, "group_key", where="state = 'collecting'")
+
+
+def told(row: Row[Any]) -> dict[str, Any]:
+    """What the chain keeps of a review when people may decide about it."""
+    return {
+        **{name: getattr(row, name) for name in _TOLD},
+        "count": row.count,
+        "deadline": chain.instant(row.deadline),
+    }
 
 
 class Member(NamedTuple):
