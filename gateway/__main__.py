@@ -16,6 +16,7 @@ from gateway.pages.visitors import refuse_open_pages
 from gateway.probes import not_ready
 from integrations.errors import ConfigurationError
 from services.operators import load_operators
+from services.reviewers import is_there_any
 from services.settings import Settings, wrong_settings
 from services.wiring import Handrail
 
@@ -28,7 +29,7 @@ def main() -> int:
     logging.getLogger("httpx").setLevel(logging.WARNING)
     try:
         handrail = Handrail.from_environment()
-        refuse_open_pages(handrail.settings, load_operators(handrail.settings.operators_file))
+        operators = load_operators(handrail.settings.operators_file)
     except ValidationError as problem:
         return _cannot_start("; ".join(wrong_settings(problem)))
     except (ConfigurationError, PolicyProblem, OSError) as problem:
@@ -36,6 +37,10 @@ def main() -> int:
     if (problem_there := not_ready(handrail.database)) is not None:
         return _cannot_start(problem_there)
     settings = handrail.settings
+    try:
+        refuse_open_pages(settings, must_sign_in=bool(operators) or is_there_any(handrail.database))
+    except ConfigurationError as problem:
+        return _cannot_start(str(problem))
     sys.setswitchinterval(0.001)  # of 5 ms: so long would the event loop stand still while another thread computes
     gc.collect()
     gc.freeze()  # what was imported stays; to look through it for garbage would halt every thread for 0.1 s

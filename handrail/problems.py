@@ -12,10 +12,10 @@ from services.content_reviews import WaitsForReview
 from services.gates import CannotApprove
 from services.import_files import UnreadableFile
 from services.journey_versions import CannotGoLive, UnknownVersion
-from services.operators import TooManyTries
 from services.quarantine import CannotDecide
 from services.reviewers import CannotChange, WrongCode
 from services.settings import wrong_settings
+from services.tries import TooManyTries
 from services.wordings import NothingWaits
 from store.ledger.settle import CannotSettle
 from templates.library import TemplateProblem

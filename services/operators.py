@@ -13,6 +13,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 
 from data_contracts import strict_yaml
 from integrations.errors import ConfigurationError
+from services.tries import TooManyTries, Tries
 from store import sessions
 from store.database import Database
 
@@ -22,20 +23,9 @@ SESSION = timedelta(hours=12)
 SHORTEST_PASSWORD = 12
 _LONGEST_PASSWORD = 1000
 
-_TRIES = 5
-"""Wrong passwords for one name from one address, then it is refused unheard for a while."""
-
-_TRIES_FROM_ONE_ADDRESS = 20
 _PATIENCE_SECONDS = 5.0
-_WHILE = timedelta(minutes=15)
-_REMEMBERED = 10_000
-"""Addresses and names whose tries are counted at a time: memory stays bounded whatever comes."""
 
 _HASHER = argon2.PasswordHasher()
-
-
-class TooManyTries(Exception):
-    """Refused without looking: too many wrong passwords lately, or too many tries at once."""
 
 
 class Operators:
@@ -47,7 +37,7 @@ class Operators:
     def __init__(self, hashes: Mapping[str, str]) -> None:
         self._hashes = dict(hashes)
         self._turn = asyncio.Lock()
-        self._tries: dict[tuple[str, str], list[datetime]] = {}
+        self.tries = Tries()
 
     def __bool__(self) -> bool:
         return bool(self._hashes)
@@ -62,9 +52,9 @@ class Operators:
         except TimeoutError:
             raise TooManyTries from None
         try:
-            self._refuse_guessers(name, address, now)
+            self.tries.refuse_guessers(address, name, now=now)
             if not await asyncio.to_thread(self._is_right, name, password):
-                self._count(name, address, now)
+                self.tries.count(address, name, now=now)
                 return False
             await asyncio.to_thread(self._begin, database, name, token, now)
             return True
@@ -74,12 +64,13 @@ class Operators:
     def _begin(self, database: Database, name: str, token: str, now: datetime) -> None:
         credential = _hashed(self._hashes[name])
         with database.write("sign-in") as connection:
-            sessions.begin(connection, _hashed(token), name, credential=credential, now=now, until=now + SESSION)
+            session = {"credential": credential, "way": sessions.PASSWORD}
+            sessions.begin(connection, _hashed(token), name, **session, now=now, until=now + SESSION)
 
     def signed_in(self, database: Database, token: str, now: datetime) -> str | None:
         """Whose session it is; None when it is over, or its operator's password was changed or taken away."""
         with database.read() as connection:
-            session = sessions.find(connection, _hashed(token), now=now)
+            session = sessions.find(connection, _hashed(token), way=sessions.PASSWORD, now=now)
         if session is None or _hashed(self._hashes.get(session.operator, "")) != session.credential:
             return None
         return str(session.operator)
@@ -97,19 +88,6 @@ class Operators:
             return _HASHER.verify(kept or _nobodys(), password) and kept is not None
         except VerificationError:
             return False
-
-    def _refuse_guessers(self, name: str, address: str, now: datetime) -> None:
-        for counted, most in (((address, name), _TRIES), ((address, ""), _TRIES_FROM_ONE_ADDRESS)):
-            lately = [at for at in self._tries.get(counted, ()) if at > now - _WHILE]
-            if len(lately) >= most:
-                raise TooManyTries
-
-    def _count(self, name: str, address: str, now: datetime) -> None:
-        for counted in ((address, name[:100]), (address, "")):
-            lately = [at for at in self._tries.pop(counted, ()) if at > now - _WHILE]
-            self._tries[counted] = [*lately, now]
-        while len(self._tries) > _REMEMBERED:
-            del self._tries[next(iter(self._tries))]
 
 
 def load_operators(path: Path) -> Operators:

@@ -27,8 +27,9 @@ from sqlalchemy import Connection, Row
 
 from domain.reviews import Voter as Voter  # who `check_code` finds
 from domain.words import did_you_mean, one_of
-from services.operators import TooManyTries as TooManyTries  # one refusal, of passwords and of codes
-from store import chain
+from services.operators import SESSION
+from services.tries import TooManyTries
+from store import chain, sessions
 from store import reviewers as store
 from store.chain import Subject
 from store.database import Database
@@ -148,6 +149,34 @@ def _wait(left: timedelta) -> TooManyTries:
         f"too many wrong codes for this name: try again in {minutes} minute{'s' if minutes > 1 else ''}, "
         "or use a recovery code now"
     )
+
+
+def sign_in(database: Database, name: str, code: str, token: str, *, now: datetime) -> Voter:
+    """Spend a code and begin a session for `token`. Raises WrongCode and TooManyTries, with words."""
+    voter = check_code(database, name, code, now=now)
+    with database.write("sign-in") as connection:
+        row = store.find(connection, voter.name)
+        if row is None:
+            raise WrongCode("you were removed a moment ago")
+        session = {"credential": _hashed(row.secret), "way": sessions.CODE}
+        sessions.begin(connection, _hashed(token), row.name, **session, now=now, until=now + SESSION)
+    return voter
+
+
+def signed_in(database: Database, token: str, now: datetime) -> Voter | None:
+    """Whose session it is, with the roles they have now; None when it is over, or they were removed or renewed."""
+    with database.read() as connection:
+        session = sessions.find(connection, _hashed(token), way=sessions.CODE, now=now)
+        row = None if session is None else store.find(connection, session.operator)
+    if session is None or row is None or _hashed(row.secret) != session.credential:
+        return None
+    return Voter(row.name, frozenset(row.roles))
+
+
+def is_there_any(database: Database) -> bool:
+    """Whether anybody may decide: then nobody sees the pages who has not signed in."""
+    with database.read() as connection:
+        return store.is_there_any(connection)
 
 
 def list_reviewers(database: Database) -> list[dict[str, Any]]:
@@ -303,11 +332,15 @@ def _codes_of(secret: str) -> pyotp.TOTP:
 
 def _recovery_hash(name: str, typed: str) -> str:
     """80 bits made by chance need no slow hash. What looks alike is read alike."""
-    return hashlib.sha256(f"{name}\n{typed.upper().translate(_LOOKS_LIKE)}".encode()).hexdigest()
+    return _hashed(f"{name}\n{typed.upper().translate(_LOOKS_LIKE)}")
 
 
 def _name_hash(called: str) -> str:
-    return hashlib.sha256(called.encode()).hexdigest()[:4]
+    return _hashed(called)[:4]
+
+
+def _hashed(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()
 
 
 def _in_groups(code: str) -> str:

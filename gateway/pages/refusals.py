@@ -42,8 +42,8 @@ async def _sign_in(request: Request, _problem: Exception) -> Response:
 
 async def _not_from_here(request: Request, _problem: Exception) -> Response:
     words = (
-        "Nobody can sign in yet, so these pages are shown to the machine itself only. "
-        "Add an operator there: handrail operators add NAME, then restart the gateway."
+        "Nobody can sign in yet, so these pages are shown to the machine itself only. Add there who decides, "
+        "handrail reviewers add NAME, or who looks after it, handrail operators add NAME; then restart the gateway."
     )
     return refusal(request, 403, "These pages are for operators", words)
 

@@ -7,7 +7,7 @@ from gateway.pages.guesses import Guesses
 
 
 def add_pages(app: FastAPI) -> None:
-    """Add all pages to the application. `app.state.operators` says who may see them."""
+    """Add all pages to the application. `app.state.operators` and the reviewers in the database may see them."""
     app.state.guesses = Guesses()
     for part in (front, traces, cases, quarantine, sign_in, assets, unsubscribe, wordings):
         app.include_router(part.router)

@@ -1,4 +1,4 @@
-"""Who is looking: a signed-in operator, or whoever sits at this machine when nobody needs to sign in.
+"""Who is looking: a signed-in operator or reviewer, or whoever sits at this machine when nobody needs to sign in.
 
 A browser is known by one random token in a cookie. Signed in, its hash is in the database, so that signing out ends it
 at once and nothing has to be signed with a key that gateways would share. A page's forms carry a token made of it.
@@ -17,7 +17,9 @@ from fastapi import Depends, Request, Response
 
 from gateway.pages.forms import Form, read_form
 from integrations.errors import ConfigurationError
+from services import reviewers
 from services.operators import Operators
+from services.reviewers import Voter
 from services.settings import Settings
 from services.wiring import Handrail
 
@@ -33,6 +35,10 @@ class Visitor:
     name: str | None
     is_new: bool = False
     """The browser has not got its cookie yet."""
+    reviewer: Voter | None = None
+    """Who signed in with a one-time code, with the roles they have at this request."""
+    must_sign_in: bool = False
+    """There are people who can: nobody else sees the pages."""
 
     @property
     def form_token(self) -> str:
@@ -55,21 +61,27 @@ class NotFromOurPage(Exception):
 async def anybody(request: Request) -> Visitor:
     """The browser, signed in or not. Raises NotFromHere where nobody can sign in and the request is not local."""
     handrail: Handrail = request.app.state.handrail
-    operators: Operators = request.app.state.operators
-    if not operators and not _is_local(request):
-        raise NotFromHere
     token = request.cookies.get(COOKIE, "")
+    found = await asyncio.to_thread(_known, handrail, request.app.state.operators, token)
+    if not found.must_sign_in and not _is_local(request):
+        raise NotFromHere
+    return found
+
+
+def _known(handrail: Handrail, operators: Operators, token: str) -> Visitor:
+    """The browser with this token; none yet: a new one."""
+    database, now = handrail.database, handrail.clock()
+    must_sign_in = bool(operators) or reviewers.is_there_any(database)
     if not token:
-        return Visitor(new_token(), None, is_new=True)
-    name = None
-    if operators:
-        name = await asyncio.to_thread(operators.signed_in, handrail.database, token, handrail.clock())
-    return Visitor(token, name)
+        return Visitor(new_token(), None, is_new=True, must_sign_in=must_sign_in)
+    name = operators.signed_in(database, token, now) if must_sign_in else None
+    reviewer = reviewers.signed_in(database, token, now) if must_sign_in and name is None else None
+    return Visitor(token, reviewer.name if reviewer else name, reviewer=reviewer, must_sign_in=must_sign_in)
 
 
-async def visitor(request: Request, found: Annotated[Visitor, Depends(anybody)]) -> Visitor:
+async def visitor(found: Annotated[Visitor, Depends(anybody)]) -> Visitor:
     """Somebody who may see and decide. Raises SignInNeeded."""
-    if request.app.state.operators and found.name is None:
+    if found.must_sign_in and found.name is None:
         raise SignInNeeded
     return found
 
@@ -121,9 +133,9 @@ def is_local_name(host: str) -> bool:
         return False
 
 
-def refuse_open_pages(settings: Settings, operators: Operators) -> None:
+def refuse_open_pages(settings: Settings, *, must_sign_in: bool) -> None:
     """Raises ConfigurationError when others could come here, and nobody would have to sign in."""
-    if operators:
+    if must_sign_in:
         return
     for name, host in (
         ("HANDRAIL_GATEWAY_HOST", settings.gateway_host),
@@ -133,7 +145,8 @@ def refuse_open_pages(settings: Settings, operators: Operators) -> None:
             raise ConfigurationError(
                 [
                     f"{name} is {host}, so others reach the pages, and nobody would have to sign in: "
-                    f"add an operator with `handrail operators add NAME` (kept in {settings.operators_file})"
+                    f"add an operator with `handrail operators add NAME` (kept in {settings.operators_file}), "
+                    "or a reviewer with `handrail reviewers add NAME`"
                 ]
             )
 

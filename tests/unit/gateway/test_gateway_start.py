@@ -52,8 +52,13 @@ def test_what_is_wrong_is_said_and_the_process_ends(
     [{"HANDRAIL_GATEWAY_HOST": "0.0.0.0"}, {"HANDRAIL_GATEWAY_URL": "https://handrail.example"}],  # noqa: S104
 )
 def test_pages_that_others_reach_are_not_served_without_sign_in(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, changes: dict[str, str]
+    tmp_path: Path,
+    sqlite_template: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    changes: dict[str, str],
 ) -> None:
+    (tmp_path / "handrail.db").write_bytes(sqlite_template.read_bytes())
     for name, value in {"HANDRAIL_DATA": str(tmp_path), **GOOD, **changes}.items():
         monkeypatch.setenv(name, value)
 

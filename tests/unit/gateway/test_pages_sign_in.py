@@ -10,8 +10,9 @@ from pages_site import EWA, PASSWORD, Site, let_in, site_of
 
 from gateway.pages.visitors import refuse_open_pages
 from integrations.errors import ConfigurationError
-from services.operators import SESSION, Operators, TooManyTries, hashed_password, load_operators, read_hashes
+from services.operators import SESSION, Operators, hashed_password, load_operators, read_hashes
 from services.settings import Settings
+from services.tries import TooManyTries
 from store.tables import metadata
 
 OUTSIDE = "https://handrail.example"
@@ -166,7 +167,7 @@ async def test_a_guesser_keeps_nobody_else_out(on_sqlite: Any) -> None:
 
 
 async def test_many_names_from_one_address_are_stopped_too(small_site: Site, monkeypatch: Any) -> None:
-    monkeypatch.setattr("services.operators._TRIES_FROM_ONE_ADDRESS", 3)
+    monkeypatch.setattr("services.tries._TRIES_FROM_ONE_ADDRESS", 3)
     for number in range(3):
         assert (await small_site.sign_in(f"name {number}", "guess guess guess")).status_code == 403
 
@@ -275,9 +276,9 @@ def test_a_password_must_be_worth_its_name(password: str) -> None:
 )
 def test_pages_open_to_others_are_refused_without_operators(settings: dict[str, str], is_open: bool) -> None:
     made = Settings.model_validate(settings)
-    refuse_open_pages(made, Operators({EWA: "x"}))
+    refuse_open_pages(made, must_sign_in=True)
     if is_open:
         with pytest.raises(ConfigurationError, match="handrail operators add NAME"):
-            refuse_open_pages(made, Operators({}))
+            refuse_open_pages(made, must_sign_in=False)
     else:
-        refuse_open_pages(made, Operators({}))
+        refuse_open_pages(made, must_sign_in=False)

@@ -14,7 +14,6 @@ from services import reviewers
 from services.reviewers import (
     CannotChange,
     Credentials,
-    TooManyTries,
     Voter,
     WrongCode,
     add_reviewer,
@@ -28,6 +27,7 @@ from services.reviewers import (
     remove,
     renew,
 )
+from services.tries import TooManyTries
 from store.tables import metadata
 
 NOW = datetime(2026, 3, 4, 11, 0, 7, tzinfo=UTC)
