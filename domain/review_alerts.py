@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -14,7 +14,7 @@ from domain.on_call import next_after, who
 from domain.planning import Payload, PlannedAction
 from domain.policy import Policy
 from domain.review_rules import OnCall, Risk, RiskRules
-from domain.reviews import Stand
+from domain.reviews import Stand, is_same_person
 from domain.staffing import Staffing, is_open, part_way
 
 SCHEMA = "review-alert/1"
@@ -140,6 +140,11 @@ def is_needed(told: Mapping[str, Any], stand: Stand, halted_at: datetime | None)
             return stand is Stand.OPEN
 
 
+def may_decide(name: str, initiator: str, said_yes: Collection[str]) -> bool:
+    """False for who caused it, and for who has said yes already."""
+    return not any(is_same_person(name, one) for one in (initiator, *said_yes))
+
+
 def _plan(name: str, told: Sequence[Due], duty: OnDuty, policy: Policy, can_page: bool, now: datetime) -> PlannedAction:
     alone = any(policy.reviews.classes[one.review.risk].alone for one in told)
     params = {
@@ -217,15 +222,10 @@ def _next_mark(review: Watched, policy: Policy, now: datetime) -> datetime:
 
 
 def _people(review: Watched, occasion: Occasion, duty: OnDuty) -> tuple[str, ...]:
-    """Who is told; while there is time, somebody who may still decide: no initiator, nobody who has said yes."""
+    """Who is told; while there is time for one of them, somebody who may still decide."""
     if occasion in {Occasion.ESCALATED, Occasion.OVER}:
         return duty.all
-    done = {_plain(name) for name in (review.initiator, *review.said_yes)}
     if occasion is Occasion.HALTED:
         return (duty.first,)
-    return (next((name for name in duty.all if _plain(name) not in done), duty.first),)
-
-
-def _plain(name: str) -> str:
-    """One person is one person, however their name was typed."""
-    return " ".join(name.split()).casefold()
+    able = (name for name in duty.all if may_decide(name, review.initiator, review.said_yes))
+    return (next(able, duty.first),)

@@ -112,14 +112,14 @@ def not_theirs(asked: Asked, who: Voter, way: Way, policy: ReviewPolicy) -> Refu
     if not who.roles & rules.roles:
         roles = " or ".join(sorted(rules.roles))
         return Refused(Refusal.NOT_YOURS, f"reviews of class {asked.risk} are for people with the role {roles}")
-    if _same(who.name, asked.initiator):
+    if is_same_person(who.name, asked.initiator):
         return Refused(Refusal.NOT_YOURS, "you have caused it, so somebody else decides about it")
     return None
 
 
 def repeats(asked: Asked, who: Voter, decision: Decision, policy: ReviewPolicy) -> Refused | None:
     """Why a second yes of one person does not count; who said yes may still say no."""
-    if decision is Decision.REJECT or not any(_same(who.name, one) for one in asked.approved_by):
+    if decision is Decision.REJECT or not any(is_same_person(who.name, one) for one in asked.approved_by):
         return None
     missing = needed(asked, policy) - len(_people(asked))
     return Refused(
@@ -158,7 +158,8 @@ def _people(asked: Asked, *further: str) -> set[str]:
     return {_plain(name) for name in (*asked.approved_by, *further)} - {_plain(asked.initiator)}
 
 
-def _same(name: str, other: str) -> bool:
+def is_same_person(name: str, other: str) -> bool:
+    """One person is one person, however their name was typed."""
     return _plain(name) == _plain(other)
 
 

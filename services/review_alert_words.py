@@ -3,7 +3,7 @@
 Nobody's data and no words of customers: alerts reach channels that many people read.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,7 +12,7 @@ from sqlalchemy import Row
 
 from domain.hours import zone
 from domain.policy import Policy
-from domain.review_alerts import Occasion, is_needed
+from domain.review_alerts import Occasion, is_needed, may_decide
 from domain.review_rules import Risk, Rule, Way
 from domain.review_words import counted, rule_words, what_words
 from domain.reviews import Stand
@@ -25,9 +25,6 @@ NAMED = 10
 _TITLE = 160
 """Characters of what is asked that a summary has room for: some vendors cut it after a thousand."""
 
-LinkFor = Callable[[Row[Any], str], str | None]
-"""The signed link by which this person may decide this review; None: not by a link."""
-
 
 def alert(
     params: Mapping[str, Any],
@@ -35,10 +32,13 @@ def alert(
     policy: Policy,
     *,
     gateway_url: str,
-    link_for: LinkFor,
+    links: Mapping[int, str],
 ) -> Alert:
-    """The alert of an action's parameters (`domain.review_alerts`). What needs nobody any more is left out of it."""
-    said = _Said(params, policy, f"{gateway_url.rstrip('/')}/reviews", link_for)
+    """The alert of an action's parameters (`domain.review_alerts`). What needs nobody any more is left out of it.
+
+    `links`: the signed link by which the person may decide each review, by our ids, for those that may be.
+    """
+    said = _Said(params, policy, f"{gateway_url.rstrip('/')}/reviews", links)
     left = [
         (Occasion(told["occasion"]), its)
         for told in params["told"]
@@ -54,7 +54,7 @@ class _Said:
     params: Mapping[str, Any]
     policy: Policy
     pages: str
-    link_for: LinkFor
+    links: Mapping[int, str]
 
     @property
     def person(self) -> str:
@@ -76,7 +76,7 @@ class _Said:
             **({"deadline": self._when(row.deadline, with_zone=True)} if row.state == Stand.OPEN else {}),
             "if nobody decides": _UNDECIDED[occasion],
         }
-        signed = self.link_for(row, self.person) if row.state == Stand.OPEN else None
+        signed = self.links.get(row.id)
         return Alert(
             summary=f"{self.person}: {self._asks(occasion, its)}",
             severity=self.params["severity"],
@@ -102,9 +102,9 @@ class _Said:
         if len(left) > NAMED:
             detail["and"] = f"{len(left) - NAMED} more"
         signed = {
-            f"Decide review {its.row.id} without signing in": link
+            f"Decide review {its.row.id} without signing in": self.links[its.row.id]
             for _, its in ordered[:NAMED]
-            if its.row.state == Stand.OPEN and (link := self.link_for(its.row, self.person)) is not None
+            if its.row.id in self.links
         }
         detail["if nobody decides"] = _UNDECIDED[Occasion.OPENED]
         return Alert(
@@ -160,9 +160,10 @@ _UNDECIDED: Mapping[Occasion, str] = {
 }
 
 
-def may_use_link(row: Row[Any], policy: Policy) -> bool:
-    """Does the review's class allow a decision by the link of an alert?"""
-    return Way.LINK in policy.reviews.classes[Risk(row.risk)].ways
+def may_use_link(its: Shown, name: str, policy: Policy) -> bool:
+    """Could this person decide the review by the link of an alert, as it stands?"""
+    ways = policy.reviews.classes[Risk(its.row.risk)].ways
+    return Way.LINK in ways and its.row.state == Stand.OPEN and may_decide(name, its.row.initiator, its.said_yes)
 
 
 def _title(row: Row[Any]) -> str:

@@ -21,13 +21,14 @@ from integrations.ports import Receipt
 from services import ending_calls, ending_tasks, journey_messages, journey_tasks, review_alert_words
 from services.journeys import Journeys
 from services.links import Links
+from services.review_links import ReviewLinks, review_link
 from store import calls, endings
 from store.context import bundles
 from store.database import Database
 from store.endings import Ending
 from store.journey_stories import JourneyStory, stories
 from store.ledger.rows import Armed
-from store.review_alerts import shown
+from store.review_alerts import Shown, shown
 from store.wordings import content
 from templates.library import Template, TemplateProblem
 from templates.renderer import Rendered, render
@@ -109,11 +110,20 @@ def operation_of(kind: Kind, capability: Capability) -> str:
 class Sender:
     """Prepares calls. Wordings are immutable by hash, so each is read from the database once."""
 
-    def __init__(self, database: Database, policy: Policy, clock: Callable[[], datetime], links: Links) -> None:
+    def __init__(
+        self,
+        database: Database,
+        policy: Policy,
+        clock: Callable[[], datetime],
+        links: Links,
+        review_links: ReviewLinks | None = None,
+    ) -> None:
+        """Without `review_links` alerts about reviews lead to the page alone, where one signs in."""
         self._database = database
         self._policy = policy
         self._clock = clock
         self._links = links
+        self._review_links = review_links
         self._journeys = Journeys()
         self._wordings: dict[str, Template] = {}
 
@@ -151,7 +161,7 @@ class Sender:
                 found |= {its: self._on_the_way(connection, known_ways[way]) for its, way in on_the_way.items()}
             if of_reviews:
                 stand = shown(connection, {review for reviews in of_reviews.values() for review in reviews})
-                found |= {its: {"reviews": stand} for its in of_reviews}
+                found |= {one.id: self._about_reviews(connection, one, stand) for one in armed if one.id in of_reviews}
         return found
 
     def _on_the_way(self, connection: Connection, story: JourneyStory) -> Context:
@@ -245,14 +255,25 @@ class Sender:
         except (LookupError, ValueError) as problem:
             raise CannotSay(f"{action.key}: {problem}") from problem
 
+    def _about_reviews(self, connection: Connection, action: Armed, stand: Mapping[int, Shown]) -> Context:
+        """How they stand, and the links by which whoever the alert is for may decide about them, made just now."""
+        links: dict[int, str] = {}
+        if self._review_links is not None:
+            name = action.payload["params"]["person"]
+            for its in (stand[review_id] for review_id in _reviews_of(action)):
+                if review_alert_words.may_use_link(its, name, self._policy):
+                    asked, until = its.row.payload_hash, its.row.deadline
+                    link = review_link(connection, self._review_links, its.row.id, name, asked, expires=until)
+                    links |= {} if link is None else {its.row.id: link}
+        return {"reviews": stand, "links": links}
+
     def _review_alert(self, action: Armed, known: Context) -> ports.Alert:
-        """Of reviews as they stand now; links are made when it is sent, as they let somebody decide."""
         return review_alert_words.alert(
             action.payload["params"],
             known["reviews"],
             self._policy,
             gateway_url=self._links.address,
-            link_for=lambda row, name: None,
+            links=known["links"],
         )
 
     def _page(self, action: Armed, purpose: str) -> str:

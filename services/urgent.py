@@ -148,20 +148,21 @@ class UrgentDispatch:
                 self.nudge([capability])
 
     async def _follow(self) -> None:
-        """Tickets read back, promises watched, pages planned, people told of reviews: with Prefect or without."""
-        await tell_reviews(self._handrail, run=RUN)
+        """Tickets read back, promises watched, pages planned: with Prefect or without."""
         await read_desk(self._handrail, run=RUN)
         await follow_cases(self._handrail, run=RUN)
         self.nudge(self._bells)
 
     async def _settle_reviews(self) -> None:
-        """Decisions reach their actions, and deadlines pass: with Prefect or without."""
+        """Decisions reach their actions, deadlines pass, people are told: with Prefect or without."""
         handrail, at = self._handrail, time.monotonic()
         is_thorough = at - self._looked_at >= _THOROUGH_SECONDS
         await asyncio.to_thread(
             settle_reviews, handrail.database, handrail.policy, run=RUN, now=handrail.clock(), is_thorough=is_thorough
         )
         self._looked_at = at if is_thorough else self._looked_at
+        if await tell_reviews(handrail, run=RUN):
+            self.nudge([Capability.ALERT])
 
     async def _repeat(self, step: Callable[[], Awaitable[None]], seconds: float) -> None:
         while not self._stopping.is_set():

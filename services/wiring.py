@@ -49,7 +49,7 @@ class Handrail:
         self.review_links = ReviewLinks(settings.gateway_url, settings.link_secrets)
         self.journeys = Journeys()
         self.writer = GroupCommit(database)
-        self.sender = Sender(database, policy, clock, self.links)
+        self.sender = Sender(database, policy, clock, self.links, self.review_links)
         worker = worker_name()
         self.lifelines = Lifelines(settings.data / "workers", worker)
         self._prefect: PrefectEvents | None = None

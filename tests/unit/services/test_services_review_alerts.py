@@ -8,14 +8,16 @@ from itertools import count
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 from sqlalchemy import insert, update
 
 from domain.actions import Capability, State
 from domain.review_rules import Risk
 from domain.reviews import Stand
 from services.review_alerts import plan_due, tell_reviews
+from services.review_links import ReviewLinks, whose
 from services.wiring import Handrail
-from store.ledger.rows import review_votes, reviews
+from store.ledger.rows import review_votes, reviewers, reviews
 
 EWA, JAN = "Ewa Lis", "Jan Nowak"  # on call in the week of the test's noon, and next
 ROUND_THE_CLOCK = timedelta(minutes=240)
@@ -349,6 +351,54 @@ async def test_who_is_on_call_is_asked_when_it_is_told(installation: Any, opens:
 async def test_who_caused_it_is_not_asked_to_decide_it(installation: Any, opens: Any, told: Any) -> None:
     opens(Risk.HIGH, initiator="ewa  lis")
     assert await told() == [f"1/alert/0/{JAN}"]
+
+
+# Links
+
+
+@pytest.fixture
+def ewa_is_reviewer(installation: Any) -> None:
+    one = {"name": EWA, "roles": ["on_call"], "secret": "JBSWY3DPEHPK3PXP", "added_by": "t"}
+    with installation.database.write() as connection:
+        connection.execute(insert(reviewers).values(**one, added_at=installation.clock()))
+
+
+@pytest.mark.usefixtures("ewa_is_reviewer")
+async def test_an_alert_has_the_link_of_whom_it_is_for_where_the_class_is_decided_by_links(
+    installation: Any, opens: Any
+) -> None:
+    opens(payload_hash="a" * 64), opens(payload_hash="b" * 64), opens(Risk.HIGH, payload_hash="c" * 64)
+    async with installation.handrail(link_secret="s" * 32) as handrail:
+        await tell_reviews(handrail, run="t")
+        await handrail.dispatcher.run_once(capability=Capability.ALERT, run="t")
+    alone, shared = sorted(alerts(installation), key=lambda alert: len(alert.links))
+    assert alone.links == {}
+    assert set(shared.links) == {"Decide review 1 without signing in", "Decide review 2 without signing in"}
+    for review_id, address in zip((1, 2), shared.links.values(), strict=True):
+        assert address.startswith(f"http://127.0.0.1:8100/reviews/{review_id}/link/")
+        token = address.rpartition("/")[2]
+        link = ReviewLinks("http://127.0.0.1:8100", [SecretStr("s" * 32)]).read(token)
+        assert (link.review_id, link.payload_hash) == (review_id, "ab"[review_id - 1] * 64)
+        assert link.expires == STAFFED_END
+        assert whose(installation.database, link).name == EWA
+        assert token not in repr(installation.rows("actions"))  # nothing of ours keeps it
+
+
+@pytest.mark.usefixtures("ewa_is_reviewer")
+@pytest.mark.parametrize("why", ["no reviewer", "said yes", "caused it", "no secret"])
+async def test_there_is_no_link_for_who_could_not_decide_by_it(installation: Any, opens: Any, why: str) -> None:
+    opens(payload_hash="a" * 64, reviewers_needed=2, initiator=EWA if why == "caused it" else "run-1")
+    if why == "said yes":
+        says_yes(installation, 1, EWA)
+        says_yes(installation, 1, JAN)  # then there is nobody but Ewa to be told
+    if why == "no reviewer":
+        with installation.database.write() as connection:
+            connection.execute(update(reviewers).values(removed_at=installation.clock()))
+    async with installation.handrail(link_secret="" if why == "no secret" else "s" * 32) as handrail:
+        await tell_reviews(handrail, run="t")
+        await handrail.dispatcher.run_once(capability=Capability.ALERT, run="t")
+    assert alerts(installation)
+    assert all(alert.links == {} for alert in alerts(installation))
 
 
 # A second yes, a halted canary
