@@ -25,6 +25,9 @@ _ENDED = frozenset(
 )
 """What Slack says of a webhook that takes no message whatever it says, until a person makes another."""
 
+_LONGEST = 4_000
+"""Characters of one message; Slack posts a longer text as several, cut anywhere."""
+
 _EMPTY = frozenset({"no_text", "missing_text_or_fallback_or_attachments", "invalid_payload"})
 """What Slack says of a message that says nothing, once it knows the webhook."""
 
@@ -89,7 +92,7 @@ class Slack:
 
     async def raise_alert(self, alert: Alert, *, key: str) -> Receipt:
         """Posts the alert. Slack names no message, so the receipt names none."""
-        message = {"text": "\n".join(_lines(alert, key)), "unfurl_links": False, "unfurl_media": False}
+        message = {"text": _text(alert, key), "unfurl_links": False, "unfurl_media": False}
         return await self._http.write(
             "POST", self._path.get_secret_value(), message, understand=_ok, refusal=self._nothing_known
         )
@@ -110,14 +113,24 @@ class Slack:
             )
 
 
-def _lines(alert: Alert, key: str) -> Iterator[str]:
+def _text(alert: Alert, key: str) -> str:
+    """What is said, with as many details as one message has room for: the links that lead to all of them always are."""
     mark = _MARKS.get(alert.severity, _MARKS["critical"])
-    yield f"{mark} *{_escaped(alert.severity.upper())}* {_escaped(alert.summary)}"
-    for name, value in alert.detail.items():
-        yield f"• {_escaped(name.replace('_', ' '))}: {_escaped(str(value))}"
-    for name, href in {**({"Where to act": alert.link} if alert.link else {}), **alert.links}.items():
-        yield f"<{quote(href, safe=':/?#[]@!$&()*+,;=%~')}|{_escaped(name)}>"
-    yield f"`{_escaped(key)}`"
+    head = f"{mark} *{_escaped(alert.severity.upper())}* {_escaped(alert.summary)}"
+    tail = [*_links(alert), f"`{_escaped(key)}`"]
+    details = [f"• {_escaped(name.replace('_', ' '))}: {_escaped(str(value))}" for name, value in alert.detail.items()]
+    said = ""
+    for kept in range(len(details), -1, -1):
+        more = [] if kept == len(details) else ["• …"]
+        said = "\n".join((head, *details[:kept], *more, *tail))
+        if len(said) <= _LONGEST:
+            break
+    return said
+
+
+def _links(alert: Alert) -> Iterator[str]:
+    for name, address in {**({"Where to act": alert.link} if alert.link else {}), **alert.links}.items():
+        yield f"<{quote(address, safe=':/?#[]@!$&()*+,;=%~')}|{_escaped(name)}>"
 
 
 def _escaped(text: str) -> str:

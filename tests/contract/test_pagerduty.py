@@ -42,6 +42,16 @@ async def test_an_alert_is_told_with_its_key_its_place_and_its_facts(outside: Ou
     assert INTEGRATION.write_class(None, "raise_alert") is WriteClass.B
 
 
+async def test_further_links_come_after_the_first_by_their_names(outside: Outside) -> None:
+    alert = Alert("Ewa Lis: …", "warning", "https://care.example/reviews/7", {}, {"Decide": "https://care.example/l"})
+    sent, _ = await raised(outside, alert)
+    assert sent["links"] == [
+        {"href": "https://care.example/reviews/7", "text": "Where to act"},
+        {"href": "https://care.example/l", "text": "Decide"},
+    ]
+    hold(SPEC, EVENT, sent)
+
+
 @pytest.mark.parametrize(
     ("ours", "theirs"),
     [("critical", "critical"), ("error", "error"), ("warning", "warning"), ("info", "info"), ("odd", "critical")],

@@ -40,6 +40,39 @@ async def test_an_alert_is_text_in_which_nothing_is_a_mention(outside: Outside) 
     assert INTEGRATION.write_class(None, "raise_alert") is WriteClass.D
 
 
+async def said(outside: Outside, alert: Alert) -> str:
+    outside.answers(200, "ok")
+    port = serving(INTEGRATION, outside.url).port
+    await port.raise_alert(alert, key=KEY)
+    await port.aclose()
+    text: str = json.loads(outside.bodies[-1])["text"]
+    return text
+
+
+async def test_further_links_stand_below_the_first_by_their_names(outside: Outside) -> None:
+    links = {"Decide <review> 7 without signing in": "https://care.example/reviews/7/link/abc|x"}
+    lines = (
+        await said(outside, Alert("Ewa Lis: …", "warning", "https://care.example/reviews/7", {}, links))
+    ).splitlines()
+    assert lines[1:3] == [
+        "<https://care.example/reviews/7|Where to act>",
+        "<https://care.example/reviews/7/link/abc%7Cx|Decide &lt;review&gt; 7 without signing in>",
+    ]
+
+
+async def test_what_is_too_long_for_one_message_keeps_its_links(outside: Outside) -> None:
+    """Slack cuts a longer one into several, in the middle of a link if it comes so."""
+    detail = {f"review {number}": "x" * 490 for number in range(1, 11)}
+    links = {f"Decide review {number} without signing in": f"https://care.example/{'y' * 120}" for number in range(3)}
+    text = await said(outside, Alert("Ewa Lis: 10 reviews wait", "warning", "https://care.example", detail, links))
+    lines = text.splitlines()
+    assert len(text) <= 4_000
+    assert lines[0].endswith("Ewa Lis: 10 reviews wait")
+    assert lines[lines.index("• …") - 1].startswith("• review 6")
+    assert sum(line.startswith("<https://") for line in lines) == 4
+    assert lines[-1] == f"`{KEY}`"
+
+
 @pytest.mark.parametrize(
     ("status", "words"),
     [

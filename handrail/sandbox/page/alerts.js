@@ -18,7 +18,8 @@ export const alerts = folder({
   detail: (alert) => [
     h("div", { class: "line" }, severity(alert), twinMark(alert), idMark(alert)),
     h("h2", {}, alert.summary),
-    byline(alert, alert.link ? fact("Link", link(alert.link)) : null),
+    byline(alert, alert.link ? fact("Link", link(alert.link)) : null,
+      ...Object.entries(alert.links ?? {}).map(([name, address]) => fact(name, link(address)))),
     Object.keys(alert.detail ?? {}).length ? facts(alert.detail) : null,
   ],
 });
