@@ -3,6 +3,7 @@
 from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 from sqlalchemy.exc import SQLAlchemyError
 
+from domain.controls import EVERYTHING
 from services.feeds import feeds_in_trouble
 from services.reporting import standing
 from services.wiring import Handrail
@@ -42,7 +43,10 @@ class Metrics:
             "handrail_feed_in_trouble", "1 while a feed's last batch is halted, or nothing has come for too long",
             ["data_set", "feed", "why"], registry=self._ledger,
         )  # fmt: skip
-        self._stopped = Gauge("handrail_stopped", "1 while the kill switch is on", registry=self._ledger)
+        self._stopped = Gauge(
+            "handrail_stopped", "1 while everything, or a part of it, is stopped", ["scope", "name"],
+            registry=self._ledger,
+        )  # fmt: skip
 
     def count_webhook(self, source: str, outcome: str) -> None:
         """One delivery."""
@@ -73,5 +77,7 @@ class Metrics:
         self._feeds.clear()
         for trouble in troubles:
             self._feeds.labels(trouble.data_set, trouble.feed, "halted" if trouble.is_halted else "stale").set(1)
-        self._stopped.set(now.stopped)
+        self._stopped.clear()
+        for part in (EVERYTHING, *(stop.part for stop in now.stops)):
+            self._stopped.labels(part.scope.value, part.name).set(any(stop.part == part for stop in now.stops))
         return generate_latest(self._registry) + generate_latest(self._ledger)

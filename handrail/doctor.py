@@ -13,6 +13,7 @@ from sqlalchemy.exc import DBAPIError
 
 from data_contracts.policy import PolicyProblem, load_policy
 from domain.actions import Capability, State
+from domain.controls import EVERYTHING
 from domain.words import MISSPELT, nearest
 from handrail.addresses import answers
 from handrail.prefect_server import POOL, TAG
@@ -157,10 +158,12 @@ def _wordings(database: Database) -> Finding:
 
 
 def _ledger(now: Standing) -> Iterator[Finding]:
-    if now.stopped:
-        words = f"on, nothing is sent: stopped {now.stopped_why}"
-        yield Finding("kill switch", Verdict.WARN, words, "ask them; `handrail start` when it is safe")
-    else:
+    for stop in now.stops:
+        how = f"on, nothing is sent: stopped by {stop.by}: {stop.reason}"
+        if stop.part != EVERYTHING:
+            how = f"{stop.part.words} is stopped by {stop.by}: {stop.reason}"
+        yield Finding("kill switch", Verdict.WARN, how, "ask them; `handrail start` when it is safe")
+    if not now.stops:
         yield Finding("kill switch", Verdict.OK, "off")
     opened = sorted(name for name, is_open in now.breakers.items() if is_open)
     yield _counted(

@@ -9,13 +9,14 @@ from typing import Any
 from urllib.parse import quote
 
 from domain.actions import Kind, State, last_word_key
+from domain.controls import Stop
 from domain.hours import instant_of, zone
 from domain.policy import Policy
 from domain.promises import PromiseState
 from domain.staffing import is_open, minutes_before
 from services.feeds import feeds_in_trouble
 from services.wiring import Handrail
-from store import care, differences, following, overview, promises
+from store import care, controls, differences, following, overview, promises
 from store.inbox import quarantined
 
 _SHOWN = 12
@@ -45,7 +46,7 @@ class Care:
     now: datetime
     time_zone: str
     is_staffed: bool
-    stopped: str  # the reason, when the kill switch is on
+    stops: tuple[Stop, ...] = ()  # what is stopped; that of everything first
     working: Shift = field(default_factory=Shift)
     apart: Shift = field(default_factory=Shift)  # night, weekend, holidays
     open_cases: int = 0
@@ -72,12 +73,11 @@ def _look(handrail: Handrail) -> Care:
     place = zone(policy.staffing.time_zone)
     midnight = instant_of(now.astimezone(place).date(), time(0), place)
     with handrail.database.read() as connection:
-        stop = overview.is_stopped(connection)
         today = Care(
             now=now,
             time_zone=policy.staffing.time_zone,
             is_staffed=is_open(policy.staffing, now),
-            stopped=stop.reason if stop.stopped else "",
+            stops=controls.standing(connection),
             promises=promises.counts(connection, midnight),
             pages=care.pages_since(connection, midnight),
             quarantined=quarantined(connection),
@@ -147,8 +147,10 @@ def in_markdown(today: Care, *, gateway_url: str) -> str:
     local = today.now.astimezone(zone(today.time_zone))
     when = "somebody is at work" if today.is_staffed else "nobody is at work"
     lines = [f"**{local:%A %d %B, %H:%M}** ({today.time_zone}): {when}.", ""]
-    if today.stopped:
-        lines += ["**Everything is stopped** (kill switch): nothing is sent. `handrail start` lets it go.", ""]
+    for stop in today.stops:
+        since = stop.at.astimezone(zone(today.time_zone))
+        told = f"by {_plain(stop.by)} since {since:%d %b, %H:%M}: {_plain(stop.reason)}"
+        lines += [f"**Stopped: {stop.part.words}**, {told}. Nothing of it is sent; `handrail start` lets it go.", ""]
     lines += ["## Now", ""]
     lines += _now(today, gateway_url)
     lines += ["", "## Critical answers today", "", "| | working hours | night, weekend, holidays |", "|---|---|---|"]

@@ -7,8 +7,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from domain.actions import FINAL, State
+from domain.controls import Stop
 from services.wiring import Handrail
-from store import care, differences, fetches, messages, overview
+from store import care, controls, differences, fetches, messages, overview
 from store.database import Database
 from store.fetches import Waiting
 from store.inbox import quarantined
@@ -31,9 +32,8 @@ class Standing:
     """Survey answers that were told of and are not here yet, by source."""
     oldest_fetch_seconds: float
     breakers: dict[str, bool]
-    stopped: bool
-    stopped_why: str
-    """Who stopped it and why, in words; empty while it is not stopped."""
+    stops: tuple[Stop, ...]
+    """What is stopped, by whom and why; that of everything first."""
 
     @property
     def to_be_fetched(self) -> int:
@@ -46,7 +46,6 @@ def standing(database: Database, *, now: datetime) -> Standing:
     with database.read() as connection:
         oldest = overview.oldest_urgent_due(connection, now)
         fetching = fetches.waiting(connection)
-        switch = overview.is_stopped(connection)
         return Standing(
             actions=overview.open_counts(connection),
             oldest_urgent_seconds=_age(oldest, now),
@@ -55,8 +54,7 @@ def standing(database: Database, *, now: datetime) -> Standing:
             fetching=fetching,
             oldest_fetch_seconds=_age(min((those.since for those in fetching), default=None), now),
             breakers=overview.breakers(connection),
-            stopped=bool(switch.stopped),
-            stopped_why=f"by {switch.by}: {switch.reason}" if switch.stopped else "",
+            stops=controls.standing(connection),
         )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, and_, func, or_, select
 
 from domain.actions import FINAL, State
-from store.ledger.rows import actions, audit, cases, controls, customers, entitlements, integration_state, receipts
+from store.ledger.rows import actions, audit, cases, customers, entitlements, integration_state, receipts
 from store.surveys import survey_responses
 
 _ANSWERS = 200
@@ -42,11 +42,6 @@ def oldest_urgent_due(connection: Connection, now: datetime) -> datetime | None:
         )
     ).scalar()
     return found if isinstance(found, datetime) else None
-
-
-def is_stopped(connection: Connection) -> Row[Any]:
-    """The kill switch: stopped, reason, by, at."""
-    return connection.execute(select(controls).where(controls.c.id == 1)).one()
 
 
 def breakers(connection: Connection) -> dict[str, bool]:

@@ -26,7 +26,8 @@ async def take_stock() -> Standing:
     async with Handrail.from_environment() as handrail:
         stands = await asyncio.to_thread(standing, handrail.database, now=handrail.clock())
     words = [f"{count} {capability} {state}" for (capability, state), count in sorted(stands.actions.items())]
-    say_how_it_went(f"{'stopped, ' if stands.stopped else ''}waits: {', '.join(words) or 'nothing'}")
+    stopped = "".join(f"stopped: {stop.part.words}; " for stop in stands.stops)
+    say_how_it_went(f"{stopped}waits: {', '.join(words) or 'nothing'}")
     return stands
 
 

@@ -8,16 +8,18 @@ import asyncio
 import hashlib
 import hmac
 import secrets
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
 from typing import Annotated
 from urllib.parse import urlsplit
 
 from fastapi import Depends, Request, Response
 
+from domain.controls import Stop
 from gateway.pages.forms import Form, read_form
 from integrations.errors import ConfigurationError
 from services import reviewers
+from services.controls import standing
 from services.operators import Operators
 from services.reviewers import Voter
 from services.settings import Settings
@@ -39,6 +41,8 @@ class Visitor:
     """Who signed in with a one-time code, with the roles they have at this request."""
     must_sign_in: bool = False
     """There are people who can: nobody else sees the pages."""
+    stops: tuple[Stop, ...] = ()
+    """What is stopped, which every page says."""
 
     @property
     def form_token(self) -> str:
@@ -79,11 +83,12 @@ def _known(handrail: Handrail, operators: Operators, token: str) -> Visitor:
     return Visitor(token, reviewer.name if reviewer else name, reviewer=reviewer, must_sign_in=must_sign_in)
 
 
-async def visitor(found: Annotated[Visitor, Depends(anybody)]) -> Visitor:
+async def visitor(request: Request, found: Annotated[Visitor, Depends(anybody)]) -> Visitor:
     """Somebody who may see and decide. Raises SignInNeeded."""
     if found.must_sign_in and found.name is None:
         raise SignInNeeded
-    return found
+    handrail: Handrail = request.app.state.handrail
+    return replace(found, stops=await asyncio.to_thread(standing, handrail.database))
 
 
 async def sent_form(request: Request, found: Annotated[Visitor, Depends(visitor)]) -> Form:

@@ -9,6 +9,7 @@ from sqlalchemy import BindParameter, Connection, Row, bindparam, insert, select
 
 from domain import recheck
 from domain.actions import Basis, Capability, State
+from domain.controls import LOOK_AGAIN, Part, Scope, Stop, holding, read_stops
 from domain.customers import Customer
 from domain.policy import Policy
 from store.customers import PERSON, Person, as_customer
@@ -31,7 +32,7 @@ from store.ledger.rows import (
 from store.types import Instant, among, db_now
 
 _NOW: BindParameter[datetime] = bindparam("now", type_=Instant)
-_STOPPED = select(controls.c.stopped).where(controls.c.id == 1).with_for_update(read=True)
+_STOPPED = select(controls.c.stopped, controls.c.stops).where(controls.c.id == 1).with_for_update(read=True)
 _INTEGRATION = select(integration_state).where(integration_state.c.name == bindparam("target")).with_for_update()
 _CUSTOMERS = (
     select(customers.c.id, *PERSON)
@@ -127,8 +128,13 @@ def arm(
     Arming never waits for a customer's row: it would, in a circle, for a group of answers that came in any order. The
     actions of customers whom somebody else holds just now are left for the next window.
     """
-    if connection.execute(_STOPPED).scalar_one():
+    everything, parts = connection.execute(_STOPPED).one()
+    if everything:
         return _nothing(connection, reserved, worker, recheck.Defer(now, "everything is stopped (kill switch)"), now)
+    stops = read_stops(parts)
+    whole = next((stop for stop in stops if stop.part == Part(Scope.INTEGRATION, target.name)), None)
+    if whole is not None:
+        return _nothing(connection, reserved, worker, recheck.Defer(now, whole.why_held), now)
     state = connection.execute(_INTEGRATION, {"target": target.name}).one()
     held = _integration_holds(state, now)
     if held is not None:
@@ -143,6 +149,8 @@ def arm(
     left = held_by_others + left
     rows = _lock_actions(connection, free, worker)
     verdicts = {row.id: _senseless(who) for row in rows if isinstance(who := locked.get(row.customer_id), ValueError)}
+    if stops:
+        verdicts |= _of_stopped_parts(rows, stops, target, now)
     judged = [row for row in rows if row.id not in verdicts]
     verdicts |= _verdicts(connection, judged, people, target, policy, None if each_when_due else now)
     going = [row for row in rows if isinstance(verdicts[row.id], recheck.Go)]
@@ -170,6 +178,14 @@ def _nothing(
     moved = [(row, verdict) for row in rows]
     _move(connection, moved, worker, now)
     return Window(armed=[], moved=[(row.key, verdict) for row, verdict in moved], left=[])
+
+
+def _of_stopped_parts(
+    rows: Sequence[Claimed], stops: Sequence[Stop], target: Target, now: datetime
+) -> dict[int, recheck.Verdict]:
+    """They are put off, lest they stand at the head of the queue; the start makes them due."""
+    held = {row.id: holding(stops, row.key, row.kind, target.name) for row in rows}
+    return {row_id: recheck.Defer(now + LOOK_AGAIN, stop.why_held) for row_id, stop in held.items() if stop is not None}
 
 
 def _integration_holds(state: Row[Any], now: datetime) -> recheck.Verdict | None:

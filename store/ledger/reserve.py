@@ -1,6 +1,6 @@
 """Step one of a claim: reserve a chunk of one capability's queue; nothing is sent yet."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -9,6 +9,7 @@ from sqlalchemy import Connection, bindparam, exists, literal, or_, select, text
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from domain.actions import FINAL, State
+from domain.controls import Scope, read_stops
 from store.ledger.rows import Reserved, Worker, actions, controls, integration_state
 from store.types import Instant, among, db_now
 
@@ -29,7 +30,8 @@ _HOLDING = exists(
         (integration_state.c.breaker == "open") | (integration_state.c.not_before > _NOW),
     )
 )
-_HELD = select(or_(controls.c.stopped, _HOLDING)).where(controls.c.id == 1)
+_HELD = select(or_(controls.c.stopped, _HOLDING), controls.c.stops).where(controls.c.id == 1)
+_OF_CAPABILITY = select(integration_state.c.name).where(integration_state.c.capability == bindparam("of_capability"))
 
 _RENEW = (
     update(actions)
@@ -52,10 +54,12 @@ def reserve(
 ) -> list[Reserved]:
     """`ready → claimed` for the oldest due rows of a lane (`urgent`, `normal`, `alone`), skipping what others hold.
 
-    Nothing is reserved while the kill switch is on, the breaker is open, or the vendor asked us to wait: arming would
-    only move the rows back. A row that must come after another waits until that one is over.
+    Nothing is reserved while everything or the integration is stopped, the breaker is open, or the vendor asked us to
+    wait: arming would only move the rows back. Rows of a stopped job or kind are reserved: arming puts them off for
+    long, so that not every reservation reads past them. A row that must come after another waits until that is over.
     """
-    if connection.execute(_HELD, {"of_capability": capability, "now": now}).scalar_one():
+    is_held, stops = connection.execute(_HELD, {"of_capability": capability, "now": now}).one()
+    if is_held or (stops and _is_stopped(connection, capability, stops)):
         return []
     asked = {
         "of_capability": capability,
@@ -70,6 +74,13 @@ def reserve(
         asked["keys"] = list(keys)
     claim = _claim(connection.dialect.name, urgent_only=urgent_only, named=keys is not None)
     return sorted((Reserved(*row) for row in connection.execute(claim, asked).all()), key=lambda row: row.id)
+
+
+def _is_stopped(connection: Connection, capability: str, stops: Sequence[Mapping[str, Any]]) -> bool:
+    names = {stop.part.name for stop in read_stops(stops) if stop.part.scope is Scope.INTEGRATION}
+    return bool(names) and not names.isdisjoint(
+        connection.execute(_OF_CAPABILITY, {"of_capability": capability}).scalars()
+    )
 
 
 @cache

@@ -12,6 +12,7 @@ from sqlalchemy import func, select
 
 from flows.emergency_stop import emergency_stop
 from flows.replay_quarantine import replay_quarantine
+from services.controls import standing
 from services.quarantine import CannotDecide
 from store import inbox
 from store.database import Database
@@ -86,13 +87,41 @@ async def test_stopped_and_started_by_a_named_person(applied: Server, database: 
         control = connection.execute(select(controls)).one()
     assert (control.stopped, control.by, control.reason) == (True, "Ewa Lis", "wrong wording")
     again = await emergency_stop(reason="wrong wording", by="Jan", return_state=True)
-    started = await emergency_stop(reason="mended", by="Ewa Lis", start=True, return_state=True)
-    with database.read() as connection:
-        assert not connection.execute(select(controls)).one().stopped
+    shown = await emergency_stop(reason="mended", by="Ewa Lis", start=True, return_state=True)
+    assert standing(database), "a rehearsal starts nothing, and it is one unless one says otherwise"
+    started = await emergency_stop(reason="mended", by="Ewa Lis", start=True, dry_run=False, return_state=True)
+    assert standing(database) == ()
 
-    assert message(applied, stopped)[1] == "stopped: nothing more is sent until it is started again"
-    assert message(applied, again)[1] == "it was stopped already"
-    assert message(applied, started)[1] == "started: what is due goes out"
+    nothing = "nothing that is due waits for it"
+    assert message(applied, stopped)[1] == "stopped: everything; nothing more of it is sent until it is started again"
+    assert message(applied, again)[1] == "stopped already: everything (Ewa Lis: wrong wording)"
+    assert message(applied, shown)[1] == f"nothing was started; would be: {nothing}"
+    assert message(applied, started)[1] == f"started: everything; what is due goes out; {nothing}"
+
+
+async def test_a_part_is_stopped_shown_and_started(applied: Server, database: Database) -> None:
+    part = {"scope": "job", "name": "survey-escalation", "by": "Ewa Lis"}
+    await emergency_stop(reason="wrong words", **part, return_state=True)
+    assert [stop.told for stop in standing(database)] == ["job survey-escalation (Ewa Lis: wrong words)"]
+    put_away(database, body_of("C-part"))
+    await replay_quarantine(by="Ewa Lis", source="standard", return_state=True)
+
+    shown = await emergency_stop(reason="mended", **part, start=True, return_state=True)
+    with database.read() as connection:
+        assert set(connection.execute(select(actions.c.state)).scalars()) == {"ready"}
+    started = await emergency_stop(reason="mended", **part, start=True, dry_run=False, return_state=True)
+
+    assert "2 actions are due; of them, as things stand: 2 to go out" in message(applied, shown)[1]
+    assert message(applied, started)[1].startswith("started: job survey-escalation; what is due goes out")
+    run = str(shown.state_details.flow_run_id)
+    (table,) = applied.post("/artifacts/filter", {"artifacts": {"flow_run_id": {"any_": [run]}}})
+    assert {row["kind"]: row["count"] for row in json.loads(table["data"])} == {"ticket": 1, "acknowledgement": 1}
+
+
+async def test_a_part_that_there_is_not_is_refused(applied: Server, database: Database) -> None:
+    with pytest.raises(ValueError, match='did you mean "survey-escalation"'):
+        await emergency_stop(reason="wrong words", by="Ewa Lis", scope="job", name="survey-escalations")
+    assert standing(database) == ()
 
 
 @pytest.mark.parametrize("parameters", [{}, {"reason": "x"}, {"reason": "", "by": ""}, {"reason": "wrong", "by": "E"}])
@@ -106,6 +135,7 @@ def test_what_they_ask_for_is_described(applied: Server) -> None:
     replay = applied.named("deployments", "replay-quarantine")["parameter_openapi_schema"]
 
     assert stop["required"] == ["reason", "by"]
+    assert stop["definitions"]["Scope"]["enum"] == ["all", "job", "kind", "integration"]
     assert replay["required"] == ["by"]
     for schema in (stop, replay):
         assert all(one.get("description") for one in schema["properties"].values())

@@ -14,10 +14,11 @@ import httpx
 from crash_points_scenario import AGAIN, ANSWERS, CHANGED, MOVES, NOON, SOURCE, Webhook, plan_everything
 
 from data_contracts.customers import CONTRACT
+from domain.controls import EVERYTHING
 from domain.gates import DataSet, GateVerdict
 from integrations.standard_webhooks import signature_headers
 from services.applying import apply
-from services.controls import set_stopped
+from services.controls import start, stop
 from services.wiring import Handrail
 from store import gates
 
@@ -116,7 +117,9 @@ class Outside:
     async def switch(self, *, stopped: bool) -> None:
         """An operator's emergency stop, or its end."""
         now = self.world.now()
-        await asyncio.to_thread(set_stopped, self.handrail.database, stopped, by="operator", reason="a test", now=now)
+        await asyncio.to_thread(
+            stop if stopped else start, self.handrail.database, EVERYTHING, by="operator", reason="a test", now=now
+        )
 
 
 async def the_day(outside: Outside) -> None:

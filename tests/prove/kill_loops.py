@@ -41,7 +41,8 @@ from nursery import Nursery
 from oracle import Effects
 
 from data_contracts.policy import load_policy
-from services.controls import set_stopped
+from domain.controls import EVERYTHING
+from services.controls import start, stop
 from services.settings import ROOT
 from store.database import Database, sqlite_url
 
@@ -188,13 +189,13 @@ class Campaign:
         """The kill switch on for a while."""
         database, began = self.stack.database, datetime.now(UTC)
         flip = {"by": "on call", "reason": "trouble"}
-        stubbornly(lambda: set_stopped(database, True, **flip, now=datetime.now(UTC)))
+        stubbornly(lambda: stop(database, EVERYTHING, **flip, now=datetime.now(UTC)))
         armed, under_way, first_audit = stubbornly(lambda: standing(database))
         first_byte = self.stack.record.stat().st_size
         time.sleep(self.chance.uniform(0.3, 1.2))
         last_byte = self.stack.record.stat().st_size
         _, _, last_audit = stubbornly(lambda: standing(database))
-        stubbornly(lambda: set_stopped(database, False, **flip, now=datetime.now(UTC)))
+        stubbornly(lambda: start(database, EVERYTHING, **flip, now=datetime.now(UTC)))
         self.halts.append(Halt(armed, under_way, first_byte, last_byte, first_audit, last_audit))
         self.outages.append((began, datetime.now(UTC)))
         self.finding.faults["kill switch on"] += 1

@@ -8,9 +8,10 @@ import pytest
 from ledger_world import check_audit
 
 from domain.actions import WriteClass
+from domain.controls import EVERYTHING
 from integrations.errors import NotSent, OutcomeUnknown, RateLimited, Rejected
 from integrations.ports import Health
-from services.controls import set_stopped
+from services.controls import start, stop
 from services.urgent import UrgentDispatch
 
 pytestmark = pytest.mark.slow  # together; each of them is quick
@@ -184,23 +185,23 @@ async def test_stopped_by_the_kill_switch_nothing_leaves_and_nothing_is_lost(
         looks.append(capability)
         return rows
 
-    set_stopped(installation.database, True, by="anna", reason="test", now=clock())
+    stop(installation.database, EVERYTHING, by="anna", reason="test", now=clock())
     assert (await door.deliver(answer())).status_code == 202
     monkeypatch.setattr(dispatcher, "take", looked)
     await eventually(lambda: min(looks.count("mail"), looks.count("ticketing")) >= 3)
     assert not installation.effects()
     assert (await door.get("/readyz")).status_code == 200
-    set_stopped(installation.database, False, by="anna", reason="test", now=clock())
+    start(installation.database, EVERYTHING, by="anna", reason="test", now=clock())
     await installation.settled()
     assert len(installation.effects()) == 2
 
 
 async def test_what_a_gateway_leaves_the_next_one_finishes(installation: Any, opened: Any, answer: Answer) -> None:
-    set_stopped(installation.database, True, by="anna", reason="test", now=installation.clock())
+    stop(installation.database, EVERYTHING, by="anna", reason="test", now=installation.clock())
     async with opened(installation) as door:
         await door.deliver(answer())
     assert not installation.effects()
-    set_stopped(installation.database, False, by="anna", reason="test", now=installation.clock())
+    start(installation.database, EVERYTHING, by="anna", reason="test", now=installation.clock())
     async with opened(installation):
         await installation.settled()
     assert len(installation.effects()) == 2

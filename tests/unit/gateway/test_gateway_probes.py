@@ -8,7 +8,9 @@ from jsonschema import Draft202012Validator
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import Connection, text
 
+from domain.controls import Part, Scope
 from integrations.errors import NotSent
+from services.controls import start, stop
 from store import fetches, inbox
 from store.schema import newest
 
@@ -80,19 +82,26 @@ async def test_metrics_tell_what_came_in_and_what_stands_where(
     await installation.settled()
     with installation.database.write() as connection:
         _run(connection, "UPDATE controls SET stopped = TRUE")
+    calls = Part(Scope.KIND, "call")
+    stop(installation.database, calls, by="ann", reason="x", now=clock())
     clock.go(seconds=600)  # stopped first, or what is due again by now may go before it is counted
     scraped = await door.get("/metrics")
     assert scraped.headers["content-type"].startswith("text/plain; version=")
     told = scraped.text
     with installation.database.write() as connection:
         _run(connection, "UPDATE controls SET stopped = FALSE")
+    start(installation.database, calls, by="ann", reason="x", now=clock())
     counts = {
         outcome: metric(told, "handrail_webhooks_total", source="standard", outcome=outcome)
         for outcome in ("accepted", "quarantined", "401")
     }
     assert counts == {"accepted": 2, "quarantined": 2, "401": 1}
     assert metric(told, "handrail_quarantine") == 2
-    assert metric(told, "handrail_stopped") == 1
+    assert metric(told, "handrail_stopped", scope="all") == 1
+    assert metric(told, "handrail_stopped", scope="kind", name="call") == 1
+    again = (await door.get("/metrics")).text
+    assert metric(again, "handrail_stopped", scope="all") == 0
+    assert 'name="call"' not in again
     assert metric(told, "handrail_breaker_open", name="ticketing via fake") in {0, 1}
     assert metric(told, "handrail_actions", capability="ticketing", state="ready") == 1
     assert 0 < metric(told, "handrail_oldest_urgent_seconds") <= 600

@@ -10,8 +10,9 @@ import pytest
 from ledger_world import check_audit
 from sqlalchemy import update
 
+from domain.controls import EVERYTHING
 from integrations.errors import NotSent, OutcomeUnknown
-from services.controls import set_stopped
+from services.controls import start, stop
 from services.dispatch import WINDOW
 from store import customers
 from store.tables import metadata
@@ -215,11 +216,11 @@ async def test_facts_changed_before_sending_are_planned_anew(
 
 async def test_promised_time_that_passed_is_made_anew(door: Any, installation: Any, answer: Answer, clock: Any) -> None:
     """Mail was down for half a day: the message must not promise a time that is over."""
-    set_stopped(installation.database, True, by="anna", reason="test", now=clock())
+    stop(installation.database, EVERYTHING, by="anna", reason="test", now=clock())
     await door.deliver(answer())
     first = installation.action(ACKNOWLEDGEMENT).payload["params"]["answer_by"]
     clock.go(hours=20)
-    set_stopped(installation.database, False, by="anna", reason="test", now=clock())
+    start(installation.database, EVERYTHING, by="anna", reason="test", now=clock())
     await installation.settled()
     second = installation.action(ACKNOWLEDGEMENT).payload["params"]["answer_by"]
     assert first < f"{clock():%Y-%m-%dT%H:%M:%SZ}" < second
@@ -229,10 +230,10 @@ async def test_promised_time_that_passed_is_made_anew(door: Any, installation: A
 async def test_acknowledgement_that_comes_too_late_is_not_sent(
     door: Any, installation: Any, answer: Answer, clock: Any
 ) -> None:
-    set_stopped(installation.database, True, by="anna", reason="test", now=clock())
+    stop(installation.database, EVERYTHING, by="anna", reason="test", now=clock())
     await door.deliver(answer())
     clock.go(hours=25)
-    set_stopped(installation.database, False, by="anna", reason="test", now=clock())
+    start(installation.database, EVERYTHING, by="anna", reason="test", now=clock())
     await installation.settled()
     assert installation.states() == {TICKET: "done", ACKNOWLEDGEMENT: "expired"}
     assert not installation.mail.calls

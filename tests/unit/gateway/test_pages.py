@@ -10,8 +10,9 @@ from endings_stage import COVER, Endings
 from pages_site import Site, hidden, read, site_of
 from sqlalchemy import select, update
 
+from domain.controls import EVERYTHING
 from domain.entitlements import Standing
-from services.controls import set_stopped
+from services.controls import start, stop
 from store.ledger.rows import cases
 from store.tables import metadata
 
@@ -63,13 +64,13 @@ def wrong(answer: Any, **data: Any) -> dict[str, Any]:
 async def test_the_first_page_counts_and_links(site: Site, send: Any, answer: Any, installation: Any) -> None:
     await send(site, answer(), "msg_1")
     await send(site, wrong(answer, response_id="r-2"), "msg_2")
-    set_stopped(installation.database, True, by="ann", reason="x", now=installation.clock())
+    stop(installation.database, EVERYTHING, by="ann", reason="x", now=installation.clock())
 
     words, _ = read(await site.get("/"))
 
     assert "1 open case" in words
     assert "1 in quarantine" in words
-    assert "The kill switch is on" in words
+    assert "Stopped: everything, by ann since" in words
 
 
 async def test_a_trace_tells_the_story_with_links(site: Site, send: Any, answer: Any, installation: Any) -> None:
@@ -143,11 +144,11 @@ async def test_a_trace_shows_what_ends(site: Site, installation: Any) -> None:
 async def test_a_trace_does_not_claim_that_a_message_went_out(
     small_site: Site, send: Any, answer: Any, on_sqlite: Any
 ) -> None:
-    set_stopped(on_sqlite.database, True, by="ann", reason="x", now=on_sqlite.clock())
+    stop(on_sqlite.database, EVERYTHING, by="ann", reason="x", now=on_sqlite.clock())
     await send(small_site, answer())
     assert "The words, in Polish" in (await small_site.get("/trace/C-1")).text
     on_sqlite.clock.go(hours=25)
-    set_stopped(on_sqlite.database, False, by="ann", reason="x", now=on_sqlite.clock())
+    start(on_sqlite.database, EVERYTHING, by="ann", reason="x", now=on_sqlite.clock())
     await on_sqlite.settled()
 
     words, _ = read(await small_site.get("/trace/C-1"))

@@ -213,6 +213,67 @@ def test_the_kill_switch_is_flipped_with_who_and_why(handrail: CommandLine, inst
     ]
 
 
+def test_a_part_is_stopped_alone_and_a_start_shows_what_goes(
+    handrail: CommandLine, installation: Any, answered: Callable[..., None]
+) -> None:
+    answered()
+    job = ("--job", "survey-escalation")
+    assert handrail("stop", *job, "--reason", "wrong words", "--by", "ann", "--json").document["stops"] == [
+        {
+            "scope": "job",
+            "name": "survey-escalation",
+            "reason": "wrong words",
+            "by": "ann",
+            "at": handrail("stop", *job, "--reason", "again", "--json").document["stops"][0]["at"],
+        }
+    ]
+    checks = {check["check"]: check for check in handrail("doctor", "--json").document["checks"]}
+    assert checks["kill switch"]["found"] == "job survey-escalation is stopped by ann: wrong words"
+
+    shown = handrail("start", *job, "--dry-run")
+    assert "1 action is due" in shown.out
+    assert "ticketing" in shown.out
+    assert handrail("start", *job, "--dry-run", "--json").document["count"] == 1
+    assert len(handrail("stop", *job, "--reason", "still", "--json").document["stops"]) == 1
+
+    started = handrail("start", *job, "--yes", "--by", "ann", "--json").document
+    assert (started["changed"], started["stops"], started["would_go"]["count"]) == (True, [], 1)
+    assert "was not stopped" in handrail("start", *job, "--yes").out
+
+
+def test_a_start_asks_whoever_sits_there(handrail: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    handrail("stop", "--kind", "call", "--reason", "the voice is off")
+    monkeypatch.setattr("handrail.commands.controls._is_asked", lambda: True)
+    monkeypatch.setattr("typer.confirm", lambda _: False)
+    refused = handrail("start", "--kind", "call")
+    assert (refused.status, refused.err.strip()[-19:]) == (1, "nothing was started")
+    monkeypatch.setattr("typer.confirm", lambda _: True)
+    assert "started: kind call" in handrail("start", "--kind", "call").out
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("--job", "expiry-detections"), 'did you mean "expiry-detection"'),
+        (("--kind", "call", "--all"), "name one part at a time"),
+        (("--integration", "fax"), "no integration is called"),
+    ],
+)
+def test_a_part_that_there_is_not_is_wrong_use(handrail: CommandLine, words: tuple[str, ...], says: str) -> None:
+    said = handrail("stop", *words, "--reason", "x")
+    assert said.status == 2
+    assert says in " ".join(said.err.replace("│", " ").split())
+
+
+def test_a_start_needs_no_policy(handrail: CommandLine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    handrail("stop", "--reason", "x")
+    monkeypatch.setenv("HANDRAIL_POLICY", str(tmp_path / "none.yaml"))
+    assert handrail("start", "--dry-run").status == 1
+    said = handrail("start", "--yes")
+    assert "what would go out cannot be said" in said.err
+    assert "started: everything" in said.out
+
+
 def test_a_job_runs_here_when_there_is_no_prefect(handrail: CommandLine, answered: Callable[..., None]) -> None:
     answered()
 

@@ -4,13 +4,14 @@ from typing import Any
 
 import pytest
 
+from domain.controls import EVERYTHING, Part, Scope
 from domain.customers import Tier
 from domain.gates import DataSet, GateVerdict
 from integrations.ports import TicketStatus
 from services.care_today import Care, care_today, in_markdown
+from services.controls import stop
 from services.wiring import Handrail
 from store import gates
-from store.ledger.rows import controls
 
 
 @pytest.fixture
@@ -102,10 +103,13 @@ async def test_a_last_word_that_is_missing_is_shown(
 
 
 async def test_a_stop_is_said_first(installation: Any, today: Any) -> None:
-    with installation.database.write() as connection:
-        connection.execute(controls.update().values(stopped=True, reason="a test"))
+    for part in (EVERYTHING, Part(Scope.JOB, "expiry-detection")):
+        stop(installation.database, part, by="Ewa Lis", reason="a *test*", now=installation.clock())
     _, words = await today()
-    assert "**Everything is stopped**" in words.split("## Now")[0]
+    first = words.split("## Now")[0]
+    assert "**Stopped: everything**, by Ewa Lis since" in first
+    assert "**Stopped: job expiry-detection**, by Ewa Lis since" in first
+    assert "a \\*test\\*" in first
 
 
 async def test_a_reference_is_no_markdown(installation: Any, answered: Any, followed: Any, today: Any) -> None:

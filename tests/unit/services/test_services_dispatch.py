@@ -10,10 +10,11 @@ from ledger_world import check_audit
 from sqlalchemy import update
 
 from domain.actions import Capability, State
+from domain.controls import EVERYTHING
 from integrations.errors import AuthFailed, NotSent, OutcomeUnknown, RateLimited, Rejected
 from integrations.ports import Health, Mail, Receipt, Ticket
 from services import dispatch, flight
-from services.controls import set_stopped
+from services.controls import start, stop
 from services.dispatch_report import DispatchReport
 from services.health import check_integrations
 from services.recovery import sweep
@@ -168,9 +169,9 @@ async def test_nothing_is_sent_while_everything_is_stopped(
     installation: Any, handrail: Handrail, answered: Answered
 ) -> None:
     answered()
-    set_stopped(installation.database, True, by="anna", reason="r", now=installation.clock())
+    stop(installation.database, EVERYTHING, by="anna", reason="r", now=installation.clock())
     assert (await _dispatch(handrail)).taken == 0
-    set_stopped(installation.database, False, by="anna", reason="r", now=installation.clock())
+    start(installation.database, EVERYTHING, by="anna", reason="r", now=installation.clock())
     assert (await _dispatch(handrail)).done == 1
 
 

@@ -15,8 +15,9 @@ from sqlalchemy import Connection, func, select, update
 
 from domain.actions import Basis, Capability, State
 from domain.contact import FrequencyCap
+from domain.controls import EVERYTHING
 from domain.customers import Purpose
-from services.controls import set_stopped
+from services.controls import start, stop
 from services.erasing import erase_known
 from services.preferences import withdraw
 from store import customers as people
@@ -240,9 +241,9 @@ def test_a_stop_waits_for_the_arming_under_way_and_no_longer(world: World) -> No
     with ThreadPoolExecutor(1) as pool:
         with world.database.write() as connection:
             assert _arm_in(connection, world, rows) == ["m"]
-            stopped = pool.submit(set_stopped, world.database, True, by="anna", reason="r", now=NOON)
+            stopped = pool.submit(stop, world.database, EVERYTHING, by="anna", reason="r", now=NOON)
             assert _waits(stopped)  # type: ignore[arg-type]
-        assert stopped.result(timeout=30)
+        assert stopped.result(timeout=30).changed
 
 
 def test_arming_waits_for_the_stop_under_way_and_obeys(world: World) -> None:
@@ -263,7 +264,7 @@ def test_arming_waits_for_the_stop_under_way_and_obeys(world: World) -> None:
 
 
 def test_nothing_is_armed_after_the_kill_switch(world: World) -> None:
-    """P14. Flipped at random times while four workers arm: what `set_stopped` returned to find is all there is."""
+    """P14. Flipped at random times while four workers arm: what `stop` returned to find is all there is."""
     world.policy = UNCAPPED
     customers = _customers(world, 8)
     for customer, number in product(customers, range(12)):
@@ -284,20 +285,20 @@ def test_nothing_is_armed_after_the_kill_switch(world: World) -> None:
         for _ in range(6):
             while total() < random.randrange(1 + 96 // 7) and State.READY in world.states().values():
                 pass
-            assert set_stopped(world.database, True, by="anna", reason="r", now=NOON)
+            assert stop(world.database, EVERYTHING, by="anna", reason="r", now=NOON).changed
             at_the_stop = total()
             for _ in range(random.randrange(1, 8)):
                 assert total() == at_the_stop
-            assert set_stopped(world.database, False, by="anna", reason="r", now=NOON)
+            assert start(world.database, EVERYTHING, by="anna", reason="r", now=NOON).changed
         over.set()
         assert sum(worker.result(timeout=60) for worker in workers) == 96
     assert len(world.rows("chain")) == 12
 
 
 def test_flipping_it_twice_is_once(world: World) -> None:
-    assert not set_stopped(world.database, False, by="anna", reason="r", now=NOON)
-    assert set_stopped(world.database, True, by="anna", reason="r", now=NOON)
-    assert not set_stopped(world.database, True, by="bert", reason="s", now=NOON)
+    assert not start(world.database, EVERYTHING, by="anna", reason="r", now=NOON).changed
+    assert stop(world.database, EVERYTHING, by="anna", reason="r", now=NOON).changed
+    assert not stop(world.database, EVERYTHING, by="bert", reason="s", now=NOON).changed
     (row,) = world.rows("controls")
     assert (row.stopped, row.by) == (True, "anna")
 
