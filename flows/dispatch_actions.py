@@ -7,7 +7,7 @@ from prefect.client.schemas.objects import State
 from pydantic import Field
 
 from domain.actions import Capability
-from flows.outcomes import counted, finish
+from flows.outcomes import all_of, counted, finish
 from flows.run_names import about
 from tasks.dispatch import dispatch, ready, take_stock, waiting_by_themselves, waiting_for_people
 from tasks.retrying import FLOW_SECONDS
@@ -30,6 +30,10 @@ async def dispatch_actions(capability: Capability | None = None, limit: Limit = 
         stands = await take_stock()
     return await finish(
         "; ".join(report.words() for report in reports) or "nothing was ready",
-        needs_people=counted(waiting_for_people(stands), "wait for a person"),
+        needs_people=all_of(
+            counted(waiting_for_people(stands), "wait for a person"),
+            counted(stands.reviews.waiting, "reviews wait for a decision"),
+            counted(len(stands.reviews.halted), "reviews have stopped themselves"),
+        ),
         waiting=counted(waiting_by_themselves(stands), "wait for a vendor or their hour"),
     )

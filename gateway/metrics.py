@@ -4,6 +4,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 from sqlalchemy.exc import SQLAlchemyError
 
 from domain.controls import EVERYTHING
+from domain.review_rules import Risk
 from services.feeds import feeds_in_trouble
 from services.reporting import standing
 from services.wiring import Handrail
@@ -43,6 +44,20 @@ class Metrics:
             "handrail_feed_in_trouble", "1 while a feed's last batch is halted, or nothing has come for too long",
             ["data_set", "feed", "why"], registry=self._ledger,
         )  # fmt: skip
+        self._reviews = Gauge(
+            "handrail_reviews_open", "Reviews that wait for a person's decision", ["risk"], registry=self._ledger
+        )
+        self._oldest_review = Gauge(
+            "handrail_review_oldest_seconds", "Since the oldest of them can be decided", registry=self._ledger
+        )
+        self._halted = Gauge(
+            "handrail_reviews_halted", "Approved reviews that have stopped themselves on their way out",
+            registry=self._ledger,
+        )  # fmt: skip
+        self._expired = Gauge(
+            "handrail_reviews_expired", "Reviews that nobody decided in time, in the last 24 hours",
+            registry=self._ledger,
+        )  # fmt: skip
         self._stopped = Gauge(
             "handrail_stopped", "1 while everything, or a part of it, is stopped", ["scope", "name"],
             registry=self._ledger,
@@ -77,6 +92,11 @@ class Metrics:
         self._feeds.clear()
         for trouble in troubles:
             self._feeds.labels(trouble.data_set, trouble.feed, "halted" if trouble.is_halted else "stale").set(1)
+        for risk in Risk:
+            self._reviews.labels(risk.value).set(now.reviews.open.get(risk, 0))
+        self._oldest_review.set(now.oldest_review_seconds)
+        self._halted.set(len(now.reviews.halted))
+        self._expired.set(now.reviews.expired)
         self._stopped.clear()
         for part in (EVERYTHING, *(stop.part for stop in now.stops)):
             self._stopped.labels(part.scope.value, part.name).set(any(stop.part == part for stop in now.stops))

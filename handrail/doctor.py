@@ -20,6 +20,7 @@ from handrail.prefect_server import POOL, TAG
 from integrations.errors import ConfigurationError
 from integrations.registry import Configured, Roster, load_roster
 from services.feeds import feeds_in_trouble
+from services.on_call import duty
 from services.reporting import LATE_FETCH_SECONDS, Standing, lasted, standing
 from services.settings import ROOT, Settings, load_settings
 from store.database import Database
@@ -58,7 +59,7 @@ def examine() -> list[Finding]:
     findings.append(finding)
     findings += _database(settings)
     if roster is not None:
-        findings.append(_links(settings, roster))
+        findings += [_links(settings, roster), _alerts(roster)]
         findings += asyncio.run(_integrations(roster))
     findings += [_gateway(settings), *_prefect(settings)]
     return findings
@@ -134,6 +135,7 @@ def _database(settings: Settings) -> Iterator[Finding]:
         yield _wordings(database)
         yield from _ledger(standing(database, now=datetime.now(UTC)))
         yield from _feeds(database, settings)
+        yield from _on_call(database, settings)
     except DBAPIError as problem:
         yield Finding("database", Verdict.FAIL, f"{where}: {problem.orig}", "look at HANDRAIL_DATABASE_URL")
     finally:
@@ -178,6 +180,7 @@ def _ledger(now: Standing) -> Iterator[Finding]:
     yield _counted(
         "messages", now.messages_waiting, f"{now.messages_waiting} wait for a person", "`handrail triage list`"
     )
+    yield from _reviews(now)
     yield _fetching(now)
     for state, do in _PEOPLE.items():
         count = sum(number for (_, at), number in now.actions.items() if at == state)
@@ -185,6 +188,42 @@ def _ledger(now: Standing) -> Iterator[Finding]:
     if now.oldest_urgent_seconds > _LATE_SECONDS:
         words = f"the oldest urgent action has been due for {lasted(now.oldest_urgent_seconds)}"
         yield Finding("urgent actions", Verdict.WARN, words, "is the gateway running, and does its integration answer?")
+
+
+def _reviews(now: Standing) -> Iterator[Finding]:
+    reviews, do = now.reviews, "`handrail reviews`, or the gateway's page /reviews"
+    words = f"{reviews.waiting} wait for a decision, the oldest for {lasted(now.oldest_review_seconds)}"
+    yield _counted("reviews", reviews.waiting, words, do)
+    if reviews.halted:
+        words = f"approved, and stopped by themselves: {', '.join(map(str, reviews.halted))}"
+        yield Finding("reviews", Verdict.WARN, words, "look why; a reviewer lets them go on or cancels the rest")
+    if reviews.expired:
+        words = f"nobody decided {reviews.expired} in time since yesterday: nothing of them was done"
+        yield Finding("reviews", Verdict.WARN, words, "`handrail on-call`: was the right person told?")
+
+
+def _on_call(database: Database, settings: Settings) -> Iterator[Finding]:
+    """Whoever is told must be able to decide."""
+    try:
+        policy = load_policy(settings.policy.read_text(encoding="utf-8"), str(settings.policy))
+    except (OSError, PolicyProblem):
+        return  # its own line says so
+    told = duty(database, policy.reviews.on_call, at=datetime.now(UTC), weeks=1)
+    if told.strangers:
+        words = f"told of reviews, and no reviewers: {', '.join(sorted(told.strangers))}"
+        yield Finding(
+            "on call", Verdict.WARN, words, "`handrail reviewers add NAME`, or correct reviews.on_call in the policy"
+        )
+    else:
+        yield Finding("on call", Verdict.OK, f"{told.now}, then {told.then or 'nobody else'}")
+
+
+def _alerts(roster: Roster) -> Finding:
+    configured = roster.of(Capability.ALERT)
+    if configured is not None:
+        return Finding("alerts", Verdict.OK, f"by {configured.vendor}")
+    words = "no alert integration: nobody is called, neither for a case nor for a review"
+    return Finding("alerts", Verdict.WARN, words, "add one to the file HANDRAIL_INTEGRATIONS names")
 
 
 def _feeds(database: Database, settings: Settings) -> Iterator[Finding]:

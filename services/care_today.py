@@ -11,13 +11,16 @@ from urllib.parse import quote
 from domain.actions import Kind, State, last_word_key
 from domain.controls import Stop
 from domain.hours import instant_of, zone
+from domain.on_call import who
 from domain.policy import Policy
 from domain.promises import PromiseState
+from domain.reviews import Stand
 from domain.staffing import is_open, minutes_before
 from services.feeds import feeds_in_trouble
 from services.wiring import Handrail
-from store import care, controls, differences, following, overview, promises
+from store import care, controls, differences, following, overview, promises, review_pages
 from store.inbox import quarantined
+from store.review_counts import ReviewCounts, review_counts
 
 _SHOWN = 12
 """References of a kind that are named; of the others only how many."""
@@ -61,6 +64,9 @@ class Care:
     breakers: list[str] = field(default_factory=list)  # those that are open
     differences: Counter[str] = field(default_factory=Counter)
     feeds: list[str] = field(default_factory=list)  # what is wrong with each that is halted or stale, in words
+    reviews: ReviewCounts = field(default_factory=ReviewCounts)
+    to_decide: list[tuple[int, datetime]] = field(default_factory=list)  # open reviews and their deadlines, in order
+    on_call: str = ""
 
 
 async def care_today(handrail: Handrail) -> Care:
@@ -84,6 +90,13 @@ def _look(handrail: Handrail) -> Care:
             breakers=sorted(name for name, is_open_ in overview.breakers(connection).items() if is_open_),
             overdue=care.broken_and_unanswered(connection),
             differences=Counter(row.what for row in differences.listed(connection)),
+            reviews=review_counts(connection, now),
+            to_decide=[
+                (row.id, row.deadline)
+                for row in review_pages.waiting(connection, limit=_SHOWN)
+                if row.state == Stand.OPEN
+            ],
+            on_call=who(policy.reviews.on_call, now),
             feeds=[f"{one.problem}: {one.do}" for one in feeds_in_trouble(connection, policy, now=now)],
         )
         for (_, state), count in overview.open_counts(connection).items():
@@ -184,6 +197,7 @@ def _now(today: Care, gateway_url: str) -> list[str]:
         (today.last_words, "a person's last word is asked for: "),
     ]
     lines = [f"- {len(references)} · {words}{named(references)}" for references, words in told if references]
+    lines += _reviews(today, gateway_url)
     people = today.waiting[State.NEEDS_HUMAN] + today.waiting[State.FAILED]
     if people:
         lines.append(f"- {people} actions wait for a person: `handrail actions --state needs_human,failed`")
@@ -200,6 +214,29 @@ def _now(today: Care, gateway_url: str) -> list[str]:
         listed = ", ".join(f"{count} {state}" for state, count in sorted(today.pages.items()))
         lines.append(f"- pages today: {listed}")
     lines.append(f"- {today.open_cases} open cases: `handrail cases`")
+    return lines
+
+
+def _reviews(today: Care, gateway_url: str) -> list[str]:
+    """What waits for a decision: whoever is on call has it."""
+    place = zone(today.time_zone)
+
+    def linked(review_id: int) -> str:
+        return f"[review {review_id}]({gateway_url.rstrip('/')}/reviews/{review_id})"
+
+    lines = [
+        f"- **{linked(one)} has stopped itself on its way out**: go on, or cancel the rest"
+        for one in today.reviews.halted[:_SHOWN]
+    ]
+    if today.reviews.waiting:
+        listed = [f"{linked(one)} (by {by.astimezone(place):%a %d %b %H:%M})" for one, by in today.to_decide]
+        more = today.reviews.waiting - len(listed)
+        lines.append(
+            f"- {today.reviews.waiting} · waits for a decision, {_plain(today.on_call)} is on call: "
+            f"{', '.join(listed)}{f' and {more} more' if more > 0 else ''}"
+        )
+    if today.reviews.expired:
+        lines.append(f"- {today.reviews.expired} reviews had nobody decide since yesterday: nothing of them was done")
     return lines
 
 

@@ -13,6 +13,7 @@ from store import care, controls, differences, fetches, messages, overview
 from store.database import Database
 from store.fetches import Waiting
 from store.inbox import quarantined
+from store.review_counts import ReviewCounts, review_counts
 
 _LOOK_BACK = timedelta(hours=24)
 
@@ -34,6 +35,9 @@ class Standing:
     breakers: dict[str, bool]
     stops: tuple[Stop, ...]
     """What is stopped, by whom and why; that of everything first."""
+    reviews: ReviewCounts
+    oldest_review_seconds: float
+    """Since the oldest open review can be decided."""
 
     @property
     def to_be_fetched(self) -> int:
@@ -46,6 +50,7 @@ def standing(database: Database, *, now: datetime) -> Standing:
     with database.read() as connection:
         oldest = overview.oldest_urgent_due(connection, now)
         fetching = fetches.waiting(connection)
+        reviews = review_counts(connection, now)
         return Standing(
             actions=overview.open_counts(connection),
             oldest_urgent_seconds=_age(oldest, now),
@@ -55,6 +60,8 @@ def standing(database: Database, *, now: datetime) -> Standing:
             oldest_fetch_seconds=_age(min((those.since for those in fetching), default=None), now),
             breakers=overview.breakers(connection),
             stops=controls.standing(connection),
+            reviews=reviews,
+            oldest_review_seconds=_age(reviews.oldest_at, now),
         )
 
 

@@ -1,14 +1,18 @@
 """Health, readiness, metrics and the description of the API."""
 
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
+from open_reviews import open_review
+from pages_site import site_of
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import Connection, text
 
 from domain.controls import Part, Scope
+from domain.review_rules import Risk
 from integrations.errors import NotSent
 from services.controls import start, stop
 from store import fetches, inbox
@@ -137,6 +141,30 @@ async def test_no_label_grows_with_what_strangers_send(small_door: Any) -> None:
     assert "guess" not in told
     assert "large" not in told
     assert metric(told, "handrail_webhooks_total", source="unknown", outcome="404") == 5
+
+
+async def test_metrics_and_the_first_page_tell_of_reviews(installation: Any) -> None:
+    """The gateway's own round over reviews is kept away: rows without actions are none that it could leave alone."""
+    async with site_of(installation, sweep_seconds=60) as door:
+        told = (await door.get("/metrics")).text
+        assert [metric(told, "handrail_reviews_open", risk=risk) for risk in ("low", "medium", "high")] == [0, 0, 0]
+        assert metric(told, "handrail_review_oldest_seconds") == 0
+        now, database = installation.clock(), installation.database
+        open_review(database, 1, now=now - timedelta(minutes=10))
+        open_review(database, 2, Risk.HIGH, now=now)
+        open_review(database, 3, Risk.HIGH, now=now, state="collecting")
+        open_review(database, 4, now=now, state="expired", deadline=now - timedelta(hours=2))
+        open_review(database, 5, now=now, state="expired", deadline=now - timedelta(hours=25))
+        open_review(database, 6, now=now, state="approved", halted_at=now)
+        open_review(database, 7, now=now, state="approved")
+        told = (await door.get("/metrics")).text
+        assert [metric(told, "handrail_reviews_open", risk=risk) for risk in ("low", "medium", "high")] == [1, 0, 1]
+        assert metric(told, "handrail_review_oldest_seconds") == 600
+        assert (metric(told, "handrail_reviews_halted"), metric(told, "handrail_reviews_expired")) == (1, 1)
+        page = (await door.get("/")).text
+        assert '<strong>2</strong><a href="/reviews">reviews to decide</a>' in page
+        assert "1 had nobody decide since yesterday" in page
+        assert 'What review 6 approved has stopped itself on its way out. <a href="/reviews/6">' in page
 
 
 async def test_metrics_show_no_customer(small_door: Any, on_sqlite: Any, answer: Answer, secrets: list[str]) -> None:

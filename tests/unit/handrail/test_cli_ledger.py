@@ -9,12 +9,16 @@ from typing import Any
 import pytest
 from command_line import CommandLine
 from endings_world import EndingsWorld, task_key
-from sqlalchemy import text
+from open_reviews import open_review
+from sqlalchemy import insert, text
 
 from integrations.errors import Rejected
 from services.settings import ROOT
 from store import fetches, inbox
+from store.ledger.rows import reviewers
 from templates.library import load
+
+EWA, JAN = "Ewa Lis", "Jan Nowak"
 
 
 @pytest.fixture
@@ -332,6 +336,42 @@ def test_a_trace_says_of_a_message_that_it_was_never_sent(handrail: CommandLine,
 
     assert "never sent; it would have said: " in told
     assert "  says: " not in told
+
+
+def test_doctor_says_what_waits_for_a_decision_and_whom_nobody_can_ask(
+    handrail: CommandLine, installation: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def checks() -> dict[str, list[dict[str, Any]]]:
+        found: dict[str, list[dict[str, Any]]] = {}
+        for check in handrail("doctor", "--json").document["checks"]:
+            found.setdefault(check["check"], []).append(check)
+        return found
+
+    before = checks()
+    assert [one["verdict"] for one in before["reviews"]] == ["ok"]
+    assert [one["verdict"] for one in before["alerts"]] == ["ok"]
+    assert before["on call"][0]["found"] == "told of reviews, and no reviewers: Ewa Lis, Jan Nowak"
+    now = datetime.now(UTC)
+    open_review(installation.database, 1, now=now - timedelta(minutes=10))
+    open_review(installation.database, 2, now=now, state="approved", halted_at=now)
+    open_review(installation.database, 3, now=now, state="expired", deadline=now - timedelta(hours=1))
+    people = [
+        {"name": name, "roles": ["on_call"], "secret": "X", "added_at": now, "added_by": "t"} for name in (EWA, JAN)
+    ]
+    with installation.database.write() as connection:
+        connection.execute(insert(reviewers), people)
+    file = tmp_path / "integrations.yaml"
+    lines = (ROOT / "deployments" / "integrations.yaml").read_text(encoding="utf-8").split("\n\n")
+    file.write_text("\n\n".join(part for part in lines if not part.startswith("alert:")), encoding="utf-8")
+    monkeypatch.setenv("HANDRAIL_INTEGRATIONS", str(file))
+    after = checks()
+    assert [one["found"] for one in after["reviews"]] == [
+        "1 wait for a decision, the oldest for 10 min",
+        "approved, and stopped by themselves: 2",
+        "nobody decided 1 in time since yesterday: nothing of them was done",
+    ]
+    assert after["on call"][0]["verdict"] == "ok"
+    assert "nobody is called, neither for a case nor for a review" in after["alerts"][0]["found"]
 
 
 def test_doctor_misses_the_secret_that_ways_out_are_signed_with(

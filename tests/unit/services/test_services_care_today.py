@@ -1,12 +1,15 @@
 """Care today: counts and references a support person can act on, working hours and nights apart, nobody's data."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from open_reviews import open_review
 
 from domain.controls import EVERYTHING, Part, Scope
 from domain.customers import Tier
 from domain.gates import DataSet, GateVerdict
+from domain.review_rules import Risk
 from integrations.ports import TicketStatus
 from services.care_today import Care, care_today, in_markdown
 from services.controls import stop
@@ -134,3 +137,29 @@ async def test_a_halted_batch_is_told(installation: Any, today: Any) -> None:
         )
     _, words = await today()
     assert "- data: entitlements of shop: the last batch was halted at its gate; nothing of it was taken" in words
+
+
+async def test_what_waits_for_a_decision_is_linked_with_its_deadline_and_who_has_it(
+    installation: Any, today: Any
+) -> None:
+    now, database = installation.clock(), installation.database
+    open_review(database, 1, now=now, deadline=now + timedelta(hours=5))
+    open_review(database, 2, Risk.HIGH, now=now)
+    open_review(database, 3, now=now, state="expired", deadline=now - timedelta(hours=2))
+    open_review(database, 4, now=now, state="approved", halted_at=now)
+    _, words = await today()
+    reviews = "https://care.example/reviews"
+    assert f"- **[review 4]({reviews}/4) has stopped itself on its way out**: go on, or cancel the rest" in words
+    assert (
+        "- 2 · waits for a decision, Ewa Lis is on call: "
+        f"[review 2]({reviews}/2) (by Wed 04 Mar 16:00), [review 1]({reviews}/1) (by Wed 04 Mar 17:00)"
+    ) in words
+    assert "- 1 reviews had nobody decide since yesterday: nothing of them was done" in words
+
+
+async def test_many_that_wait_for_a_decision_are_named_in_part(installation: Any, today: Any) -> None:
+    for review_id in range(1, 16):
+        open_review(installation.database, review_id, now=installation.clock())
+    _, words = await today()
+    assert "- 15 · waits for a decision" in words
+    assert " and 3 more" in words

@@ -8,6 +8,7 @@ from itertools import count
 from typing import Any
 
 import pytest
+from open_reviews import open_review
 from pydantic import SecretStr
 from sqlalchemy import insert, update
 
@@ -32,30 +33,8 @@ def opens(installation: Any) -> Callable[..., int]:
 
     def put(risk: Risk = Risk.LOW, *, deadline: datetime | None = None, **facts: Any) -> int:
         now = installation.clock()
-        row = {
-            "id": next(numbers),
-            "state": Stand.OPEN,
-            "risk": risk,
-            "payload_hash": "h",
-            "initiator": "run-1",
-            "reviewers_needed": 2 if risk is Risk.HIGH else 1,
-            "deadline": deadline or (now + ROUND_THE_CLOCK if risk is Risk.HIGH else STAFFED_END),
-            "created_at": now,
-            "collect_until": now,
-            "sealed_at": now,
-            "subject": "actions",
-            "what": "journey/onboarding/welcome",
-            "rules": ["many_customers"],
-            "group_key": "",
-            "count": 37,
-            "content": {"kinds": {"message": 37}},
-            "told": -1,
-            "revision": 1,
-            **dict.fromkeys(("stage", "released", "told_vote"), 0),
-            **facts,
-        }
-        with installation.database.write() as connection:
-            return int(connection.execute(insert(reviews).values(row).returning(reviews.c.id)).scalar_one())
+        until = deadline or (now + ROUND_THE_CLOCK if risk is Risk.HIGH else STAFFED_END)
+        return open_review(installation.database, next(numbers), risk, now=now, deadline=until, **facts)
 
     return put
 
