@@ -1,10 +1,12 @@
 """Is it risky? The policy's rules about one action or many of one purpose; each answer names the rules that apply."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import floor
 
-from domain.actions import Basis, Kind
+from domain.actions import Basis, Kind, key
 from domain.customers import Tier
+from domain.entitlements import EntitlementKind
 from domain.gates import GateVerdict
 from domain.review_rules import HardshipRule, KindRule, ReviewPolicy, Risk, Rule
 
@@ -22,8 +24,8 @@ class Outward:
     says_money_or_apology: bool = False  # its words do (`PhrasesRule`)
     gate: GateVerdict | None = None  # of the data it rests on
     may_be_out: bool = False  # an earlier try's answer was lost
-    is_many: bool = False  # one of more than the cap (`many`)
-    is_unusual: bool = False  # one of an unusual volume (`unusual`)
+    is_many: bool = False  # one of more than the cap (`room`)
+    is_unusual: bool = False  # one of an unusual volume (`room`)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,59 @@ def assess(what: str, one: Outward, policy: ReviewPolicy) -> Ask | None:
     """Whether one action waits for a review; None: it may go."""
     found = rules_for(one, policy)
     return ask(what, found, policy) if found else None
+
+
+def stricter(one: Ask | None, other: Ask | None) -> Ask | None:
+    """Both of them as one, in the higher class; about what the first asks."""
+    if one is None or other is None:
+        return one or other
+    order = list(Risk)
+    higher = max(one, other, key=lambda ask: order.index(ask.risk))
+    rules = tuple(rule for rule in Rule if rule in one.rules or rule in other.rules)
+    return replace(higher, what=one.what, rules=rules, reviewers=max(one.reviewers, other.reviewers))
+
+
+def let_go(what: str, policy: ReviewPolicy) -> Ask:
+    """What a person lets go that may be out already: it always waits, in the highest class where the rule is off."""
+    rule = Rule.UNCERTAIN_EFFECT
+    risk = policy.rules.risk_of(rule) or list(Risk)[-1]
+    how = policy.classes[risk]
+    return Ask(what, (rule,), risk, how.reviewers, how.gather_minutes)
+
+
+@dataclass(frozen=True, slots=True)
+class Volumes:
+    """How many of one purpose were planned before."""
+
+    lately: int = 0  # within the minutes of the rule `many_customers`
+    this_hour: int = 0
+    usual: float | None = None  # on the average in this hour of this weekday; None: nobody knows yet what is usual
+
+
+def room(before: Volumes, policy: ReviewPolicy) -> Mapping[Rule, int]:
+    """How many more may be planned now until a rule about many applies to all of them; of the rules that are on."""
+    found: dict[Rule, int] = {}
+    many, unusual = policy.rules.many_customers, policy.rules.unusual_volume
+    if many is not None:
+        found[Rule.MANY_CUSTOMERS] = max(many.more_than - before.lately, 0)
+    if unusual is not None and before.usual is not None:
+        most = max(unusual.at_least - 1, floor(unusual.times * before.usual))
+        found[Rule.UNUSUAL_VOLUME] = max(most - before.this_hour, 0)
+    return found
+
+
+def step_purpose(journey: str, step: str) -> str:
+    """What a step of a journey is for, as `Ask.what`."""
+    return key("journey", journey, step)
+
+
+def call_purpose(kind: EntitlementKind) -> str:
+    """What calls about endings of a kind are for, as `Ask.what`."""
+    return key("expiry", kind, "call")
+
+
+RECOVERY_SURVEYS = key("survey", "recovery")
+"""What recovery surveys are for, as `Ask.what`."""
 
 
 def _covers(rule: KindRule | HardshipRule | None, kind: Kind) -> bool:

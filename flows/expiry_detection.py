@@ -42,6 +42,7 @@ async def expiry_detection(at: datetime | None = None, dry_run: bool = False) ->
         late=report.late,
         needs_people=all_of(
             counted(report.needs_people, "endings wait for their gate"),
+            counted(planning.reviewed, "calls wait for a review"),
             counted(len(closing.again), "endings are due again after their task was closed"),
             counted(sum(one.waiting_for_people for one in sent), "wait for a person"),
         ),

@@ -33,6 +33,7 @@ from domain.gates import DataSet
 from domain.planning import Payload, PlannedAction
 from domain.policy import Policy, Priority, higher
 from services.fates import Done, EventFate
+from services.risks import enqueue_asked
 from services.wiring import Handrail
 from store import calls, customers, endings
 from store.crash_points import reached
@@ -155,7 +156,7 @@ def _plan(
     match step:
         case CallAgain(number, at):
             about = _about(placed.row, placed.ending.gate_id)
-            enqueue(connection, [_again(placed, number, at)], about, run=run, now=now)
+            enqueue_asked(connection, _again(placed, number, at), about, policy, run=run, now=now)
             return f"call {number} from {at:%Y-%m-%d %H:%M} UTC on"
         case ToColleague(why, is_asked_for):
             # What the customer asks for rests on what they say, not on whether the books are fresh.

@@ -16,6 +16,7 @@ from domain.policy import Policy
 from integrations.errors import IntegrationError, Rejected
 from integrations.ports import TicketState, TicketStatus
 from services.case_plans import recovery_survey
+from services.risks import enqueue_asked
 from services.wiring import Handrail
 from store import cases, customers, desk, messages, overview, surveys
 from store.crash_points import reached
@@ -184,7 +185,7 @@ def _end(connection: Connection, case_id: int, policy: Policy, run: str, now: da
     customers.lift_tact_lock(connection, row.customer_id, now=now)
     reached("case.solved")
     survey = recovery_survey(connection, case_id, policy, now=now)
-    enqueue(connection, [survey], about, run=run, now=now)
+    enqueue_asked(connection, survey, about, policy, run=run, now=now)
     return "solved"
 
 

@@ -15,6 +15,9 @@ from domain.hours import require_aware
 from domain.journey_steps import CAPABILITY_OF
 from domain.journeys import Journey
 from domain.policy import Policy
+from domain.review_rules import Rule
+from services.crowds import MOST_HELD, Crowds
+from services.risks import Risks
 from services.step_plans import Needs, PageFacts, Planned, StepPlans
 from store import drip as store
 from store.canonical import address_hash
@@ -77,6 +80,8 @@ class DripReport:
     skipped: Counter[StepSkipped] = field(default_factory=Counter)
     deferred: Counter[datetime] = field(default_factory=Counter)
     """Planned steps that the hour or an outage held, by the hour (UTC) in which they are done."""
+    reviewed: Counter[tuple[Rule, ...]] = field(default_factory=Counter)
+    """Planned steps that wait for a review, by the rules that ask; in virtual time they would wait, and do not."""
     finished: Counter[str] = field(default_factory=Counter)
     """Enrolments that came to the end, by journey."""
     set_aside: Counter[str] = field(default_factory=Counter)
@@ -150,7 +155,12 @@ class _Run:
             self._suppressing = [
                 channel for channel in CAPABILITY_OF.values() if store.is_any_suppressed(connection, channel)
             ]
-        self._plans = StepPlans(policy, self._journeys.of, wordings, now=None if each_when_due else now)
+        self._risks = Risks(policy, now=now)
+        self._plans = StepPlans(policy, self._journeys.of, wordings, self._risks, now=None if each_when_due else now)
+        self._held: set[int] = set()  # enrolments that were held back: they may be read again meanwhile
+        self._crowds: Crowds[Planned] | None = None
+        if self._risks.is_of_many and not each_when_due:  # nobody knows what else is planned within a virtual hour
+            self._crowds = Crowds(self._room, policy.reviews.rules.risk_of, most=MOST_HELD)
         hold = _SQLITE_HOLD_SECONDS if database.is_sqlite else _HOLD_SECONDS
         self._pace = Pace(hold, first=_FIRST_PAGE, smallest=_SMALLEST_PAGE, largest=_LARGEST_PAGE)
 
@@ -158,6 +168,7 @@ class _Run:
         """All of it."""
         self._settle()
         self._plan()
+        self._plan_held()
         with self._database.read() as connection:
             self._report.waiting, self._report.aside = store.waiting(connection), store.set_aside(connection)
         return self._report
@@ -220,26 +231,65 @@ class _Run:
     def _advance(self, rows: Sequence[Enrolled]) -> None:
         """These, and those of them whose next step is due as well, until none is."""
         steps_before = 0
-        while rows:
+        while rows := [row for row in rows if row.id not in self._held]:
             facts = self._facts(rows)
-            planned: dict[int, Planned] = {}
-            chosen: dict[Advance, list[Going]] = {}
+            planned: list[Planned] = []
             for row in rows:
                 try:
                     one = self._plans.plan(row, facts, steps_before=steps_before)
                 except _SENSELESS as problem:
                     one = self._plans.set_aside(row, _words(problem), until=self._now + AGAIN)
                 if one is not None:
-                    planned[row.id] = one
-                    chosen.setdefault(one.advance, []).append(one.going)
-            moved = self._write(chosen) if chosen else frozenset()
-            onward = []
-            for row_id, one in planned.items():
-                if row_id in moved:
-                    self._tell(one)
-                    if one.onward is not None and one.onward.due_at <= self._until:
-                        onward.append(one.onward)
+                    planned.append(one)
+            onward = self._carry_out(planned if self._crowds is None else self._without_held(planned, self._crowds))
             rows, steps_before = self._after_their_steps(onward), steps_before + 1
+
+    def _without_held(self, planned: Sequence[Planned], crowds: Crowds[Planned]) -> list[Planned]:
+        """Those that may be written now; whose step may be one of too many waits until that is known."""
+        free: list[Planned] = []
+        counted: dict[str, list[Planned]] = {}
+        for one in planned:
+            purpose = self._plans.purpose_of(one.advance)
+            (free if purpose is None else counted.setdefault(purpose, [])).append(one)
+        for purpose, those in counted.items():
+            self._held.update(one.going.id for one in those)
+            rules, now_free = crowds.take(purpose, those)
+            now_free = [self._plans.crowded(one, rules) for one in now_free] if rules else now_free
+            if len(now_free) > len(those):  # with them those that were held before: more than a page
+                self._in_pages(now_free)
+            else:
+                free += now_free
+        return free
+
+    def _plan_held(self) -> None:
+        """At the end of the run it is known of how many each is one."""
+        for _, rules, those in self._crowds.rest() if self._crowds is not None else ():
+            self._in_pages([self._plans.crowded(one, rules) for one in those] if rules else those)
+
+    def _in_pages(self, planned: Sequence[Planned]) -> None:
+        written = 0
+        while written < len(planned):
+            page = planned[written : written + self._pace.size]
+            self._carry_out(page)
+            written += len(page)
+
+    def _room(self, purpose: str) -> Mapping[Rule, int]:
+        with self._database.read() as connection:
+            return self._risks.room(connection, purpose)
+
+    def _carry_out(self, planned: Sequence[Planned]) -> list[Enrolled]:
+        """Write them; those of them whose next step is due by now."""
+        chosen: dict[Advance, list[Going]] = {}
+        for one in planned:
+            chosen.setdefault(one.advance, []).append(one.going)
+        moved = self._write(chosen) if chosen else frozenset()
+        onward = []
+        for one in planned:
+            if one.going.id in moved:
+                self._tell(one)
+                if one.onward is not None and one.onward.due_at <= self._until:
+                    onward.append(one.onward)
+        return onward
 
     def _after_their_steps(self, rows: list[Enrolled]) -> list[Enrolled]:
         """With the action that was the last of each."""
@@ -260,6 +310,7 @@ class _Run:
             facts.behaviour = behaviour_of(connection, steered)
             if is_over:
                 return facts
+            facts.in_hardship = self._risks.in_hardship(connection, {row.customer_id for row, _ in needed})
             asked = [(row.customer_id, needs.purpose) for row, needs in needed if needs.purpose is not None]
             facts.consents = store.consents_of(connection, {who for who, _ in asked}, {purpose for _, purpose in asked})
             for capability in self._suppressing:
@@ -283,9 +334,18 @@ class _Run:
         if self._report.dry_run:
             return frozenset(going.id for those in chosen.values() for going in those)
         count = sum(map(len, chosen.values()))
-        return self._written(
-            "plan-steps", count, lambda connection: advance(connection, chosen, run=self._run, now=self._now)
-        )
+        return self._written("plan-steps", count, lambda connection: self._advanced(connection, chosen))
+
+    def _advanced(self, connection: Connection, chosen: Mapping[Advance, Sequence[Going]]) -> frozenset[int]:
+        moved = advance(connection, chosen, run=self._run, now=self._now)
+        if self._crowds is not None:
+            counted: Counter[str] = Counter()
+            for at, those in chosen.items():
+                purpose = self._plans.purpose_of(at)
+                if purpose is not None:
+                    counted[purpose] += sum(going.id in moved for going in those)
+            self._risks.note(connection, counted)
+        return moved
 
     def _written(self, name: str, count: int, write: Callable[[Connection], frozenset[int]]) -> frozenset[int]:
         """Who moved in one transaction about so many."""
@@ -303,6 +363,8 @@ class _Run:
         report, at = self._report, one.advance
         if one.channel is not None:
             report.planned[StepPlanned(at.journey, at.step, one.channel)] += 1
+            if one.ask is not None:
+                report.reviewed[one.ask.rules] += 1
             if one.going.reason is not None and one.going.at is not None:
                 report.deferred[one.going.at.replace(minute=0, second=0, microsecond=0)] += 1
         elif one.skipped is not None:

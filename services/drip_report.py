@@ -30,6 +30,7 @@ _BAR = 40
 """Characters of the longest bar."""
 
 _UNDER_WAY = frozenset({State.PLANNED, State.AWAITING_REVIEW, State.READY, State.CLAIMED, State.SENDING})
+_REVIEWED = f"their step {State.AWAITING_REVIEW.words}"
 _WITH_PEOPLE = frozenset({State.UNCERTAIN, State.FAILED, State.NEEDS_HUMAN})
 
 
@@ -46,6 +47,7 @@ class DripStory:
         report = self.report
         planned = report.planned.total()
         told = [f"{planned or 'no'} steps {'to be planned' if report.dry_run else 'planned'}"]
+        told += [f"{count} for a review" for count in [report.reviewed.total()] if count]
         told += [f"{count} skipped" for count in [report.skipped.total()] if count]
         told += [f"{count} later than due" for count in [report.deferred.total()] if count]
         told += [f"{count} finished" for count in [report.finished.total()] if count]
@@ -69,9 +71,16 @@ class DripStory:
         """A row an hour in which steps are done that the hour of the day or an outage held."""
         return [{"from": iso(hour), "steps": count} for hour, count in sorted(self.report.deferred.items())]
 
+    def reviewed(self) -> list[dict[str, Any]]:
+        """A row for the rules that ask, with how many planned steps wait for a review because of them."""
+        return [{"rules": ", ".join(rules), "steps": count} for rules, count in sorted(self.report.reviewed.items())]
+
     def waiting(self) -> list[dict[str, Any]]:
         """Journeys that go on only when a person has done something."""
-        rows = [{"journeys": count, "why": f"their step is {state}"} for state, count in self.report.waiting.items()]
+        rows = [
+            {"journeys": count, "why": _REVIEWED if state == State.AWAITING_REVIEW else f"their step is {state}"}
+            for state, count in self.report.waiting.items()
+        ]
         return [*rows, *({"journeys": count, "why": why} for why, count in sorted(self.report.aside.items()))]
 
     def summary(self) -> str:
@@ -80,6 +89,7 @@ class DripStory:
         lines = [f"**{self.words()}**", "", f"- due within the look-ahead: {report.due}; over since: {report.landed}"]
         lines += [f"- {row['step']} by {row['channel']}: {row['customers']}" for row in self.planned()]
         lines += [f"- from {row['from']}: {row['steps']} that were held" for row in self.deferred()]
+        lines += [f"- {row['steps']} wait for a review: {row['rules']}" for row in self.reviewed()]
         lines += [f"- **{row['journeys']} journeys wait: {row['why']}**" for row in self.waiting()]
         return "\n".join(lines)
 
@@ -93,6 +103,7 @@ class DripStory:
             "planned": self.planned(),
             "skipped": self.skipped(),
             "deferred": self.deferred(),
+            "for_review": self.reviewed(),
             "finished": dict(report.finished),
             "journeys_waiting": self.waiting(),
         }

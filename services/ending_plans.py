@@ -1,7 +1,8 @@
 """What is planned about each ending: policy is asked once for those that are alike, and answers with a thin action."""
 
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import date, datetime, time
 from typing import Any, NamedTuple
 
@@ -14,8 +15,12 @@ from domain.ending_tasks import NOTE_SCHEMA, TASK_SCHEMA
 from domain.endings import Calendars, horizon_reached, last_day
 from domain.entitlements import EntitlementKind
 from domain.expiry import Route, Situation, objections, pressing, route, value_thresholds
+from domain.gates import GateVerdict
 from domain.planning import Payload
 from domain.policy import Policy
+from domain.review_rules import Rule
+from domain.risk import Outward, call_purpose, is_reviewable
+from services.risks import Risks
 from store.detection import Ending
 from store.ledger.endings import Chosen, Thin
 
@@ -31,10 +36,14 @@ class EndingPlans:
     """The plans of one run, for endings of one kind. What it was asked before it answers from memory."""
 
     def __init__(
-        self, kind: EntitlementKind, policy: Policy, calendars: Calendars, wordings: Mapping[str, str]
+        self, kind: EntitlementKind, policy: Policy, calendars: Calendars, wordings: Mapping[str, str], risks: Risks
     ) -> None:
         """`wordings` are the approved words of a call, by language."""
         self.kind = kind
+        self.purpose = call_purpose(kind)
+        """What its calls are for, as reviews call it."""
+        self._risks = risks
+        self._crowded: dict[tuple[Thin, tuple[Rule, ...]], Thin] = {}
         self._wordings = wordings
         self._policy = policy
         self._calendars = calendars
@@ -58,7 +67,15 @@ class EndingPlans:
         """True when policy has the voicebot call such customers; then it matters whether the number is suppressed."""
         return ending.phone is not None and ending.tier in self._rules.call
 
-    def choose(self, ending: Ending, *, is_suppressed: bool, consents: bool) -> tuple[Thin, Chosen] | None:
+    def choose(
+        self,
+        ending: Ending,
+        *,
+        is_suppressed: bool,
+        consents: bool,
+        in_hardship: bool = False,
+        gate: GateVerdict = GateVerdict.PASS,
+    ) -> tuple[Thin, Chosen] | None:
         """What is planned about one ending; None when it has reached no horizon that nothing was planned for yet."""
         horizon = self.horizon(ending)
         if horizon is None or (ending.task_horizon is not None and horizon >= ending.task_horizon):
@@ -81,10 +98,25 @@ class EndingPlans:
         times = self._call_times(ending)
         if times is None:
             return plan.instead, chosen
-        call = self._calls.get((decides, times))
+        alike = decides, times, in_hardship, gate
+        call = self._calls.get(alike)
         if call is None:
-            call = self._calls[decides, times] = self._call(horizon, at_risk, plan.why, *times)
+            planned = self._call(horizon, at_risk, plan.why, *times)
+            one = Outward(planned.kind, planned.basis, Tier(ending.tier), in_hardship, gate=gate)
+            call = self._calls[alike] = replace(planned, ask=self._risks.ask(self.purpose, one))
         return call, chosen
+
+    def is_counted(self, thin: Thin) -> bool:
+        """True for a call, of which there may be too many at once."""
+        return not thin.is_skipped and is_reviewable(thin.kind, thin.basis)
+
+    def crowded(self, thin: Thin, rules: Iterable[Rule]) -> Thin:
+        """The same, for which these rules apply beside its own."""
+        made = thin, tuple(rules)
+        if made not in self._crowded:
+            ask = self._risks.with_rules(self.purpose, thin.ask, made[1])
+            self._crowded[made] = replace(thin, ask=ask)
+        return self._crowded[made]
 
     def _decide(self, horizon: int, at_risk: int, tier: str, *who: bool) -> "Thin | _Call":
         situation = Situation(self.kind, Tier(tier), at_risk, *who)

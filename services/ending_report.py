@@ -48,6 +48,7 @@ class EndingReport:
         planned = [f"{count} {_NAMES[kind]}" for kind, count in sorted(self.planning.planned.items()) if count]
         taken_back, closed = self.closing.taken_back.total(), self.closing.closed.total()
         told = [f"{', '.join(planned) or 'nothing'} {'to be planned' if self.dry_run else 'planned'}"]
+        told += [f"{self.planning.reviewed} of them for a review"] if self.planning.reviewed else []
         told += [f"{self.planning.skipped.total()} skipped"] if self.planning.skipped.total() else []
         told += [f"{taken_back} taken back"] if taken_back else []
         told += [f"{closed} to be closed"] if closed else []
@@ -108,6 +109,7 @@ class EndingReport:
         lines += [f"- **{problem}**" for problem in self.gates.problems]
         lines += [f"- {key}: due again, though it was taken back or closed: see to it" for key in self.closing.again]
         lines += [f"- {self.needs_people} endings wait for their gate"] if self.needs_people else []
+        lines += [f"- {self.planning.reviewed} of the calls wait for a review"] if self.planning.reviewed else []
         return "\n".join(lines)
 
     def money(self, minor: int) -> str:
@@ -124,6 +126,7 @@ class EndingReport:
             "value_at_risk_minor": dict(_words(self.detection.at_risk_minor)),
             "planned": dict(_words(self.planning.planned)),
             "planned_value_at_risk_minor": self.planning.at_risk_minor,
+            "for_review": self.planning.reviewed,
             "skipped": dict(self.planning.skipped),
             "taken_back": dict(self.closing.taken_back),
             "closed": dict(self.closing.closed),

@@ -13,15 +13,18 @@ from domain.actions import Kind
 from domain.calls import call_wordings
 from domain.endings import Calendars, ends_due, horizon_reached, quiet_before
 from domain.entitlements import EntitlementKind, Standing
-from domain.gates import DataSet
+from domain.gates import DataSet, GateVerdict
 from domain.hours import require_aware
 from domain.policy import Policy
+from domain.review_rules import Rule
+from services.crowds import MOST_HELD, Crowds
 from services.ending_plans import EndingPlans
+from services.risks import Risks
 from store import detection as store
 from store.canonical import address_hash
 from store.database import Database
 from store.detection import Cell, Ending
-from store.ledger.endings import Chosen, Thin, plan
+from store.ledger.endings import Chosen, Planned, Thin, plan
 from store.ledger.facts import gates_of
 from store.pages import Pace
 from store.wordings import approved
@@ -49,6 +52,8 @@ class GateReport:
     """Which gates' data may be acted on."""
 
     usable: frozenset[int]
+    warned: frozenset[int] = frozenset()
+    """Those of them that passed with warnings, or because a person let them."""
     problems: list[str] = field(default_factory=list)
     """Feeds that nothing is done about, and why, in words."""
 
@@ -93,6 +98,8 @@ class Planning:
     """How many endings nothing is done about, by reason."""
     held: Counter[str] = field(default_factory=Counter)
     """How many wait because of their gate, by kind."""
+    reviewed: int = 0
+    """How many calls wait for a review."""
     at_risk_minor: int = 0
     """What the endings put at risk about which something was planned."""
     pages: int = 0
@@ -114,7 +121,8 @@ def look_at_gates(database: Database, policy: Policy, *, now: datetime) -> GateR
     ]
     if not passed:
         problems.append("no batch of entitlements has passed a gate yet: nothing is planned")
-    return GateReport(frozenset(usable), problems)
+    warned = {gate.id for gate in passed if gate.id in usable and gate.verdict is GateVerdict.WARNINGS}
+    return GateReport(frozenset(usable), frozenset(warned), problems)
 
 
 def detect(database: Database, policy: Policy, *, now: datetime) -> Detection:
@@ -249,7 +257,12 @@ class _Run:
         with database.read() as connection:
             wordings = call_wordings(approved(connection), policy.languages)
             self._is_any_number_suppressed = store.is_any_number_suppressed(connection)
-        self._plans = EndingPlans(look.kind, policy, Calendars(detection.at, policy.default_time_zone), wordings)
+        self._risks = Risks(policy, now=detection.at)
+        calendars = Calendars(detection.at, policy.default_time_zone)
+        self._plans = EndingPlans(look.kind, policy, calendars, wordings, self._risks)
+        self._crowds: Crowds[tuple[Thin, Chosen]] | None = None
+        if self._risks.is_of_many:
+            self._crowds = Crowds(self._room, policy.reviews.rules.risk_of, most=MOST_HELD)
         hold = _SQLITE_HOLD_SECONDS if database.is_sqlite else _HOLD_SECONDS
         self._pace = Pace(hold, first=_FIRST_PAGE, smallest=_SMALLEST_PAGE, largest=_LARGEST_PAGE)
 
@@ -257,7 +270,10 @@ class _Run:
         """Page after page; then the mark, unless some wait for their gate: they must be seen again."""
         held_before = self._planning.held[self._look.kind]
         for page in self._pages():
-            self._write(self._choose(page))
+            chosen = self._choose(page)
+            self._write(chosen if self._crowds is None else self._without_held(chosen, self._crowds))
+        for _, rules, those in self._crowds.rest() if self._crowds is not None else ():
+            self._in_pages(those, rules)
         if self._dry_run or not self._look.moves_mark or self._planning.held[self._look.kind] > held_before:
             return
         now, is_whole = self._detection.at, self._look.since is None
@@ -318,11 +334,15 @@ class _Run:
 
     def _choose(self, page: Sequence[Ending]) -> dict[Thin, list[Chosen]]:
         """What is planned about each of a page, those alike together."""
-        suppressed, consenting = self._may_ring(page)
+        suppressed, consenting, in_hardship = self._may_ring(page)
         chosen: dict[Thin, list[Chosen]] = {}
         for ending in page:
             decided = self._plans.choose(
-                ending, is_suppressed=ending.id in suppressed, consents=ending.customer_id in consenting
+                ending,
+                is_suppressed=ending.id in suppressed,
+                consents=ending.customer_id in consenting,
+                in_hardship=ending.customer_id in in_hardship,
+                gate=GateVerdict.WARNINGS if ending.gate_id in self._gates.warned else GateVerdict.PASS,
             )
             if decided is None:
                 continue
@@ -335,40 +355,69 @@ class _Run:
                 self._planning.at_risk_minor += ending.at_risk_minor
         return chosen
 
-    def _may_ring(self, endings: Sequence[Ending]) -> tuple[set[int], set[int]]:
-        """Of endings whose customers might be called: those whose number is suppressed; and who allowed it."""
+    def _may_ring(self, endings: Sequence[Ending]) -> tuple[set[int], set[int], frozenset[int]]:
+        """Of endings whose customers might be called: those whose number is suppressed; who allowed it; in hardship."""
         callable_ = [ending for ending in endings if self._plans.may_be_called(ending)]
         if not callable_:
-            return set(), set()
+            return set(), set(), frozenset()
         purpose = self._policy.expiry.calls.purpose
+        people = [ending.customer_id for ending in callable_]
         with self._database.read() as connection:
-            consenting = store.consenting(connection, [ending.customer_id for ending in callable_], purpose)
+            consenting = store.consenting(connection, people, purpose)
+            in_hardship = self._risks.in_hardship(connection, people)
             if not self._is_any_number_suppressed:
-                return set(), consenting
+                return set(), consenting, in_hardship
             hashes = {ending.id: address_hash(ending.phone) for ending in callable_ if ending.phone is not None}
             suppressed = store.suppressed_numbers(connection, sorted(set(hashes.values())))
-        return {ending_id for ending_id, hashed in hashes.items() if hashed in suppressed}, consenting
+        return {ending_id for ending_id, hashed in hashes.items() if hashed in suppressed}, consenting, in_hardship
+
+    def _without_held(
+        self, chosen: Mapping[Thin, Sequence[Chosen]], crowds: Crowds[tuple[Thin, Chosen]]
+    ) -> dict[Thin, Sequence[Chosen]]:
+        """Those that may be written now; calls that may be some of too many wait until that is known."""
+        free = {thin: rows for thin, rows in chosen.items() if not self._plans.is_counted(thin)}
+        calls = [(thin, row) for thin, rows in chosen.items() if thin not in free for row in rows]
+        if calls:
+            rules, now_free = crowds.take(self._plans.purpose, calls)
+            self._in_pages(now_free, rules)
+        return free
+
+    def _in_pages(self, calls: Sequence[tuple[Thin, Chosen]], rules: tuple[Rule, ...]) -> None:
+        written = 0
+        while written < len(calls):
+            page: dict[Thin, list[Chosen]] = {}
+            for thin, row in calls[written : written + self._pace.size]:
+                page.setdefault(self._plans.crowded(thin, rules) if rules else thin, []).append(row)
+                written += 1
+            self._write(page)
+
+    def _room(self, purpose: str) -> Mapping[Rule, int]:
+        with self._database.read() as connection:
+            return self._risks.room(connection, purpose)
 
     def _write(self, chosen: Mapping[Thin, Sequence[Chosen]]) -> None:
         if self._dry_run:
             for thin, rows in chosen.items():
-                self._tell(thin.kind, thin.reason, len(rows))
+                self._tell(Planned(thin.kind, thin.reason, thin.ask is not None), len(rows))
             return
         if not chosen:
             return
         with self._database.write("plan-endings") as connection:
             begun = time.monotonic()
             made = plan(connection, chosen, run=self._run, now=self._detection.at)
+            calls = sum(count for one, count in made.items() if one.kind is Kind.CALL and one.skipped is None)
+            self._risks.note(connection, {self._plans.purpose: calls})
             took = time.monotonic() - begun
         held = time.monotonic() - begun
-        for (kind, skipped), count in made.items():
-            self._tell(kind, skipped, count)
+        for one, count in made.items():
+            self._tell(one, count)
         self._planning.pages += 1
         self._planning.longest_hold_seconds = max(self._planning.longest_hold_seconds, held)
         self._pace.took(sum(map(len, chosen.values())), took)  # the disk's part of it is the same for any page
 
-    def _tell(self, kind: Kind, skipped: str | None, count: int) -> None:
-        if skipped is None:
-            self._planning.planned[kind] += count
+    def _tell(self, one: Planned, count: int) -> None:
+        if one.skipped is None:
+            self._planning.planned[one.kind] += count
+            self._planning.reviewed += count if one.waits else 0
         else:
-            self._planning.skipped[skipped] += count
+            self._planning.skipped[one.skipped] += count

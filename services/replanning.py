@@ -12,6 +12,7 @@ from services.case_plans import page_anew, recovery_survey_anew
 from services.endings_anew import ENDING_KINDS, Anew, ending_anew
 from services.escalating import acknowledgement_anew
 from services.journeys import Journeys
+from services.risks import asked_anew
 from services.steps_anew import step_anew
 from store.database import Database
 from store.ledger.enqueue import enqueue, replan
@@ -50,7 +51,8 @@ def _replanned(database: Database, policy: Policy, journeys: Journeys, row: Row[
     try:
         with database.write("replan") as connection:
             anew = _anew(connection, row, policy, journeys, now)
-            is_moved = replan(connection, row.id, anew.planned, anew.about, run=run, now=now)
+            planned = asked_anew(connection, row.id, anew.planned, anew.about, policy, now=now)
+            is_moved = replan(connection, row.id, planned, anew.about, run=run, now=now)
             if is_moved and anew.instead is not None and not may_be_out(connection, [row.id]):
                 enqueue(connection, [anew.instead], anew.about, run=run, now=now)
             return is_moved

@@ -24,9 +24,10 @@ from domain.journey_steps import (
 from domain.journeys import Journey, Step, journey_key
 from domain.planning import PlannedAction
 from domain.policy import Policy
+from services.risks import enqueue_asked
 from store import customers
 from store.enrolments import Entered
-from store.ledger.enqueue import About, enqueue
+from store.ledger.enqueue import About
 from store.wordings import approved
 
 _log = logging.getLogger("services.step_at_goal")
@@ -61,7 +62,7 @@ def plan_goal_step(
         _log.warning("%s of %s: %s", step.id, journey.name, decided.reason)
     planned = _planned(journey, step, wordings, decided, key, due_at, after=_in_the_air(entered, traveller))
     about = About(customer_id=entered.customer_id, enrolment_id=entered.id)
-    enqueue(connection, [planned], about, run=run, now=now)
+    enqueue_asked(connection, planned, about, policy, run=run, now=now)
 
 
 def _with_consents(connection: Connection, entered: Entered, journey: Journey, traveller: Traveller) -> Traveller:

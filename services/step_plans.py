@@ -3,13 +3,14 @@
 What is the same for many (a step's action, where one goes from there) is made once.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 
 from domain.actions import Basis, Capability, key
 from domain.channels import Channel
+from domain.customers import Tier
 from domain.journey_payload import step_payload, step_wordings
 from domain.journey_steps import (
     CAPABILITY_OF,
@@ -27,6 +28,9 @@ from domain.journey_steps import (
 from domain.journeys import Anchor, Behaviour, Condition, Journey, Step
 from domain.planning import Payload
 from domain.policy import Policy
+from domain.review_rules import Rule
+from domain.risk import Ask, Outward, is_reviewable, step_purpose
+from services.risks import Risks
 from store.customers import Person, as_customer
 from store.drip import Enrolled
 from store.ledger.steps import Advance, Going, Landed, StepAction
@@ -47,6 +51,7 @@ class PageFacts:
     suppressed: dict[int, set[Capability]] = field(default_factory=dict)
     endings: dict[int, tuple[date, str]] = field(default_factory=dict)
     behaviour: Mapping[int, Behaviour] = field(default_factory=dict)
+    in_hardship: frozenset[int] = frozenset()
 
 
 class Planned(NamedTuple):
@@ -57,6 +62,7 @@ class Planned(NamedTuple):
     channel: Channel | None  # over which its step is done
     skipped: str | None  # why it is not
     onward: Enrolled | None  # as it stands then, if it waits for another step
+    ask: Ask | None = None  # what its step waits for; in virtual time, where nobody reviews, would wait for
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +85,19 @@ class StepPlans:
         policy: Policy,
         journey_of: Callable[[str], Journey],
         wordings: Mapping[tuple[str, str], str],
+        risks: Risks,
         *,
         now: datetime | None,
     ) -> None:
-        """`wordings` are the approved ones, by (template, language); `now` None: each is decided on when it is due."""
+        """`wordings` are the approved ones, by (template, language).
+
+        `now` None: time is virtual, each is decided on when it is due, and nothing waits for a review.
+        """
         self._policy, self._journey_of, self._wordings, self._now = policy, journey_of, wordings, now
+        self._risks = risks
+        self._asks: dict[Advance, Ask | None] = {}
+        self._purposes: dict[Advance, str | None] = {}
+        self._crowded: dict[tuple[Advance, tuple[Rule, ...]], Advance] = {}
         self._advances: dict[tuple[Any, ...], Advance] = {}
         self._payloads: dict[tuple[str, str], Payload] = {}
         self._channels: dict[tuple[Any, ...], Channel] = {}
@@ -105,7 +119,7 @@ class StepPlans:
             raise ValueError(f"journey {journey.name} version {journey.version} goes in a circle at step {step.id}")
         alike = self._alike(row, stand, facts)
         if alike is not None and (channel := self._channels.get(alike)) is not None:
-            return self._send(row, stand, Send(channel, row.due_at))
+            return self._send(row, stand, Send(channel, row.due_at), facts)
         traveller = self._traveller(row, journey, facts)
         if step.branch:
             return None if row.due_at > self._at(row) else self._part(row, journey, step, traveller)
@@ -120,18 +134,50 @@ class StepPlans:
             return self._skip(row, journey, step, traveller, decided.reason)
         if alike is not None and decided == Send(decided.channel, row.due_at):
             self._channels[alike] = decided.channel
-        return self._send(row, stand, decided)
+        return self._send(row, stand, decided, facts)
 
-    def _send(self, row: Enrolled, stand: "_Stand", decided: Send) -> Planned:
-        made = row.journey_hash, row.step, decided.channel
+    def purpose_of(self, advance: Advance) -> str | None:
+        """What a step is for, as reviews call it; None: nothing is done that a rule may delay."""
+        if advance not in self._purposes:
+            action = advance.action
+            is_counted = action is not None and not action.is_skipped and is_reviewable(action.kind, action.basis)
+            self._purposes[advance] = step_purpose(advance.journey, advance.step) if is_counted else None
+        return self._purposes[advance]
+
+    def crowded(self, one: Planned, rules: Iterable[Rule]) -> Planned:
+        """The same, for which these rules apply beside its own."""
+        made = one.advance, tuple(rules)
+        advance = self._crowded.get(made)
+        if advance is None:
+            what = step_purpose(one.advance.journey, one.advance.step)
+            advance = self._crowded[made] = self._asking(one.advance, self._risks.with_rules(what, one.ask, rules))
+        return one._replace(advance=advance, ask=self._asks[advance])
+
+    def _send(self, row: Enrolled, stand: "_Stand", decided: Send, facts: PageFacts) -> Planned:
+        is_vip = self._risks.is_of_tiers and row.person.tier == Tier.VIP
+        made = row.journey_hash, row.step, decided.channel, is_vip, row.customer_id in facts.in_hardship
         advance = self._advances.get(made)
         if advance is None:
-            advance = self._advances[made] = self._act(
-                row, stand.journey, stand.step, decided.channel, is_skipped=False
-            )
+            advance = self._act(row, stand.journey, stand.step, decided.channel, is_skipped=False)
+            advance = self._advances[made] = self._asking(advance, self._ask(advance, *made[-2:]))
         not_after = pointless_at(stand.step, row.due_at)
         going = _going(row, at=decided.due_at, not_after=not_after, next_due_at=None, reason=decided.reason)
-        return Planned(advance, going, decided.channel, None, None)
+        return Planned(advance, going, decided.channel, None, None, self._asks[advance])
+
+    def _ask(self, advance: Advance, is_vip: bool, in_hardship: bool) -> Ask | None:
+        action = advance.action
+        if action is None:
+            return None
+        tier = Tier.VIP if is_vip else None
+        one = Outward(action.kind, action.basis, tier, in_hardship)
+        return self._risks.ask(step_purpose(advance.journey, advance.step), one)
+
+    def _asking(self, advance: Advance, ask: Ask | None) -> Advance:
+        """The same step of those whose action waits for a review."""
+        if ask is not None and advance.action is not None and self._now is not None:
+            advance = replace(advance, action=replace(advance.action, ask=ask))
+        self._asks[advance] = ask
+        return advance
 
     def _alike(self, row: Enrolled, stand: "_Stand", facts: PageFacts) -> tuple[Any, ...] | None:
         """What decides about a step that is done at its time, the same for many; None: ask about this one alone.

@@ -10,7 +10,7 @@ from domain.actions import FINAL, Capability, State
 from domain.channels import CHANNEL_OF, Channel
 from domain.journeys import Standing
 from store.customers import PERSON, Person
-from store.ledger.rows import actions, consents, customers, enrolments, entitlements, suppressions
+from store.ledger.rows import actions, consents, customers, enrolments, entitlements, reviews, suppressions
 from store.types import Instant, among
 
 
@@ -115,6 +115,16 @@ def _waiting(as_their_index_has_it: str) -> Select[Any]:
 
 
 _WAITING = (_waiting("state IN ('needs_human', 'failed')"), _waiting("state = 'uncertain'"))
+_REVIEWED = select(  # not as a join: few reviews are unfinished, and the members of each are counted from an index
+    func.coalesce(
+        func.sum(
+            select(func.count())
+            .where(actions.c.review_id == reviews.c.id, actions.c.state == State.AWAITING_REVIEW)
+            .scalar_subquery()
+        ),
+        0,
+    )
+).where(text("reviews.finished_at IS NULL"), reviews.c.what.startswith("journey/"))
 _ASIDE = (
     select(enrolments.c.reason, func.count())
     .where(_ACTIVE, enrolments.c.reason.is_not(None))
@@ -199,11 +209,12 @@ def last_actions(connection: Connection, enrolment_ids: Sequence[int]) -> Mappin
 
 
 def waiting(connection: Connection) -> dict[str, int]:
-    """How many journeys wait because their step is `uncertain`, `failed` or needs a person, by that state."""
+    """How many journeys wait: their step is `uncertain` or `failed`, needs a person or a review; by its state."""
     found: dict[str, int] = {}
     for statement in _WAITING:
         found |= dict(connection.execute(statement).tuples().all())
-    return found
+    reviewed = int(connection.execute(_REVIEWED).scalar_one())
+    return found | ({State.AWAITING_REVIEW.value: reviewed} if reviewed else {})
 
 
 def set_aside(connection: Connection) -> dict[str, int]:

@@ -6,8 +6,9 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row, bindparam, select
 
+from domain.review_rules import Risk, Rule
 from domain.reviews import Stand
-from domain.risk import Ask
+from domain.risk import Ask, stricter
 from store import chain
 from store.chain import Subject
 from store.ledger.rows import actions, reviews
@@ -71,13 +72,24 @@ def join(connection: Connection, ask: Ask, *, initiator: str, now: datetime) -> 
 
     While it collects nobody can decide it, and whoever closes it waits for those who join.
     """
+    whose = (initiator,) if Rule.UNCERTAIN_EFFECT in ask.rules else ()  # a person, who must not review their own
     alike = {
         "what": ask.what,
         "risk": ask.risk,
         "rules": [rule.value for rule in ask.rules],
         "reviewers_needed": ask.reviewers,
+        "group_key": "|".join((ask.what, ask.risk, *ask.rules, *whose)),
     }
-    return _join(connection, alike, timedelta(minutes=ask.gather_minutes), initiator=initiator, now=now)
+    wanted = (
+        select(reviews.c.id)
+        .where(reviews.c.group_key == alike["group_key"], reviews.c.state == Stand.COLLECTING)
+        .with_for_update(read=True)
+    )
+    until = now + timedelta(minutes=ask.gather_minutes)
+    fresh = {"deadline": until, "collect_until": until, "created_at": now, "initiator": initiator}
+    while (found := connection.execute(wanted).scalar_one_or_none()) is None:  # sealed, or opened by another, meanwhile
+        connection.execute(_OPEN, {**_FRESH, **fresh, **alike})
+    return int(found)
 
 
 def join_all(connection: Connection, asks: Collection[Ask], *, initiator: str, now: datetime) -> dict[Ask | None, int]:
@@ -86,29 +98,17 @@ def join_all(connection: Connection, asks: Collection[Ask], *, initiator: str, n
     return {ask: join(connection, ask, initiator=initiator, now=now) for ask in ordered}
 
 
-def join_again(connection: Connection, review_id: int, *, initiator: str, now: datetime) -> int:
-    """As `join`, for what was asked in that review and has been made anew since: its facts had changed."""
-    kept = ("what", "risk", "rules", "reviewers_needed")
-    was = connection.execute(
-        select(*(reviews.c[name] for name in kept), reviews.c.created_at, reviews.c.collect_until).where(
-            reviews.c.id == review_id
-        )
-    ).one()
-    alike = {name: was._mapping[name] for name in kept}
-    return _join(connection, alike, was.collect_until - was.created_at, initiator=initiator, now=now)
+def join_again(connection: Connection, review_id: int, ask: Ask | None, *, initiator: str, now: datetime) -> int:
+    """As `join`, for what was asked in that review and has been made anew since: its facts had changed.
 
-
-def _join(
-    connection: Connection, alike: Mapping[str, Any], gathers: timedelta, *, initiator: str, now: datetime
-) -> int:
-    group_key = "|".join((alike["what"], alike["risk"], *alike["rules"]))
-    wanted = (
-        select(reviews.c.id)
-        .where(reviews.c.group_key == group_key, reviews.c.state == Stand.COLLECTING)
-        .with_for_update(read=True)
-    )
-    until = now + gathers
-    fresh = {"deadline": until, "collect_until": until, "created_at": now, "initiator": initiator}
-    while (found := connection.execute(wanted).scalar_one_or_none()) is None:  # closed, or opened by another, meanwhile
-        connection.execute(_OPEN, {**_FRESH, **fresh, **alike, "group_key": group_key})
-    return int(found)
+    It is asked as then and as `ask` says now, whichever is stricter. Where a person let it go, they stay its initiator,
+    who is never one of its reviewers.
+    """
+    kept = ("what", "risk", "rules", "reviewers_needed", "initiator", "created_at", "collect_until")
+    was = connection.execute(select(*(reviews.c[name] for name in kept)).where(reviews.c.id == review_id)).one()
+    rules = tuple(map(Rule, was.rules))
+    gathers = (was.collect_until - was.created_at) // timedelta(minutes=1)
+    again = stricter(Ask(was.what, rules, Risk(was.risk), was.reviewers_needed, gathers), ask)
+    assert again is not None  # noqa: S101 - the first is none
+    begun_by = was.initiator if Rule.UNCERTAIN_EFFECT in rules else initiator
+    return join(connection, again, initiator=begun_by, now=now)

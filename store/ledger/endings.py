@@ -62,6 +62,7 @@ class Planned(NamedTuple):
 
     kind: Kind
     skipped: str | None
+    waits: bool  # for a review
 
 
 def key_of(of: Table, what: str | ColumnElement[str]) -> ColumnElement[str]:
@@ -111,7 +112,10 @@ def _told(one: Thin, place: int, waiting: Mapping[Ask | None, int]) -> dict[str,
 
 
 def _counted(rows: Iterable[Any]) -> Counter[Planned]:
-    return Counter({Planned(Kind(kind), reason): count for kind, reason, count in rows})
+    counted: Counter[Planned] = Counter()
+    for kind, reason, state, count in rows:
+        counted[Planned(Kind(kind), reason, state == State.AWAITING_REVIEW)] += count
+    return counted
 
 
 @cache
@@ -151,7 +155,8 @@ def _plan_at_once() -> Select[Any]:
         .where(new.c.state != State.SKIPPED)
     )
     written = insert(evidence).from_select(_EVIDENCE, bound).cte("written")
-    return select(new.c.kind, new.c.reason, func.count()).group_by(new.c.kind, new.c.reason).add_cte(written)
+    alike = (new.c.kind, new.c.reason, new.c.state)
+    return select(*alike, func.count()).group_by(*alike).add_cte(written)
 
 
 _GIVEN: thin.Types = dict.fromkeys((*Chosen._fields, "place"), BigInteger())
@@ -172,4 +177,5 @@ _BIND = insert(evidence).from_select(
         _ARE_NEW, actions.c.state != State.SKIPPED
     ),
 )
-_NEW = select(actions.c.kind, actions.c.reason, func.count()).where(_ARE_NEW).group_by(actions.c.kind, actions.c.reason)
+_ALIKE = (actions.c.kind, actions.c.reason, actions.c.state)
+_NEW = select(*_ALIKE, func.count()).where(_ARE_NEW).group_by(*_ALIKE)

@@ -157,9 +157,9 @@ def _asked_anew(
     connection: Connection, was_in: Member | None, ask: Ask | None, *, run: str, now: datetime
 ) -> int | None:
     """What needed a review needs one again, whatever the rules say of it by itself: its facts have changed."""
-    if ask is not None:
-        return reviews.join(connection, ask, initiator=run, now=now)
-    return None if was_in is None else reviews.join_again(connection, was_in.review_id, initiator=run, now=now)
+    if was_in is not None:
+        return reviews.join_again(connection, was_in.review_id, ask, initiator=run, now=now)
+    return None if ask is None else reviews.join(connection, ask, initiator=run, now=now)
 
 
 def _asked(action: PlannedAction, waiting: Mapping[Ask | None, int]) -> int | None:

@@ -16,6 +16,7 @@ from domain.customers import Tier
 from domain.endings import Calendars, ends_due, horizon_reached
 from domain.entitlements import EntitlementKind, occurrence_after, occurrence_of
 from services.ending_plans import EndingPlans
+from services.risks import Risks
 from store.database import Database
 from store.detection import Ending
 
@@ -86,7 +87,9 @@ def test_a_call_is_due_at_the_first_moment_of_its_window_and_before_the_end(
         at_risk_minor=10_000, tier=Tier.CORE, has_agent=False, phone="+48601000001", lives_in=place,
         window_start=stated[0], window_end=stated[1], is_locked=False, is_erased=False, task_id=None, task_horizon=None,
     )  # fmt: skip
-    plans = EndingPlans(EntitlementKind.SUBSCRIPTION, POLICY, calendars, {"en": "0" * 64})
+    plans = EndingPlans(
+        EntitlementKind.SUBSCRIPTION, POLICY, calendars, {"en": "0" * 64}, Risks(POLICY, now=calendars.now)
+    )
     decided = plans.choose(ending, is_suppressed=False, consents=True)
     assert decided is not None
     plan, _ = decided
