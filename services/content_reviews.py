@@ -2,17 +2,16 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row
 
 from data_contracts.journeys import JourneyFile
 from domain.policy import Policy
-from domain.review_rules import Risk, Rule
-from domain.reviews import Stand
+from domain.review_rules import Rule
+from domain.reviews import Stand, deadline_of
 from domain.risk import ask
-from domain.staffing import answer_by
 from store import content_reviews, journeys, wordings
 from store.content_reviews import Content, Question
 from templates.library import Template
@@ -111,7 +110,8 @@ def ask_about(
         return None
     content_reviews.lock(connection)
     asked = content_reviews.last(connection, change.subject, change.name)
-    wanted = ask(change.name, _rules(change), publication.policy.reviews) if change.is_one else None
+    policy = publication.policy
+    wanted = ask(change.name, _rules(change), policy.reviews) if change.is_one else None
     if change.is_one and (wanted is None or (asked is not None and _is_answered(connection, change, asked, again))):
         return None
     number = None
@@ -120,7 +120,7 @@ def ask_about(
             connection,
             Question(change.subject, change.as_content(), wanted),
             initiator=publication.by,
-            deadline=_deadline(publication.policy, wanted.risk, now),
+            deadline=deadline_of(policy.reviews.classes[wanted.risk], policy.staffing, now),
             now=now,
         )
     if asked is not None and _is_open(asked):
@@ -180,10 +180,3 @@ def _is_answered(connection: Connection, change: Change, review: Row[Any], again
 
 def _in_use(connection: Connection) -> set[str]:
     return {*wordings.approved(connection).values(), *journeys.live(connection).values()}
-
-
-def _deadline(policy: Policy, risk: Risk, now: datetime) -> datetime:
-    rules = policy.reviews.classes[risk]
-    if rules.in_staffed_hours:
-        return answer_by(policy.staffing, now, rules.deadline_minutes)
-    return now + timedelta(minutes=rules.deadline_minutes)

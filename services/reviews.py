@@ -27,8 +27,10 @@ from domain.reviews import (
     objection,
     repeats,
 )
-from store import chain, review_members, review_votes
+from services.review_effects import take_live
+from store import chain, content_reviews, review_members, review_votes
 from store.chain import Subject
+from store.content_reviews import Content
 from store.database import Database
 from store.ledger.rows import reviews
 
@@ -93,15 +95,19 @@ def vote(
 ) -> Standing:
     """Say yes or no to what was seen (`payload_hash`); where the review stands then.
 
-    One no rejects it; enough distinct people's yes approves it. Raises a ReviewProblem when the word does not count,
+    One no rejects it; enough distinct people's yes approves it, and takes words and journeys it asks about into use in
+    the same transaction. Raises a ReviewProblem when the word does not count,
     and ValueError for a decision, a reason or a way that is none: nothing but `approve` ever approves.
     """
     decision, reason, way = Decision(decision), Reason(reason), Way(way)
     with database.write("vote") as connection:
+        content_reviews.lock_if_about(connection, review_id)
         row, asked = held(connection, policy, review_id, reviewer, payload_hash, way, now)
         _raise(repeats(asked, reviewer, decision, policy.reviews), row)
-        review_votes.add_vote(connection, row, reviewer, decision, reason, comment, way, now=now)
         stand = follows(asked, reviewer, decision, policy.reviews)
+        if stand is Stand.APPROVED and row.subject in list(Content):
+            take_live(connection, row, by=reviewer.name, now=now)
+        review_votes.add_vote(connection, row, reviewer, decision, reason, comment, way, now=now)
         approvals = len({*asked.approved_by, *((reviewer.name,) if decision is Decision.APPROVE else ())})
         standing = Standing(review_id, stand, row.payload_hash, row.revision, approvals, needed(asked, policy.reviews))
         if stand is Stand.OPEN:

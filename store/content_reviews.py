@@ -39,6 +39,13 @@ def lock(connection: Connection) -> None:
     connection.execute(select(controls.c.id).with_for_update()).all()
 
 
+def lock_if_about(connection: Connection, review_id: int) -> None:
+    """`lock`, for a review of words or a journey: approving one may supersede others."""
+    about = select(reviews.c.subject).where(reviews.c.id == review_id)
+    if connection.execute(about).scalar_one_or_none() in list(Content):
+        lock(connection)
+
+
 def last(connection: Connection, subject: Content, what: str) -> Row[Any] | None:
     """The latest review of a message or journey, whatever became of it; an open one stays locked until commit."""
     its = select(reviews).where(reviews.c.subject == subject, reviews.c.what == what)

@@ -1,5 +1,10 @@
 """Reviews, reviewers, the chain of decisions, and stops of a part"""
 
+import hashlib
+import json
+from datetime import UTC
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -170,6 +175,7 @@ def upgrade() -> None:
     )
     op.create_index("ix_volumes_what", "volumes", ["what", "hour", "planned"])
     op.create_index("ix_volumes_hour", "volumes", ["hour"])
+    _carry_into_chain()
     op.drop_table("control_log")
     for statement in _APPEND_ONLY_SQLITE if _is_sqlite() else _APPEND_ONLY_POSTGRESQL:
         op.execute(statement)
@@ -188,6 +194,50 @@ def downgrade() -> None:
         "review_votes",
     ):
         op.drop_table(table)
+
+
+def _carry_into_chain() -> None:
+    """Every flip of the kill switch so far begins the chain, hashed as `store.chain` did when this was written."""
+    log = sa.table("control_log", *map(sa.column, ("id", "stopped", "reason", "by")), sa.column("at", Instant()))
+    chain = sa.table(
+        "chain",
+        *map(sa.column, ("id", "subject", "subject_id", "what", "by", "previous", "hash")),
+        sa.column("at", Instant()),
+        sa.column("detail", sa.JSON()),
+    )
+    number, last = 0, ""
+    for flip in op.get_bind().execute(sa.select(log).order_by(log.c.id)).all():
+        number += 1
+        stopped, at = bool(flip.stopped), flip.at.astimezone(UTC).isoformat(timespec="microseconds")
+        row = {
+            "stopped": stopped,
+            "by": flip.by,
+            "at": at,
+            "reason": _sha256(flip.reason),
+            "stops": _hash({"stops": []}),
+        }
+        entry = {
+            "id": number,
+            "subject": "control",
+            "subject_id": "1",
+            "what": "stopped" if stopped else "started",
+            "by": flip.by,
+            "detail": {"scope": "all", "row": row},
+            "previous": last,
+        }
+        last = _hash({**entry, "at": at})
+        op.get_bind().execute(sa.insert(chain).values(**entry, at=flip.at, hash=last))
+    head = sa.table("chain_head", *map(sa.column, ("id", "entries", "hash")))
+    op.get_bind().execute(sa.update(head).where(head.c.id == 1).values(entries=number, hash=last))
+
+
+def _hash(told: dict[str, Any]) -> str:
+    """Over JSON with sorted keys and no spaces: RFC 8785 for texts, whole numbers and truth values."""
+    return _sha256(json.dumps(told, sort_keys=True, separators=(",", ":"), ensure_ascii=False))
+
+
+def _sha256(words: str) -> str:
+    return hashlib.sha256(words.encode()).hexdigest()
 
 
 def _is_sqlite() -> bool:

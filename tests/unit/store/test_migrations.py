@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from pathlib import Path
 from threading import Barrier
 
@@ -13,17 +14,19 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from ledger_world import NOON, World, a_plan, check_audit
-from sqlalchemy import column, insert, select, table, update
+from sqlalchemy import Boolean, column, insert, select, table, update
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 
 from domain.actions import EDGES, State
+from services.auditing import verify_chain
 from store.database import Database, sqlite_url
-from store.ledger.rows import actions, audit, controls, customers
+from store.ledger.rows import actions, audit, chain, controls, customers
 from store.migrate import upgrade
 from store.migrations.audit_triggers import MOVES
 from store.schema import MIGRATIONS, current, newest
 from store.tables import metadata
+from store.types import Instant
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
@@ -92,6 +95,41 @@ def test_a_tier_from_before_lifetime_values_were_counted_counts_as_stated(empty_
     with database.read() as connection:
         stated = connection.execute(select(customers.c.ref, customers.c.is_tier_stated).order_by(customers.c.ref))
         assert [tuple(row) for row in stated] == [("1", True), ("2", False)]
+    database.close()
+
+
+def test_flips_of_the_kill_switch_from_before_there_was_a_chain_begin_it(empty_url: str) -> None:
+    database = Database(empty_url)
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    flips = [
+        (True, 'the desk is down – "all" of it', "Ola Żak"),
+        (False, "it is up", "Jan"),
+        (True, "again", "Ola Żak"),
+    ]
+    with database.write() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0007")
+        log, standing = (
+            table(name, column("stopped", Boolean()), column("reason"), column("by"), column("at", Instant()))
+            for name in ("control_log", "controls")
+        )
+        for minute, (stopped, reason, by) in enumerate(flips):
+            told = {"stopped": stopped, "reason": reason, "by": by, "at": NOON + timedelta(minutes=minute)}
+            connection.execute(log.insert().values(**told))
+            connection.execute(standing.update().values(**told))
+    upgrade(database)
+    found = verify_chain(database)
+    assert (found.entries, found.touched) == (3, ())
+    with database.write() as connection:
+        entries = connection.execute(select(chain).order_by(chain.c.id)).all()
+        connection.execute(update(controls).values(reason="nothing much"))
+    assert [(entry.what, entry.by) for entry in entries] == [
+        ("stopped", "Ola Żak"),
+        ("started", "Jan"),
+        ("stopped", "Ola Żak"),
+    ]
+    assert [one.table for one in verify_chain(database).touched] == ["controls"]
     database.close()
 
 
