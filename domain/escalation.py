@@ -1,7 +1,7 @@
 """Survey escalation: what one answer calls for (design §5)."""
 
 import hashlib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -19,7 +19,7 @@ from domain.actions import (
     ticket_note_key,
 )
 from domain.contact import NoChannel, choose_reply_channel, hours_hold
-from domain.customers import Customer, choose_language
+from domain.customers import Customer, Tier, choose_language
 from domain.distress import Distress
 from domain.messages import Message
 from domain.planning import Payload, PlannedAction
@@ -30,6 +30,8 @@ from domain.triage import Acknowledge, Triage
 
 ACKNOWLEDGEMENT = "acknowledgement"
 ACKNOWLEDGEMENT_DISTRESS = "acknowledgement-distress"
+ACKNOWLEDGEMENT_VIP = "acknowledgement-vip"
+"""To customers of the highest tier, who get the ordinary one where nobody has approved this."""
 ACKNOWLEDGEMENT_MESSAGE = "acknowledgement-message"
 ACKNOWLEDGEMENT_MESSAGE_DISTRESS = "acknowledgement-message-distress"
 ACKNOWLEDGEMENTS = (
@@ -192,7 +194,7 @@ def plan_acknowledgement(
     """
     occasion = _Occasion(
         key=acknowledgement_key(answer.source, answer.response_id),
-        template=ACKNOWLEDGEMENT if distress is None else ACKNOWLEDGEMENT_DISTRESS,
+        templates=_for_an_answer(customer, distress),
         language=answer.language,
         received_at=answer.received_at,
         params={"survey": answer.kind.value},
@@ -216,7 +218,7 @@ def plan_message_acknowledgement(
     """As `plan_acknowledgement`, for a message in this `language`; skipped where policy leaves it to people."""
     occasion = _Occasion(
         key=message_acknowledgement_key(message.source, message.message_id),
-        template=ACKNOWLEDGEMENT_MESSAGE_DISTRESS if distress else ACKNOWLEDGEMENT_MESSAGE,
+        templates=(ACKNOWLEDGEMENT_MESSAGE_DISTRESS if distress else ACKNOWLEDGEMENT_MESSAGE, ACKNOWLEDGEMENT_MESSAGE),
         language=language,
         received_at=message.received_at,
         params={},
@@ -225,12 +227,19 @@ def plan_message_acknowledgement(
     return _acknowledgement(occasion, customer, case, policy, wordings, suppressed=suppressed, now=now)
 
 
+def _for_an_answer(customer: Customer, distress: Distress | None) -> Sequence[str]:
+    if distress is not None:
+        return ACKNOWLEDGEMENT_DISTRESS, ACKNOWLEDGEMENT
+    return (ACKNOWLEDGEMENT_VIP, ACKNOWLEDGEMENT) if customer.tier is Tier.VIP else (ACKNOWLEDGEMENT,)
+
+
 @dataclass(frozen=True, slots=True)
 class _Occasion:
     """What is acknowledged."""
 
     key: str
-    template: str
+    templates: Sequence[str]
+    """The wordings that would do, the best first: the first that is approved goes out, so that none delays it."""
     language: str | None
     received_at: datetime
     params: Mapping[str, str]
@@ -261,6 +270,8 @@ def _acknowledgement(
     capability = Capability.MAIL if isinstance(choice, NoChannel) else choice.capability
     hold = hours_hold(Basis.REPLY, capability, window=None, quiet=policy.contact.quiet, time_zone=zone, now=now)
     human = policy.human[language]
+    template = next(one for one in occasion.templates if (one, language) in wordings)
+    agent = {"agent": customer.dedicated_agent} if template == ACKNOWLEDGEMENT_VIP else {}
     due_at = now if hold is None else hold.until
     by = _still_true(case.answer_by, customer, policy, due_at)
     return PlannedAction(
@@ -270,14 +281,15 @@ def _acknowledgement(
         capability=capability,
         payload=Payload(
             schema="acknowledgement/1",
-            template=occasion.template,
-            template_hash=wordings[occasion.template, language],
+            template=template,
+            template_hash=wordings[template, language],
             params={
                 "name": customer.name,
                 "answer_by": _iso(by),
                 "time_zone": zone,
                 "received_at": _iso(occasion.received_at),
                 **occasion.params,
+                **agent,
                 "human": {"phone": human.phone, "mail": human.mail, "hours": human.hours},
                 "company": policy.company,
                 "reference": case.reference,

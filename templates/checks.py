@@ -19,6 +19,7 @@ from templates.text_messages import parts_of
 
 SAMPLE: Mapping[str, Any] = {
     "name": "Anna Kowalska-Nowakowska",
+    "agent": "Ewa Lis",
     "answer_by": "2026-11-24T15:00:00Z",
     "time_zone": "America/Los_Angeles",
     "received_at": "2026-11-23T08:12:40Z",
@@ -96,7 +97,8 @@ def samples(sample: Mapping[str, Any] = SAMPLE) -> Iterator[Mapping[str, Any]]:
     """Parameters for every branch a message has: each survey, each kind of ending, with and without a name."""
     for survey, kind in zip(("nps", "csat", "ces"), ("subscription", "policy", "supply"), strict=True):
         for name in (sample["name"], None):
-            yield {**sample, "survey": survey, "kind": kind, "is_past": name is None, "name": name}
+            agent = None if name is None else sample["agent"]
+            yield {**sample, "survey": survey, "kind": kind, "is_past": name is None, "name": name, "agent": agent}
 
 
 def sample_of(template: Template, links: Collection[str] | None = None) -> Mapping[str, Any]:

@@ -89,7 +89,12 @@ def test_shipped_policy_says_what_the_design_promises() -> None:
         ("  cap: {contacts: 3", "  cap: {contacts: 0", "contact.cap", "at least one contact"),
         ("ces: {critical_at_most: 3", "ces: {critical_at_most: 5", "survey.thresholds.ces", "a score cannot be both"),
         ("promoter_at_least: 9}", "promoter_at_least: 11}", "survey", "nps promoter_at_least 11 is not on its scale"),
-        ("  time_zone: Europe/Warsaw", "  time_zone: Europe/Warsav", "staffing", '(did you mean "Europe/Warsaw"?)'),
+        (
+            "  time_zone: Europe/Warsaw\n  hours",
+            "  time_zone: Europe/Warsav\n  hours",
+            "staffing",
+            '(did you mean "Europe/Warsaw"?)',
+        ),
         ("[01-01, 01-06", "[01-01, 01-36", "staffing", '"01-36" is no day of the year'),
         ("longest_seconds: 300", "longest_seconds: 1", "retry", "longest_seconds is 1 and must be 2 or more"),
         ("- zmarł*", "- zmarł* *", "distress", 'not a phrase: "zmarł* *"'),

@@ -21,7 +21,7 @@ CASE = OpenCase("C-7", 3, True, "Customer Retention", "critical", later(hours=4)
 GRIEF = Distress(Category.BEREAVEMENT, "passed away")
 WORDINGS: Wordings = {
     (name, language): f"{name}-{language}"
-    for name in ("acknowledgement", "acknowledgement-distress")
+    for name in ("acknowledgement", "acknowledgement-distress", "acknowledgement-vip")
     for language in ("pl", "cs", "en")
 }
 
@@ -32,9 +32,10 @@ def _acknowledge(
     case: OpenCase = CASE,
     distress: Distress | None = None,
     now: datetime = NOON,
+    wordings: Wordings = WORDINGS,
     **how: object,
 ) -> PlannedAction:
-    return plan_acknowledgement(answer, customer, case, distress, POLICY, WORDINGS, now=now, **how)  # type: ignore[arg-type]
+    return plan_acknowledgement(answer, customer, case, distress, POLICY, wordings, now=now, **how)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("sentiment", Sentiment)
@@ -103,6 +104,34 @@ def test_the_acknowledgement_says_who_has_it_and_by_when_in_their_language() -> 
 
 def test_in_distress_it_says_that_a_person_calls() -> None:
     assert _acknowledge(distress=GRIEF).payload.template_hash == "acknowledgement-distress-pl"
+
+
+@pytest.mark.parametrize(
+    ("tier", "distress", "missing", "says"),
+    [
+        (Tier.VIP, None, "", "acknowledgement-vip-pl"),
+        (Tier.CORE, None, "", "acknowledgement-pl"),
+        (Tier.BASIC, None, "", "acknowledgement-pl"),
+        (Tier.VIP, GRIEF, "", "acknowledgement-distress-pl"),  # nothing stands above distress
+        (Tier.VIP, None, "acknowledgement-vip", "acknowledgement-pl"),
+        (Tier.VIP, GRIEF, "acknowledgement-distress", "acknowledgement-pl"),
+    ],
+)
+def test_vip_and_distress_get_their_own_words_or_the_ordinary_ones(
+    tier: Tier, distress: Distress | None, missing: str, says: str
+) -> None:
+    wordings = {key: value for key, value in WORDINGS.items() if key[0] != missing}
+    said = _acknowledge(replace(ANNA, tier=tier), distress=distress, wordings=wordings)
+    assert said.payload.template_hash == says
+    assert f"{said.payload.template}-pl" == says
+
+
+def test_only_the_words_for_vip_name_who_looks_after_them() -> None:
+    known = replace(ANNA, tier=Tier.VIP, dedicated_agent="Ewa Lis")
+    assert _acknowledge(known).payload.params["agent"] == "Ewa Lis"
+    assert _acknowledge(replace(ANNA, tier=Tier.VIP)).payload.params["agent"] is None
+    assert "agent" not in _acknowledge(replace(known, tier=Tier.CORE)).payload.params
+    assert "agent" not in _acknowledge(known, distress=GRIEF).payload.params
 
 
 @pytest.mark.parametrize(

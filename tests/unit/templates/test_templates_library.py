@@ -29,6 +29,7 @@ NAMES = (
     "acknowledgement-distress",
     "acknowledgement-message",
     "acknowledgement-message-distress",
+    "acknowledgement-vip",
     "expiry-call",
     "onboarding-call",
     "onboarding-knowledge-base",

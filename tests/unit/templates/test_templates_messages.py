@@ -102,12 +102,25 @@ def test_phone_and_mail_can_be_touched(template: Template) -> None:
 def test_each_survey_gets_an_apology_of_its_own_and_distress_none(template: Template) -> None:
     apology = {"pl": "Przepraszamy", "cs": "Omlouváme se", "en": "We are sorry"}[template.language]
     texts = {params["survey"]: render(template, Capability.MAIL, params).text for params in at_home(template)}
-    if template.name == "acknowledgement":
+    if template.name in {"acknowledgement", "acknowledgement-vip"}:
         assert len(set(texts.values())) == 3
         assert all(apology in text for text in texts.values())
     else:
         assert len(set(texts.values())) == 1
         assert not any(apology in text for text in texts.values())
+
+
+@pytest.mark.parametrize(
+    "template", [one for one in TEMPLATES if one.name == "acknowledgement-vip"], ids=lambda one: str(one.language)
+)
+def test_vip_are_told_of_their_own_contact_only_where_it_is_known_and_a_name(template: Template) -> None:
+    known, *unknown = (
+        flat(render(template, Capability.MAIL, {**SAMPLE, "agent": agent}).text)
+        for agent in ("Jan Nowak", None, "", "key-accounts@example.com", "Agent 7")
+    )
+    assert "Jan Nowak" in known
+    assert len({*unknown}) == 1
+    assert len(unknown[0]) < len(known) - len("Jan Nowak")  # the whole sentence is gone
 
 
 def test_no_shouting_no_cliches(template: Template) -> None:
