@@ -10,6 +10,7 @@ from store import chain, controls
 from store.crash_points import reached
 from store.database import Database
 from store.integrations import states
+from store.pages import in_steps
 
 _AT_ONCE = 1_000
 """Actions that one transaction makes due, so that no other writer waits for long."""
@@ -109,7 +110,7 @@ def _free(database: Database, part: Part, by: str, now: datetime) -> int:
     with database.read() as connection:
         waiting = controls.put_off(connection, part)
     freed = 0
-    for at in range(0, len(waiting), _AT_ONCE):
+    for ids in in_steps(database, waiting, _AT_ONCE):
         with database.write("free") as connection:
-            freed += controls.free(connection, waiting[at : at + _AT_ONCE], part, by=by, now=now)
+            freed += controls.free(connection, ids, part, by=by, now=now)
     return freed

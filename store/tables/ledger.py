@@ -93,6 +93,9 @@ class Action(SQLModel, table=True):
         _partial("ix_actions_enrolment", "enrolment_id", "id", where="enrolment_id IS NOT NULL"),
         _partial("ix_actions_review", "review_id", "id", where="review_id IS NOT NULL"),
         _partial("ix_actions_waiting", "review_id", "id", where="state = 'awaiting_review'"),
+        _partial(
+            "ix_actions_let_go", "review_id", "state", where="review_id IS NOT NULL AND state <> 'awaiting_review'"
+        ),
         _partial("ix_actions_calls", "updated_at", "id", where="kind = 'call' AND state = 'done'"),
         _partial(
             "ix_actions_calls_withheld",

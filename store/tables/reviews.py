@@ -51,10 +51,12 @@ class Review(SQLModel, table=True):
     told_vote: int = Field(default=0, sa_type=Identity)  # the last yes after which the next reviewer was told
     told_halt: datetime | None = Field(default=None, sa_type=Instant)  # the `halted_at` that somebody was told of
     stage: int = 0  # of its canary: how many stages were let go
-    stage_at: datetime | None = Field(default=None, sa_type=Instant)
+    stage_at: datetime | None = Field(default=None, sa_type=Instant)  # since when the minutes before the next count
     released: int = 0  # actions let go so far
     halted_at: datetime | None = Field(default=None, sa_type=Instant)
     halted_reason: str | None = Field(default=None, sa_type=Text)
+    accepted: dict[str, int] = Field(default_factory=dict, sa_type=JSON, sa_column_kwargs={"server_default": "{}"})
+    """What had gone wrong (`domain.canary.Seen`) when a reviewer said: go on. Only what comes after it counts."""
     finished_at: datetime | None = Field(default=None, sa_type=Instant)  # decided, and none of its actions waits
 
 

@@ -52,6 +52,7 @@ def upgrade() -> None:
         sa.Column("released", sa.Integer(), nullable=False, server_default="0"),
         sa.Column("halted_at", Instant(), nullable=True),
         sa.Column("halted_reason", sa.Text(), nullable=True),
+        sa.Column("accepted", sa.JSON(), nullable=False, server_default="{}"),
         sa.Column("finished_at", Instant(), nullable=True),
     ):
         op.add_column("reviews", column)
@@ -65,6 +66,9 @@ def upgrade() -> None:
     op.add_column("actions", sa.Column("reviewed_hash", sa.String(), nullable=True))
     _partial_index("ix_actions_review", "actions", ["review_id", "id"], "review_id IS NOT NULL")
     _partial_index("ix_actions_waiting", "actions", ["review_id", "id"], "state = 'awaiting_review'")
+    _partial_index(
+        "ix_actions_let_go", "actions", ["review_id", "state"], "review_id IS NOT NULL AND state <> 'awaiting_review'"
+    )
     _partial_index(
         "ix_actions_calls_withheld",
         "actions",
