@@ -1,8 +1,8 @@
 """The links in alerts by which a reviewer decides with one tap: signed, for one person, about one payload, used once.
 
 A token says which review, which payload hash, who (a hash) and until when; nothing in it is anybody's data.
-Whoever has it may decide as that person until it ends: it goes to their own device alone, shows no personal data, and
-works only for risk classes whose `ways` name `link`. It is spent in the transaction that decides.
+Whoever has it may decide as that person until it ends (`services.link_decisions`): so it goes to their own device,
+shows no personal data, works only for risk classes whose `ways` name `link`, and is spent by the decision.
 """
 
 import hashlib
@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pydantic import SecretStr
 from sqlalchemy import Connection
 
-from services.reviewers import Voter
+from domain.reviews import Voter
 from services.signed_tokens import NotOurLink, SignedTokens
 from store import reviewers as store
 from store.database import Database
@@ -29,8 +29,8 @@ _REST = _PERSON_BYTES + _HASH_BYTES + _EXPIRY_BYTES
 _LONGEST_ID = 8
 
 
-class LinkSpent(Exception):
-    """Somebody has decided by this link before."""
+class LinkEnded(Exception):
+    """A link of ours that decides nothing any more; its text says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +42,6 @@ class ReviewLink:
     expires: datetime
     person: bytes
     """Of the name and of the secret of their codes: another phone ends the links that went to the lost one."""
-
-    def is_over(self, now: datetime) -> bool:
-        """Its time has passed."""
-        return now >= self.expires
 
 
 class ReviewLinks:
@@ -93,7 +89,7 @@ def review_link(
 
 
 def whose(database: Database, link: ReviewLink) -> Voter | None:
-    """Who may decide by it, with the roles they have now; None: they are a reviewer no more."""
+    """Who may decide by it, with the roles they have now; None: they are a reviewer no more, or have another phone."""
     with database.read() as connection:
         people = store.listed(connection)
     found = [row for row in people if hmac.compare_digest(link.person, _person(row.name, row.secret))]
@@ -106,10 +102,10 @@ def is_spent(database: Database, token: str) -> bool:
         return store.is_link_spent(connection, _hashed(token))
 
 
-def spend(connection: Connection, token: str, link: ReviewLink, name: str, *, now: datetime) -> None:
-    """Count it, in the transaction that decides: of two who use it at once one decides. Raises LinkSpent."""
-    if not store.spend_link(connection, _hashed(token), review_id=link.review_id, reviewer=name, now=now):
-        raise LinkSpent("somebody has decided by this link already")
+def spend(connection: Connection, token: str, review_id: int, name: str, *, now: datetime) -> None:
+    """Count it, in the transaction that decides: of two who use it at once one decides. Raises LinkEnded."""
+    if not store.spend_link(connection, _hashed(token), review_id=review_id, reviewer=name, now=now):
+        raise LinkEnded("somebody has decided by this link a moment ago, and it counts once")
 
 
 def _person(name: str, secret: str) -> bytes:

@@ -3,7 +3,7 @@
 Each is one short transaction under the review's lock; what follows for its actions is done by `settle_reviews`.
 """
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -91,19 +91,23 @@ def vote(
     reason: Reason,
     comment: str | None = None,
     way: Way,
+    spend: Callable[[Connection], None] | None = None,
     now: datetime,
 ) -> Standing:
     """Say yes or no to what was seen (`payload_hash`); where the review stands then.
 
     One no rejects it; enough distinct people's yes approves it, and takes words and journeys it asks about into use in
-    the same transaction. Raises a ReviewProblem when the word does not count,
-    and ValueError for a decision, a reason or a way that is none: nothing but `approve` ever approves.
+    the same transaction. `spend` counts there what counts only once; what it raises takes the word back. Raises a
+    ReviewProblem when the word does not count, and ValueError for a decision, a reason or a way that is none: nothing
+    but `approve` ever approves.
     """
     decision, reason, way = Decision(decision), Reason(reason), Way(way)
     with database.write("vote") as connection:
         content_reviews.lock_if_about(connection, review_id)
         row, asked = held(connection, policy, review_id, reviewer, payload_hash, way, now)
         _raise(repeats(asked, reviewer, decision, policy.reviews), row)
+        if spend is not None:
+            spend(connection)
         stand = follows(asked, reviewer, decision, policy.reviews)
         if stand is Stand.APPROVED and row.subject in list(Content):
             take_live(connection, row, by=reviewer.name, now=now)

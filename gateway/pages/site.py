@@ -2,13 +2,26 @@
 
 from fastapi import FastAPI
 
-from gateway.pages import assets, cases, controls, front, quarantine, refusals, sign_in, traces, unsubscribe, wordings
+from gateway.pages import (
+    assets,
+    cases,
+    controls,
+    front,
+    quarantine,
+    refusals,
+    review_links,
+    sign_in,
+    traces,
+    unsubscribe,
+    wordings,
+)
 from gateway.pages.guesses import Guesses
 
 
 def add_pages(app: FastAPI) -> None:
     """Add all pages to the application. `app.state.operators` and the reviewers in the database may see them."""
     app.state.guesses = Guesses()
-    for part in (front, traces, cases, controls, quarantine, sign_in, assets, unsubscribe, wordings):
+    parts = (front, traces, cases, controls, quarantine, sign_in, review_links, assets, unsubscribe, wordings)
+    for part in parts:
         app.include_router(part.router)
     refusals.install(app)
