@@ -26,6 +26,8 @@ from handrail.commands import (
     policy,
     prefect,
     quarantine,
+    reviewers,
+    reviews,
     run,
     simulate,
     templates,
@@ -65,6 +67,8 @@ app.add_typer(journeys.app, name="journeys")
 app.add_typer(operators.app, name="operators")
 app.add_typer(policy.app, name="policy")
 app.add_typer(prefect.app, name="prefect")
+app.add_typer(reviewers.app, name="reviewers")
+app.add_typer(reviews.app, name="reviews")
 app.add_typer(templates.app, name="templates")
 app.add_typer(triage.app, name="triage")
 

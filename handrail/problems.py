@@ -13,7 +13,9 @@ from services.gates import CannotApprove
 from services.import_files import UnreadableFile
 from services.journey_versions import CannotGoLive, UnknownVersion
 from services.quarantine import CannotDecide
+from services.review_reading import UnknownReview
 from services.reviewers import CannotChange, WrongCode
+from services.reviews import ReviewProblem
 from services.settings import wrong_settings
 from services.tries import TooManyTries
 from services.wordings import NothingWaits
@@ -36,6 +38,8 @@ _SPEAK_FOR_THEMSELVES = (
     CannotChange,
     WrongCode,
     TooManyTries,
+    UnknownReview,
+    ReviewProblem,
     NothingWaits,
     WaitsForReview,
 )

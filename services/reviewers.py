@@ -25,6 +25,7 @@ from typing import Any
 import pyotp
 from sqlalchemy import Connection, Row
 
+from domain.review_rules import ReviewPolicy
 from domain.reviews import Voter as Voter  # who `check_code` finds
 from domain.words import did_you_mean, one_of
 from services.operators import SESSION
@@ -195,6 +196,20 @@ def list_reviewers(database: Database) -> list[dict[str, Any]]:
     ]
 
 
+def missing(database: Database, policy: ReviewPolicy) -> list[str]:
+    """Which risk classes nobody could decide, in words: what waits in them would expire."""
+    with database.read() as connection:
+        people = [frozenset(row.roles) for row in store.listed(connection)]
+    told = []
+    for risk, rules in policy.classes.items():
+        there = sum(bool(roles & rules.roles) for roles in people)
+        if there < rules.reviewers:
+            needed = f"{rules.reviewers} {'people' if rules.reviewers > 1 else 'person'}"
+            roles = " or ".join(sorted(rules.roles))
+            told.append(f"reviews of class {risk} need {needed} with the role {roles}, and there {_are(there)}")
+    return told
+
+
 def new_credentials(name: str) -> Credentials:
     """A secret of 160 bits and recovery codes of 80 bits each, made by chance; nothing is kept yet."""
     codes = tuple(_in_groups(b32encode(secrets.token_bytes(_RECOVERY_BYTES)).decode()) for _ in range(RECOVERY_CODES))
@@ -337,6 +352,10 @@ def _recovery_hash(name: str, typed: str) -> str:
 
 def _name_hash(called: str) -> str:
     return _hashed(called)[:4]
+
+
+def _are(count: int) -> str:
+    return "is one" if count == 1 else f"are {count or 'none'}"
 
 
 def _hashed(secret: str) -> str:
