@@ -1,7 +1,7 @@
 """What a review says of itself outside our database: how many, of which kind, why, by when. Nobody's data, no words of
 theirs: examples are rendered with made-up values."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -16,10 +16,12 @@ from domain.policy import Policy
 from domain.review_rules import Risk, Rule, Way
 from domain.review_words import counted, rule_words, what_words
 from domain.reviews import Stand
+from services.content_reviews import Change
 from services.journeys import Journeys
 from services.previewing import links_of, sample_params
 from services.reporting import iso
 from store import review_pages, wordings
+from store.content_reviews import Content
 from store.database import Database
 from templates.library import Template, TemplateProblem
 from templates.renderer import render
@@ -27,8 +29,6 @@ from templates.renderer import render
 _EXAMPLES = 3
 _LOOKED_AT = 200
 """Members among which examples are looked for; what is in one review is alike."""
-
-_HASH, _HEX = 64, frozenset("0123456789abcdef")
 
 
 class UnknownReview(LookupError):
@@ -154,6 +154,20 @@ class ReviewSummary:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class WaitingReviews:
+    """How many reviews want somebody."""
+
+    waiting: int
+    halted: int
+
+
+def waiting_reviews(database: Database) -> WaitingReviews:
+    """Those that can be decided now, and those that stopped by themselves on their way out."""
+    with database.read() as connection:
+        return WaitingReviews(review_pages.waiting_count(connection), review_pages.halted_count(connection))
+
+
 def summary(database: Database, policy: Policy, review_id: int, *, gateway_url: str = "") -> ReviewSummary:
     """A review as it stands, in one consistent read; the link begins with the gateway's address, or with our path.
 
@@ -171,7 +185,7 @@ def summary_of(
 ) -> ReviewSummary:
     """The same of a row that was read."""
     counts = _counts(connection, row)
-    languages = _languages(counts.get("languages", {}), policy)
+    languages = _languages(counts, policy)
     votes = review_pages.standing_votes(connection, [row.id])[row.id]
     rules = [Rule(rule) for rule in row.rules]
     risk = Risk(row.risk)
@@ -230,12 +244,13 @@ def templates_of(connection: Connection, hashes: Collection[str]) -> dict[str, T
     return found
 
 
-def asked_hashes(content: Any) -> list[str]:
-    """The content hashes that a review of a wording or journey asks about, in order."""
-    if isinstance(content, str):
-        return [content] if len(content) == _HASH and set(content) <= _HEX else []
-    inner: Iterable[Any] = content.values() if isinstance(content, Mapping) else content
-    return [found for one in inner for found in asked_hashes(one)] if isinstance(content, Mapping | list) else []
+def asked_words(row: Row[Any]) -> dict[str, str | None]:
+    """The hashes of the wordings that a review of a message or a journey asks about, each with the one it replaces."""
+    if row.subject == "actions":
+        return {}
+    change = Change.from_content(row.subject, row.what, row.content)
+    messages = [change] if change.subject is Content.WORDING else change.words.values()
+    return {its: one.before.get(language) for one in messages for language, its in one.hashes.items()}
 
 
 def _counts(connection: Connection, row: Row[Any]) -> review_pages.Counts:
@@ -248,7 +263,7 @@ def _counts(connection: Connection, row: Row[Any]) -> review_pages.Counts:
 def _count(row: Row[Any], counts: review_pages.Counts) -> int:
     """While it is collecting nobody has counted yet."""
     if row.subject != "actions":
-        return len(asked_hashes(row.content)) or 1
+        return 1
     return int(row._mapping["count"]) if row.sealed_at is not None else sum(counts["kinds"].values())
 
 
@@ -259,18 +274,21 @@ def _title(row: Row[Any], counts: review_pages.Counts) -> str:
     return f"new {noun}: {row.what}"
 
 
-def _languages(spoken: Mapping[str, int], policy: Policy) -> dict[str, int]:
+def _languages(counts: review_pages.Counts, policy: Policy) -> dict[str, int]:
     """By the language we would write in: who speaks none of ours, or nobody knows which, gets the policy's default."""
+    spoken = counts.get("languages", {})
+    unknown = sum(counts.get("kinds", {}).values()) - sum(spoken.values())
     found: dict[str, int] = {}
-    for tag, count in spoken.items():
-        language = choose_language(tag, supported=policy.languages, default=policy.default_language)
-        found[language] = found.get(language, 0) + count
+    for tag, count in (*spoken.items(), ("", unknown)):
+        if count:
+            language = choose_language(tag, supported=policy.languages, default=policy.default_language)
+            found[language] = found.get(language, 0) + count
     return found
 
 
 def _examples(connection: Connection, row: Row[Any], policy: Policy) -> list[Example]:
     """Up to three that differ, of different languages before others."""
-    wanted = _said(connection, row, policy) if row.subject == "actions" else _asked_words(row)
+    wanted = _said(connection, row, policy) if row.subject == "actions" else [(its, None) for its in asked_words(row)]
     known = templates_of(connection, {content_hash for content_hash, _ in wanted})
     live = [journey for _, journey in Journeys().live(connection).values()]
     found: dict[tuple[str, Capability], Example] = {}
@@ -290,11 +308,6 @@ def _said(connection: Connection, row: Row[Any], policy: Policy) -> list[tuple[s
     some = review_pages.members(connection, row.id, review_pages.Chosen(), limit=_LOOKED_AT)
     pairs = [(wording_of(one.payload, one.language, policy), Capability(one.capability)) for one in some]
     return list(dict.fromkeys((content_hash, by) for content_hash, by in pairs if content_hash is not None))
-
-
-def _asked_words(row: Row[Any]) -> list[tuple[str, Capability | None]]:
-    """The wordings that are asked about, by all of their channels; of a journey those that go live with it."""
-    return [(content_hash, None) for content_hash in asked_hashes(row.content)]
 
 
 def _example(template: Template, by: Capability, policy: Policy, links: Mapping[str, str]) -> Example | None:

@@ -117,6 +117,12 @@ def by_id(connection: Connection, customer_id: int) -> Customer | None:
     return None if row is None else as_customer(Person(*row))
 
 
+def these(connection: Connection, ids: Collection[int]) -> dict[int, Customer]:
+    """Customers by our ids, as they stand; who is not there is missing."""
+    found = connection.execute(select(customers.c.id, *PERSON).where(among(customers.c.id, "ids")), {"ids": list(ids)})
+    return {row.id: as_customer(Person(*row[1:])) for row in found}
+
+
 def by_ref(connection: Connection, ref: str) -> Customer | None:
     """The customer with this ref; None: unknown."""
     row = connection.execute(select(*PERSON).where(customers.c.ref == ref)).one_or_none()

@@ -10,7 +10,18 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, func, or_, select
 from domain.customers import primary_language
 from domain.reviews import Stand
 from store.chain import Subject
-from store.ledger.rows import actions, chain, customers, evidence, review_votes, reviews
+from store.ledger.rows import (
+    actions,
+    cases,
+    chain,
+    customers,
+    entitlements,
+    evidence,
+    review_asks,
+    review_votes,
+    reviews,
+)
+from store.types import Instant
 
 _UNDECIDED = (Stand.COLLECTING, Stand.OPEN)
 _COUNTED = ("kinds", "channels", "tiers", "languages")
@@ -49,10 +60,12 @@ def waiting(connection: Connection, *, limit: int) -> list[Row[Any]]:
 
 def halted(connection: Connection, *, limit: int) -> list[Row[Any]]:
     """Approved ones that stopped by themselves on the way out, the longest halted first."""
-    wanted = select(reviews).where(
-        reviews.c.finished_at.is_(None), reviews.c.state == Stand.APPROVED, reviews.c.halted_at.is_not(None)
-    )
-    return list(connection.execute(wanted.order_by(reviews.c.halted_at).limit(limit)))
+    return list(connection.execute(select(reviews).where(_IS_HALTED).order_by(reviews.c.halted_at).limit(limit)))
+
+
+def halted_count(connection: Connection) -> int:
+    """How many stopped so."""
+    return int(connection.execute(select(func.count()).select_from(reviews).where(_IS_HALTED)).scalar_one())
 
 
 def decided(connection: Connection, *, limit: int) -> list[Row[Any]]:
@@ -63,7 +76,7 @@ def decided(connection: Connection, *, limit: int) -> list[Row[Any]]:
 
 def waiting_count(connection: Connection) -> int:
     """How many can be decided now."""
-    counted = select(func.count()).where(reviews.c.state == Stand.OPEN)
+    counted = select(func.count()).select_from(reviews).where(reviews.c.state == Stand.OPEN)
     return int(connection.execute(counted).scalar_one())
 
 
@@ -148,9 +161,29 @@ def keys_among(connection: Connection, review_id: int, keys: Collection[str]) ->
 
 
 def rests_on(connection: Connection, action_ids: Collection[int]) -> list[Row[Any]]:
-    """What these actions rest on: (action_id, fact, subject_id, version)."""
-    wanted = select(evidence).where(evidence.c.action_id.in_(sorted(action_ids)))
+    """What these actions rest on: (action_id, fact, version), and as it is now: (version_now, changed_at).
+
+    Of a case nobody knows when it changed last.
+    """
+    now = func.coalesce(customers.c.version, cases.c.version, entitlements.c.version).label("version_now")
+    changed_at = func.coalesce(customers.c.updated_at, entitlements.c.updated_at, type_=Instant()).label("changed_at")
+    wanted = (
+        select(evidence.c.action_id, evidence.c.fact, evidence.c.version, now, changed_at)
+        .outerjoin(customers, and_(evidence.c.fact == "customer", customers.c.id == evidence.c.subject_id))
+        .outerjoin(cases, and_(evidence.c.fact == "case", cases.c.id == evidence.c.subject_id))
+        .outerjoin(entitlements, and_(evidence.c.fact == "entitlement", entitlements.c.id == evidence.c.subject_id))
+        .where(evidence.c.action_id.in_(sorted(action_ids)))
+    )
     return list(connection.execute(wanted.order_by(evidence.c.action_id, evidence.c.fact)))
+
+
+def asks(connection: Connection, review_id: int) -> list[Row[Any]]:
+    """The times it was asked in Prefect, in order."""
+    return list(
+        connection.execute(
+            select(review_asks).where(review_asks.c.review_id == review_id).order_by(review_asks.c.number)
+        )
+    )
 
 
 def standings(connection: Connection, review_ids: Collection[int]) -> dict[int, Row[Any]]:
@@ -169,6 +202,7 @@ def standing_votes(connection: Connection, review_ids: Sequence[int]) -> dict[in
     return found
 
 
+_IS_HALTED = and_(reviews.c.finished_at.is_(None), reviews.c.state == Stand.APPROVED, reviews.c.halted_at.is_not(None))
 _MEMBER = (
     select(actions, customers.c.ref, customers.c.tier, customers.c.language)
     .select_from(actions)

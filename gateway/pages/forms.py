@@ -32,6 +32,10 @@ class Form:
         """The same without what surrounds it, on one line."""
         return " ".join(self.one(name).split())
 
+    def each(self, name: str) -> list[str]:
+        """Every text the field was sent with, those that are empty left out."""
+        return [said for word in self.fields.get(name, ()) if (said := plain(word).strip())]
+
     def numbers(self, name: str) -> list[int]:
         """The field's whole numbers; what is none is left out."""
         return [int(word) for word in self.fields.get(name, ()) if word.isascii() and word.isdigit() and len(word) < 16]

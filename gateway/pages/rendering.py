@@ -29,6 +29,16 @@ HEADERS: Mapping[str, str] = {
     "X-Content-Type-Options": "nosniff",
 }
 
+MAIL_HEADERS: Mapping[str, str] = {
+    **HEADERS,
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'unsafe-inline'; form-action 'none'; base-uri 'none'; "
+        "frame-ancestors 'self'; sandbox"
+    ),
+    "Referrer-Policy": "no-referrer",
+}
+"""A mail has its style in its elements. It runs nothing, loads nothing and leads nowhere."""
+
 _PAGES = jinja2.Environment(
     loader=jinja2.FileSystemLoader(_DIRECTORY / "html"),
     autoescape=True,

@@ -10,6 +10,7 @@ from gateway.pages import (
     quarantine,
     refusals,
     review_links,
+    reviews,
     sign_in,
     traces,
     unsubscribe,
@@ -21,7 +22,7 @@ from gateway.pages.guesses import Guesses
 def add_pages(app: FastAPI) -> None:
     """Add all pages to the application. `app.state.operators` and the reviewers in the database may see them."""
     app.state.guesses = Guesses()
-    parts = (front, traces, cases, controls, quarantine, sign_in, review_links, assets, unsubscribe, wordings)
+    parts = (front, traces, cases, controls, quarantine, sign_in, review_links, reviews, assets, unsubscribe, wordings)
     for part in parts:
         app.include_router(part.router)
     refusals.install(app)

@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from domain.actions import Capability
 from gateway.pages.refusals import refusal
-from gateway.pages.rendering import HEADERS, as_file, page, root_of, with_frames
+from gateway.pages.rendering import MAIL_HEADERS, as_file, page, root_of, with_frames
 from gateway.pages.visitors import Seeing
 from services.previewing import Shown, by_light, links_of, shown
 from services.wiring import Handrail
@@ -19,16 +19,6 @@ from services.wordings import Wording, Wordings, read_wordings
 from templates.library import Template
 
 router = APIRouter(include_in_schema=False)
-
-_MAIL_HEADERS: Mapping[str, str] = {
-    **HEADERS,
-    "Content-Security-Policy": (
-        "default-src 'none'; style-src 'unsafe-inline'; form-action 'none'; base-uri 'none'; "
-        "frame-ancestors 'self'; sandbox"
-    ),
-    "Referrer-Policy": "no-referrer",
-}
-"""A mail has its style in its elements. It runs nothing, loads nothing and leads nowhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +57,7 @@ async def show_mail(
     card = await _found(request, name, language, waiting)
     if card is None or Capability.MAIL not in card.by:
         return _unknown(request)
-    return HTMLResponse(by_light(card.by[Capability.MAIL].words.html, dark=dark), headers=dict(_MAIL_HEADERS))
+    return HTMLResponse(by_light(card.by[Capability.MAIL].words.html, dark=dark), headers=dict(MAIL_HEADERS))
 
 
 def preview_file(template: Template, by: Sequence[Shown]) -> str:

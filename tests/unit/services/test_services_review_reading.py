@@ -23,7 +23,7 @@ def of(installation: Any, review_id: int) -> Any:
 
 def test_a_summary_counts_and_says_why(installation: Any) -> None:
     who = ({}, {"language": "pl", "tier": Tier.VIP}, {"language": "cs-CZ"}, {"language": "de", "tier": Tier.CORE})
-    review_id = stage.welcomes(installation.database, *who, now=installation.clock())
+    review_id = stage.welcomes(installation.database, installation.policy, *who, now=installation.clock())
 
     told = of(installation, review_id)
 
@@ -43,7 +43,7 @@ def test_a_summary_counts_and_says_why(installation: Any) -> None:
 
 def test_examples_are_of_different_languages_and_of_nobody(installation: Any) -> None:
     who = [{"name": "Zbigniew Canary", "language": tag} for tag in ("pl", "pl", "pl", "cs", "en")]
-    review_id = stage.welcomes(installation.database, *who, now=installation.clock())
+    review_id = stage.welcomes(installation.database, installation.policy, *who, now=installation.clock())
 
     told = of(installation, review_id)
 
@@ -61,7 +61,7 @@ def test_a_summary_has_no_word_that_came_from_outside(installation: Any) -> None
         for number, text in enumerate(said, start=1)
     ]
     stage.put(installation.database, list(zip(surveys, ids, strict=True)), now=now)
-    [review_id] = stage.sealed(installation.database, now=now)
+    [review_id] = stage.sealed(installation.database, installation.policy, now=now)
 
     told = of(installation, review_id)
 
@@ -92,7 +92,12 @@ def test_new_words_show_what_they_would_say(installation: Any) -> None:
         connection.execute(
             reviews.reviews.update()
             .where(reviews.reviews.c.id == review_id)
-            .values(subject="wording", content={"hashes": [its]}, state="open", payload_hash=its)
+            .values(
+                subject="wording",
+                content={"hashes": {"pl": its}, "before": {"pl": None}},
+                state="open",
+                payload_hash=its,
+            )
         )
 
     told = of(installation, review_id)
