@@ -1,4 +1,4 @@
-"""`recovery-sweep`: take over from the dead, settle lost answers."""
+"""`recovery-sweep`: take over from the dead, settle lost answers, have open reviews asked."""
 
 from typing import Any
 
@@ -6,10 +6,10 @@ from prefect import flow
 from prefect.artifacts import acreate_table_artifact
 from prefect.client.schemas.objects import State
 
-from flows.outcomes import counted, finish
+from flows.outcomes import all_of, counted, finish
 from flows.run_names import about
 from tasks.dead_runs import end_dead_runs
-from tasks.recovery import sweep_leftovers
+from tasks.recovery import reconcile_review_runs, sweep_leftovers
 from tasks.retrying import FLOW_SECONDS
 
 
@@ -20,7 +20,15 @@ async def recovery_sweep() -> State[Any]:
     if swept.lines:
         await acreate_table_artifact(swept.lines, key="recovery-sweep", description=f"{len(swept.lines)} actions swept")
     died = await end_dead_runs()
+    asked = await reconcile_review_runs()
+    if asked:
+        rows = [{"review": deed.review, "what": deed.words} for deed in asked]
+        await acreate_table_artifact(rows, key="review-runs", description=f"{len(rows)} runs of reviews begun or ended")
     return await finish(
-        "; ".join(filter(None, (f"swept: {len(swept.lines) or 'nothing'}", counted(died, "runs had died")))),
+        all_of(
+            f"swept: {len(swept.lines) or 'nothing'}",
+            counted(died, "runs had died"),
+            counted(len(asked), "runs of reviews begun or ended"),
+        ),
         needs_people=counted(swept.waiting_for_people, "wait for a person"),
     )

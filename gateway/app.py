@@ -11,6 +11,7 @@ from gateway.metrics import Metrics
 from gateway.pages.site import add_pages
 from services.fetching import Fetching
 from services.operators import load_operators
+from services.review_runs import ReviewRounds
 from services.urgent import UrgentDispatch
 from services.wiring import Handrail
 
@@ -28,11 +29,14 @@ def create_app(build: Callable[[], Handrail] = Handrail.from_environment) -> Fas
             app.state.metrics = Metrics(handrail)
             app.state.urgent = UrgentDispatch(handrail)
             app.state.fetching = Fetching(handrail, tell=app.state.urgent.nudge)
+            app.state.review_rounds = ReviewRounds(handrail)
             app.state.urgent.start()
             app.state.fetching.start()
+            app.state.review_rounds.start()
             try:
                 yield
             finally:
+                await app.state.review_rounds.stop()
                 await app.state.fetching.stop()
                 await app.state.urgent.stop()
 

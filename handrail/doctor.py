@@ -327,5 +327,5 @@ def _deployments(deployed: Sequence[dict[str, Any]]) -> Finding:
     if idle:
         words = f"paused by somebody, so what is due waits: {', '.join(idle)}"
         return Finding("deployments", Verdict.WARN, words, "switch the schedule on again in Prefect's UI")
-    words = f"{len(scheduled)} deployed and scheduled, {len(declared) - len(scheduled)} run by hand"
+    words = f"{len(scheduled)} deployed and scheduled, {len(declared) - len(scheduled)} begun when asked for"
     return Finding("deployments", Verdict.OK, words)

@@ -10,6 +10,7 @@ from types import TracebackType
 from data_contracts.policy import load_policy
 from domain.policy import Policy
 from integrations.prefect_events import CRITICAL_ANSWER, CUSTOMER_ACTIVATED, PrefectEvents
+from integrations.prefect_reviews import PrefectReviewRuns, ReviewRuns
 from integrations.registry import Roster, load_roster
 from services.dispatch import Dispatcher, Timing
 from services.journeys import Journeys
@@ -53,6 +54,7 @@ class Handrail:
         worker = worker_name()
         self.lifelines = Lifelines(settings.data / "workers", worker)
         self._prefect: PrefectEvents | None = None
+        self._review_runs: PrefectReviewRuns | None = None
         self.dispatcher = Dispatcher(
             database,
             self.writer,
@@ -83,6 +85,7 @@ class Handrail:
         if self.settings.prefect_api_url:
             auth = self.settings.prefect_auth.get_secret_value()
             self._prefect = PrefectEvents(self.settings.prefect_api_url, auth=auth or None)
+            self._review_runs = PrefectReviewRuns(self.settings.prefect_api_url, auth=auth or None)
         return self
 
     async def __aexit__(
@@ -90,6 +93,8 @@ class Handrail:
     ) -> None:
         if self._prefect is not None:
             await self._prefect.aclose()
+        if self._review_runs is not None:
+            await self._review_runs.aclose()
         await self.roster.aclose()
         await asyncio.to_thread(self.writer.close)
         self.database.close()
@@ -104,6 +109,11 @@ class Handrail:
         """Hint to Prefect that a run of onboarding-drip would find something. Returns at once, never raises."""
         if self._prefect is not None:
             await self._prefect.announce(CUSTOMER_ACTIVATED, subject, {})
+
+    @property
+    def review_runs(self) -> ReviewRuns | None:
+        """Where reviews are shown and may be answered in Prefect; None: this installation works without it."""
+        return self._review_runs
 
     def _register(self) -> None:
         with self.database.write("register") as connection:

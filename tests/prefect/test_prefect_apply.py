@@ -18,8 +18,8 @@ JOBS = [
     "recovery-sweep",
     "survey-escalation",
 ]
-VERBS = ["emergency-stop", "replay-quarantine"]
-ALL = sorted(JOBS + VERBS)
+ON_DEMAND = ["action-review", "emergency-stop", "replay-quarantine"]
+ALL = sorted(JOBS + ON_DEMAND)
 
 
 def names(server: Server, what: str) -> list[str]:

@@ -27,7 +27,7 @@ def test_all_is_well(diagnosed: Server) -> None:
     found = finding("deployments")
 
     assert found is not None
-    assert (found.verdict, found.found) == ("ok", "8 deployed and scheduled, 2 run by hand")
+    assert (found.verdict, found.found) == ("ok", "8 deployed and scheduled, 3 begun when asked for")
 
 
 def test_a_deleted_deployment_is_named_and_apply_brings_it_back(diagnosed: Server) -> None:

@@ -27,7 +27,7 @@ JOBS = {
     "import-data",
     "poll-surveys",
 }
-VERBS = {"replay-quarantine", "emergency-stop"}
+ON_DEMAND = {"action-review", "replay-quarantine", "emergency-stop"}
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +43,7 @@ def test_everything_is_ready_when_the_line_is_printed(stack: LocalStack) -> None
     assert set(stack.told["pids"]) == {"gateway", "sandbox", "prefect", "worker"}
     assert worker_is_online(api)
     deployed = httpx.post(f"{api}/deployments/filter", json={}, trust_env=False).json()
-    assert {deployment["name"] for deployment in deployed} == JOBS | VERBS
+    assert {deployment["name"] for deployment in deployed} == JOBS | ON_DEMAND
 
 
 def test_its_server_stays_behind_the_gateway_but_no_run_that_may_hold_the_lock(stack: LocalStack) -> None:
