@@ -36,8 +36,36 @@ EDITABLE: Mapping[str, frozenset[str]] = {
 """What a reviewer may change, by the schema of the payload: what is said. Whom it is about, why it may be sent and how
 confidential it is follow from facts, which nobody edits in a review."""
 
+SHARED = frozenset({LINKS})
+"""Of those what all actions of a review may be made to say alike; the others are each customer's own."""
+
 Change = Mapping[str, Any]
 """New values, by the name of the param."""
+
+
+def editable(payload: Mapping[str, Any]) -> dict[str, str]:
+    """The texts that a reviewer may change, by name; a part of a param is named with it: `links.video`."""
+    may, params = EDITABLE.get(payload["schema"], frozenset()) - {WORDINGS}, payload["params"]
+    found: dict[str, str] = {}
+    for name in sorted(may & set(params)):
+        value = params[name]
+        if isinstance(value, Mapping):
+            found |= {f"{name}.{part}": str(one) for part, one in value.items()}
+        else:
+            found[name] = "" if value is None else str(value)
+    return found
+
+
+def with_changes(payload: Mapping[str, Any], typed: Mapping[str, str]) -> dict[str, Any]:
+    """What was typed into those texts, as a change of params; nothing for what stays as it is or may not be changed."""
+    now = editable(payload)
+    change: dict[str, Any] = {}
+    for name, text in typed.items():
+        if name not in now or text == now[name]:
+            continue
+        param, dot, part = name.partition(".")
+        change[param] = {**change.get(param, payload["params"][param]), part: text} if dot else text
+    return change
 
 
 class NotEditable(ReviewProblem):

@@ -13,6 +13,7 @@ from domain.actions import Capability, State
 from domain.customers import choose_language
 from services.differing import Differing, differences
 from services.places import Places
+from services.review_edits import SHARED, editable
 from services.review_evidence import Evidence, evidence_of
 from services.review_reading import ReviewSummary, UnknownReview, summary_of
 from services.review_saying import Unsaid, Words, words_by, words_of
@@ -54,7 +55,8 @@ class Member:
     not_after: datetime | None
     payload_hash: str
     revision: int
-    params: Mapping[str, Any]
+    editable: Mapping[str, str]
+    """What a reviewer may change in it."""
     words: Words | Unsaid
     evidence: Evidence
 
@@ -62,6 +64,11 @@ class Member:
     def is_asked(self) -> bool:
         """It waits for the decision."""
         return self.state is State.AWAITING_REVIEW
+
+    @property
+    def can_be_changed_alike(self) -> bool:
+        """All actions of the review can be made to say the same."""
+        return {name.partition(".")[0] for name in self.editable} <= SHARED
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,8 +150,14 @@ async def read_review(handrail: Handrail, review_id: int, chosen: Chosen, places
     )
 
 
+def read_row(handrail: Handrail, review_id: int, key: str) -> Row[Any] | None:
+    """One action of a review as the ledger has it; None: the review asks about no such action."""
+    with handrail.database.read() as connection:
+        return review_pages.member(connection, review_id, key)
+
+
 async def read_member(handrail: Handrail, review_id: int, key: str) -> Member | None:
-    """One action of a review; None: it asks about no such action."""
+    """The same as its page shows it."""
 
     def read() -> tuple[list[Row[Any]], dict[int, Evidence]]:
         with handrail.database.read() as connection:
@@ -234,7 +247,7 @@ async def _members(handrail: Handrail, rows: Sequence[Row[Any]], evidence: Mappi
             not_after=row.not_after,
             payload_hash=row.payload_hash,
             revision=row.revision,
-            params=row.payload.get("params", {}),
+            editable=editable(row.payload),
             words=said[row.id],
             evidence=evidence[row.id],
         )

@@ -25,7 +25,7 @@ from store.review_pages import Chosen
 
 router = APIRouter(include_in_schema=False)
 
-_NOTHING_TYPED = {"name": "", "reason": "", "comment": "", "refs": ""}
+_NOTHING_TYPED = {"reason": "", "comment": "", "refs": ""}
 _FOR = (Reason.AS_INTENDED, Reason.CHECKED_WITH_THE_TEAM, Reason.OTHER)
 _AGAINST = tuple(reason for reason in Reason if reason is not Reason.AS_INTENDED)
 _MANY_DIGITS = 16
@@ -67,7 +67,7 @@ async def show_member(request: Request, visitor: Seeing, review_id: int, key: st
     member = await read_member(handrail, review_id, plain(key))
     if member is None:
         return refusal(request, 404, "Not in this review", f"Review {review_id} asks about no action {key[:200]}.")
-    return with_frames(page(request, "review-member.html", visitor, review=review, member=member, editable={}))
+    return with_frames(page(request, "review-member.html", visitor, review=review, member=member))
 
 
 @router.api_route("/reviews/{review_id:int}/mail", methods=["GET", "HEAD"])

@@ -9,6 +9,7 @@ from gateway.pages import (
     front,
     quarantine,
     refusals,
+    review_decisions,
     review_links,
     reviews,
     sign_in,
@@ -22,7 +23,19 @@ from gateway.pages.guesses import Guesses
 def add_pages(app: FastAPI) -> None:
     """Add all pages to the application. `app.state.operators` and the reviewers in the database may see them."""
     app.state.guesses = Guesses()
-    parts = (front, traces, cases, controls, quarantine, sign_in, review_links, reviews, assets, unsubscribe, wordings)
-    for part in parts:
+    for part in (
+        front,
+        traces,
+        cases,
+        controls,
+        reviews,
+        review_decisions,
+        review_links,
+        quarantine,
+        sign_in,
+        assets,
+        unsubscribe,
+        wordings,
+    ):
         app.include_router(part.router)
     refusals.install(app)
