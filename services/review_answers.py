@@ -12,8 +12,9 @@ from domain.policy import Policy
 from domain.review_rules import Way
 from domain.reviews import Decision
 from services.review_reading import ReviewSummary
-from services.reviewers import TooManyTries, WrongCode, check_code
+from services.reviewers import WrongCode, check_code
 from services.reviews import AlreadyDecided, ReviewProblem, vote
+from services.tries import TooManyTries
 from store import review_asks, reviewers
 from store.database import Database
 from store.review_asks import Ask
