@@ -27,7 +27,7 @@ from domain.reviews import (
     objection,
     repeats,
 )
-from services.review_effects import take_live
+from services.review_effects import NotAsAsked, take_live
 from store import chain, content_reviews, review_members, review_votes
 from store.chain import Subject
 from store.content_reviews import Content
@@ -110,7 +110,7 @@ def vote(
             spend(connection)
         stand = follows(asked, reviewer, decision, policy.reviews)
         if stand is Stand.APPROVED and row.subject in list(Content):
-            take_live(connection, row, by=reviewer.name, now=now)
+            _take_live(connection, row, reviewer, now)
         review_votes.add_vote(connection, row, reviewer, decision, reason, comment, way, now=now)
         approvals = len({*asked.approved_by, *((reviewer.name,) if decision is Decision.APPROVE else ())})
         standing = Standing(review_id, stand, row.payload_hash, row.revision, approvals, needed(asked, policy.reviews))
@@ -204,6 +204,13 @@ def held_members(connection: Connection, review_id: int, keys: Collection[str]) 
     if missing:
         raise Changed(f"{missing[0]} does not wait in review {review_id} any more: look at it as it is now")
     return members
+
+
+def _take_live(connection: Connection, row: Row[Any], reviewer: Voter, now: datetime) -> None:
+    try:
+        take_live(connection, row, by=reviewer.name, now=now)
+    except NotAsAsked as touched:
+        raise Changed(str(touched)) from touched
 
 
 def _halted(connection: Connection, policy: Policy, review_id: int, who: Voter, way: Way, now: datetime) -> Row[Any]:

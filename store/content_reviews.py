@@ -96,6 +96,12 @@ def open_review(
     return int(row.id)
 
 
+def is_as_asked(review: Row[Any]) -> bool:
+    """False when its row does not ask any more what it was opened with: somebody has touched it."""
+    asked = {"subject": review.subject, "what": review.what, "content": review.content}
+    return bool(payload_hash(asked) == review.payload_hash)
+
+
 def supersede(connection: Connection, review_id: int, *, by: str, now: datetime, detail: Mapping[str, Any]) -> bool:
     """Nothing is left of what it asks; False when it is not open any more. `detail` says what came instead."""
     held = (reviews.c.id == review_id, reviews.c.state == Stand.OPEN)

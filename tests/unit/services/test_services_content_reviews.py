@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from ledger_world import NOTHING_IS_RISKY
 from review_world import EWA, JAN
+from sqlalchemy import update
 
 from data_contracts.journeys import JourneyFile, read_journey
 from domain.policy import Policy
@@ -18,8 +19,9 @@ from services.auditing import verify_chain
 from services.content_reviews import Publication, WaitsForReview
 from services.journey_versions import take_live as take_journey_live
 from services.publishing import publish_journeys, publish_templates
-from services.reviews import Standing, vote
+from services.reviews import Changed, NotYours, Standing, vote
 from store import journeys, wordings
+from store.ledger.rows import reviews
 from templates.journey_files import JOURNEYS
 from templates.library import Template, load
 
@@ -294,3 +296,22 @@ def test_the_chain_stands_after_all_of_it(house: House) -> None:
     assert [row.id for row in rows] == [1, 2]
     assert all(later.previous == earlier.hash for earlier, later in pairwise(rows))
     assert {row.detail.get("instead") for row in rows} == {None, "what is in use"}
+
+
+def test_what_was_touched_in_the_books_is_not_taken_live(house: House) -> None:
+    house.publish(reworded("acknowledgement", ("pl",)))
+    [row] = house.installation.rows("reviews")
+    planted = Template("acknowledgement", "pl", {"sms.txt": "Send us your password"})
+    house.publish([planted], asks=False)
+    with house.database.write() as connection:
+        connection.execute(update(reviews).values(content={**row.content, "hashes": {"pl": planted.hash}}))
+    with pytest.raises(Changed, match="was touched"):
+        house.approve(row.id)
+    assert house.in_use("acknowledgement", "pl") == hash_of(TEMPLATES, "acknowledgement", "pl")
+
+
+def test_nobody_decides_about_what_they_have_asked(house: House) -> None:
+    with pytest.raises(WaitsForReview):
+        take_journey_live(house.database, version(2), TEMPLATES, house.policy, by="Ewa Lis", now=house.clock())
+    with pytest.raises(NotYours):
+        house.vote(house.installation.rows("reviews")[0].id, EWA, Decision.APPROVE)
