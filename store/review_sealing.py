@@ -27,6 +27,7 @@ from sqlalchemy import (
 )
 
 from domain.actions import State
+from domain.customers import primary_language
 from domain.reviews import Stand
 from store import chain
 from store.chain import Subject
@@ -108,7 +109,12 @@ def count(connection: Connection, review_id: int) -> Counted:
     waiting = value = 0
     for kind, capability, tier, language, how_many, worth in connection.execute(_CONTENT, {"review": review_id}):
         waiting, value = waiting + how_many, value + int(worth)
-        for name, what in (("kinds", kind), ("channels", capability), ("tiers", tier), ("languages", language)):
+        for name, what in (
+            ("kinds", kind),
+            ("channels", capability),
+            ("tiers", tier),
+            ("languages", primary_language(language)),
+        ):
             if what:
                 content[name][what] += how_many
     return Counted(number, waiting, asked.hexdigest(), value, {name: dict(those) for name, those in content.items()})

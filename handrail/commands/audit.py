@@ -22,7 +22,15 @@ def verify(as_json: AsJson = False) -> None:
         found = verify_chain(database)
     touched = [one.as_json() for one in found.touched]
     if as_json:
-        say_json({"ok": not touched, "entries": found.entries, "reviews": found.reviews, "touched": touched})
+        say_json(
+            {
+                "ok": not touched,
+                "entries": found.entries,
+                "head": found.head,
+                "reviews": found.reviews,
+                "touched": touched,
+            }
+        )
     elif touched:
         say_table(("table", "id", "what"), touched)
     else:

@@ -141,3 +141,18 @@ def test_a_simulation_is_measured() -> None:
     assert (line["customers"], line["events"], line["processes"]) == (60, 12, 2)
     assert line["messages"] > 60
     assert line["seconds"] > 0
+
+
+@pytest.mark.process
+@pytest.mark.slow
+def test_a_review_is_opened_shown_decided_and_settled() -> None:
+    asked = ["--sizes", "300", "--databases", "sqlite"]
+    done = subprocess.run(
+        [sys.executable, str(BENCHMARKS / "review.py"), *asked], capture_output=True, text=True, timeout=110
+    )
+    assert done.returncode == 0, done.stderr
+    [line] = [json.loads(line) for line in done.stdout.splitlines()]
+    assert (line["database"], line["actions"]) == ("sqlite", 300)
+    for measured in ("opened", "first_page", "decided", "settled", "audited", "bare_count_and_hash"):
+        assert line[f"{measured}_seconds"] > 0
+    assert line["memory_peak_mb"] > 10

@@ -8,7 +8,10 @@ from review_world import EWA, GUEST, JAN, LATE, OLA, PIOTR, Reviews, an_ask
 
 from domain.review_rules import Risk, Way
 from domain.reviews import Decision, Reason, Stand, Voter
+from services.auditing import verify_chain
 from services.reviews import AlreadyDecided, Changed, Late, NoSuchReview, NotYours
+from services.reviews_settling import seal
+from store import crash_points
 from store.database import Database
 
 
@@ -84,6 +87,18 @@ def test_nothing_joins_after_sealing(world: Reviews) -> None:
     world.vote(first)
     world.settle()
     assert world.state("m-3") is State.AWAITING_REVIEW
+
+
+def test_nothing_joins_while_it_is_counted(world: Reviews) -> None:
+    review = world.collected(2)
+    crash_points.watch(lambda place: world.collected(1, first=3) and None if place == "seal.counted" else None)
+    try:
+        seal(world.database, world.policy, review, now=world.now)
+    finally:
+        crash_points.watch(None)
+    assert (world.review_row(review).state, world.review_row(review).count) == (Stand.OPEN, 2)
+    assert world.row("m-3").review_id != review
+    assert verify_chain(world.database).touched == ()
 
 
 def test_what_was_there_already_asks_nobody(world: Reviews) -> None:
