@@ -46,6 +46,7 @@ class Facts:
     has_no_task: bool = False  # it adds to a task, or closes one, that was never made
     enrolled: Enrolled | None = None  # None: it is no step of a journey
     moot: str | None = None  # why what it tells a colleague needs nobody any more
+    halted: str | None = None  # why what its review let go has stopped
     is_closing: bool = False  # it only takes something away, a task from a list or a customer from a vendor's books
 
 
@@ -91,7 +92,7 @@ class ToPerson:
 
 
 LOOK_AGAIN = timedelta(hours=1)
-"""After so long it is looked at again whether stale data has come anew."""
+"""After so long it is looked at again whether stale data has come anew, or what has stopped goes on."""
 
 Verdict = Go | Skip | Expire | Defer | Replan | ToPerson
 GO = Go()
@@ -179,7 +180,7 @@ def _outdated(facts: Facts, now: datetime) -> Verdict | None:
         return Replan("the time it names has passed")
     if not facts.approved:
         return Replan("not approved as it stands")
-    return None
+    return None if facts.halted is None else Defer(now + LOOK_AGAIN, facts.halted)
 
 
 def _stale(facts: Facts, policy: Policy, now: datetime) -> Defer | None:

@@ -27,6 +27,7 @@ from domain.reviews import (
     objection,
     repeats,
 )
+from services import canary
 from services.review_effects import NotAsAsked, take_live
 from store import chain, content_reviews, review_members, review_votes
 from store.chain import Subject
@@ -146,12 +147,16 @@ def exclude(
 
 
 def go_on(database: Database, policy: Policy, review_id: int, *, reviewer: Voter, way: Way, now: datetime) -> None:
-    """What was approved and stopped by itself goes on. Raises a ReviewProblem when it has not, or for who may not."""
+    """What was approved and stopped by itself goes on, with the next step: they have looked. What went wrong so far
+    counts no more. Raises a ReviewProblem when it has not stopped, or for who may not.
+    """
+    seen = canary.seen(database, review_id)
     with database.write("go-on") as connection:
         row = _halted(connection, policy, review_id, reviewer, way, now)
-        values = {"halted_at": None, "halted_reason": None, "stage_at": now}
+        values = {"halted_at": None, "halted_reason": None, "accepted": seen}
         connection.execute(update(reviews).where(reviews.c.id == row.id).values(**values))
-        chain.append(connection, Subject.REVIEW, row.id, "continued", by=reviewer.name, at=now, detail={})
+        chain.append(connection, Subject.REVIEW, row.id, "continued", by=reviewer.name, at=now, detail=seen)
+    canary.free(database, review_id, by=reviewer.name, now=now)
 
 
 def give_up(database: Database, policy: Policy, review_id: int, *, reviewer: Voter, way: Way, now: datetime) -> None:

@@ -15,6 +15,7 @@ from domain.actions import State
 from domain.policy import Policy
 from domain.review_rules import Risk
 from domain.reviews import Stand, deadline_of
+from services.canary import is_going_out, release
 from store import review_edits, review_members, review_sealing, review_votes
 from store.crash_points import reached
 from store.database import Database
@@ -62,28 +63,11 @@ def settle_reviews(
         unfinished = connection.execute(_UNFINISHED).all()
     for row in unfinished:
         try:
-            lines += [f"review {row.id}: {what}" for what in _settled(database, row, run, now, is_thorough)]
+            lines += [f"review {row.id}: {what}" for what in _settled(database, policy, row, run, now, is_thorough)]
         except Exception as problem:  # one review must not keep the others waiting; the next round comes again
             _log.exception("review %s could not be settled", row.id)
             lines.append(f"review {row.id}: not settled yet: {type(problem).__name__}")
     return lines
-
-
-def release(database: Database, review_id: int, *, run: str, now: datetime) -> int:
-    """Let the actions of an approved review go; how many. What they rest on is looked at again when they are armed."""
-    gone = 0
-    while True:
-        with database.write("release") as connection:
-            row = review_votes.lock(connection, review_id)
-            if row is None or row.state != Stand.APPROVED or row.halted_at is not None:
-                return gone
-            page = [one.id for one in review_members.waiting(connection, review_id, limit=_CHUNK)]
-            moved = review_members.move(connection, review_id, page, State.READY, reason=None, by=run, now=now)
-            released = reviews.c.released + len(moved)
-            connection.execute(update(reviews).where(reviews.c.id == review_id).values(released=released))
-        gone += len(moved)
-        if len(page) < _CHUNK:
-            return gone
 
 
 def seal(database: Database, policy: Policy, review_id: int, *, now: datetime) -> bool:
@@ -123,7 +107,9 @@ def _apply_edits(database: Database, review_id: int, now: datetime) -> None:
             is_any_left = changed == _CHUNK
 
 
-def _settled(database: Database, row: Row[Any], run: str, now: datetime, is_thorough: bool) -> Iterator[str]:
+def _settled(
+    database: Database, policy: Policy, row: Row[Any], run: str, now: datetime, is_thorough: bool
+) -> Iterator[str]:
     """What was done about one review."""
     stand = Stand(row.state)
     if stand is Stand.OPEN and now >= row.deadline and _expire(database, row.id, now):
@@ -138,8 +124,9 @@ def _settled(database: Database, row: Row[Any], run: str, now: datetime, is_thor
                 yield "nothing is left of it"
             return
         case Stand.APPROVED:
-            if let_go := release(database, row.id, run=run, now=now):
-                yield f"{let_go} let go"
+            yield from release(database, policy, row.id, run=run, now=now, is_thorough=is_thorough)
+            if is_going_out(database, policy, row.id):
+                return
         case Stand.REJECTED:
             words = f"rejected by {row.decided_by} in review {row.id}: {row.reason}"
             if withdrawn := _end_all(database, row.id, State.CANCELLED, words, run, now):

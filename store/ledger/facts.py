@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Row, and_, bindparam, case, func, literal, or
 
 from domain import recheck, review_alerts
 from domain.actions import FINAL, Basis, Capability, Kind, State
+from domain.canary import held_by
 from domain.channels import Confidentiality
 from domain.customers import Customer
 from domain.gates import DataSet, Gate, GateVerdict
@@ -47,7 +48,7 @@ _CHANGED = (
     .order_by(evidence.c.action_id, evidence.c.fact)
 )
 _APPROVED = (
-    select(actions.c.id)
+    select(actions.c.id, reviews.c.id, reviews.c.halted_reason)
     .join(reviews, reviews.c.id == actions.c.review_id)
     .where(
         among(actions.c.id, "ids"),
@@ -139,6 +140,7 @@ def read_facts(
             stale_after=row.stale_after,
             changed=changed.get(row.id, ()),
             approved=row.review_id is None or row.id in approved,
+            halted=approved.get(row.id),
             customer=people.get(row.customer_id),
             suppressed=row.customer_id in suppressed,
             consent=granted.get((row.customer_id, row.purpose)),
@@ -175,8 +177,10 @@ def changed_facts(connection: Connection, ids: Sequence[int]) -> dict[int, tuple
     return found
 
 
-def _approved(connection: Connection, ids: Sequence[int]) -> set[int]:
-    return set(connection.execute(_APPROVED, {"ids": ids}).scalars()) if ids else set()
+def _approved(connection: Connection, ids: Sequence[int]) -> dict[int, str | None]:
+    """Those that are, each with why its review has stopped meanwhile."""
+    found = connection.execute(_APPROVED, {"ids": ids}) if ids else ()
+    return {action_id: halt and f"{held_by(review_id)}{halt}" for action_id, review_id, halt in found}
 
 
 def gates_of(connection: Connection, ids: set[int]) -> dict[int | None, Gate]:
