@@ -7,12 +7,13 @@ from sqlalchemy import Connection
 
 from domain.actions import FINAL, Capability, Kind, State
 from domain.currencies import written
+from domain.reviews import Stand
 from domain.words import all_near
 from services.journey_standing import as_told
 from services.places import Places
 from services.reporting import case, iso, summary
 from services.sending import operation_of
-from store import journey_stories, messages, overview
+from store import journey_stories, messages, overview, review_pages
 from store.database import Database
 from store.wordings import content
 from templates.library import Template, TemplateProblem
@@ -48,6 +49,7 @@ def trace(database: Database, subject: str, places: Places) -> dict[str, Any] | 
         for move in overview.moves(connection, list(moves)):
             moves[move.action_id].append(move)
         wordings = _wordings(connection, rows)
+        asked = review_pages.standings(connection, {row.review_id for row in rows if row.review_id is not None})
         travelled = journey_stories.of_customers(connection, [row.id for row in people])
     return {
         "subject": subject,
@@ -57,7 +59,7 @@ def trace(database: Database, subject: str, places: Places) -> dict[str, Any] | 
         "endings": [_ending(row, rows) for row in ending],
         "journeys": [as_told(one, by_id) for one in travelled],
         "cases": [case(row) for row in opened],
-        "actions": [_action(row, moves[row.id], wordings, places) for row in rows],
+        "actions": [_action(row, moves[row.id], wordings, asked.get(row.review_id), places) for row in rows],
         "older_left_out": left_out,
     }
 
@@ -122,7 +124,9 @@ def _ending(row: Any, action_rows: Sequence[Any]) -> dict[str, Any]:
     }
 
 
-def _action(row: Any, moves: list[Any], wordings: Mapping[str, Template], places: Places) -> dict[str, Any]:
+def _action(
+    row: Any, moves: list[Any], wordings: Mapping[str, Template], asked: Any | None, places: Places
+) -> dict[str, Any]:
     capability = Capability(row.capability)
     configured = places.serves(capability, row.integration)
     lost = None
@@ -133,6 +137,7 @@ def _action(row: Any, moves: list[Any], wordings: Mapping[str, Template], places
         "in_words": State(row.state).words,
         "integration": row.integration,
         "if_an_answer_is_lost": lost,
+        "review": None if asked is None else _review(asked),
         "vendor_id": row.external_id,
         "vendor_page": places.page_of(row),
         "message": _message(row, capability, wordings),
@@ -149,6 +154,24 @@ def _action(row: Any, moves: list[Any], wordings: Mapping[str, Template], places
             }
             for move in moves
         ],
+    }
+
+
+def _review(row: Any) -> dict[str, Any]:
+    """The review that an action waits for, or waited for: who decided it, and when."""
+    stand = Stand(row.state)
+    if stand in {Stand.COLLECTING, Stand.OPEN}:
+        words = f"waits for review {row.id}"
+    elif row.decided_by is None:
+        words = f"waited for review {row.id}: {stand}"
+    else:
+        words = f"waited for review {row.id}: {stand} by {row.decided_by}"
+    return {
+        "review": row.id,
+        "state": stand.value,
+        "in_words": words + (f" ({row.reason})" if row.reason else ""),
+        "decided_by": row.decided_by,
+        "decided_at": iso(row.decided_at),
     }
 
 

@@ -82,6 +82,8 @@ def _tell_action(out: Any, action: dict[str, Any]) -> None:
     for move in action["moves"]:
         why = f": {move['why']}" if move["why"] else ""
         _line(out, move["at"], f"{move['in_words']}{why}  (by {move['run'] or move['by']})")
+    if action["review"]:
+        _line(out, action["review"]["decided_at"], action["review"]["in_words"])
     if action["vendor_id"]:
         page = f": {action['vendor_page']}" if action["vendor_page"] else ""
         _line(out, "", f"{action['integration']} has it as {action['vendor_id']}{page}")

@@ -10,8 +10,11 @@ from hostile_words import EVIL
 from domain.customers import Tier
 from domain.review_rules import Risk, Rule, Way
 from domain.reviews import Stand
+from services.places import Places
 from services.review_reading import UnknownReview, summary
+from services.tracing import trace
 from store import reviews
+from store.ledger.rows import reviews as review_table
 
 LINK = "https://care.example.com/handrail"
 
@@ -110,3 +113,25 @@ def test_new_words_show_what_they_would_say(installation: Any) -> None:
 def test_nobody_knows_it(installation: Any) -> None:
     with pytest.raises(UnknownReview, match="there is no review 42"):
         of(installation, 42)
+
+
+def test_the_story_of_an_action_tells_its_review(installation: Any) -> None:
+    now = installation.clock()
+    review_id = stage.welcomes(installation.database, installation.policy, {}, now=now)
+
+    def told() -> Any:
+        story = trace(installation.database, "C-1", Places())
+        assert story is not None
+        return story["actions"][0]["review"]
+
+    assert told()["in_words"] == f"waits for review {review_id}"
+    with installation.database.write() as connection:
+        over = {"state": "rejected", "decided_by": "Ewa Lis", "decided_at": now, "reason": "the wrong time"}
+        connection.execute(review_table.update().values(**over))
+    assert told() == {
+        "review": review_id,
+        "state": "rejected",
+        "in_words": f"waited for review {review_id}: rejected by Ewa Lis (the wrong time)",
+        "decided_by": "Ewa Lis",
+        "decided_at": "2026-03-04T11:00:00.000Z",
+    }
