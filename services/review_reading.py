@@ -208,7 +208,7 @@ def summary_of(
         ways=[way for way in Way if way in policy.reviews.classes[risk].ways],
         created_at=row.created_at,
         deadline=row.deadline,
-        value=None if row.value_minor is None else written(row.value_minor, policy.value.currency),
+        value=written(row.value_minor, policy.value.currency) if row.value_minor else None,
         payload_hash=row.payload_hash,
         revision=row.revision,
         decided_by=row.decided_by,

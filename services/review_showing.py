@@ -1,7 +1,6 @@
 """A review as its page shows it, in full: who is in it, what they said, what they would get, and what became of it."""
 
 import asyncio
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,7 +25,7 @@ ON_A_PAGE = 50
 _QUEUE = 200
 _DECIDED = 30
 _HISTORY = 200
-_HASH = re.compile("[0-9a-f]{64}")
+_SAYING = ("decision", "reason", "way", "count", "why", "stage", "released", "instead")
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,8 +287,9 @@ def _approved_before(published: Iterable[Row[Any]], its: Row[Any]) -> Row[Any] |
 
 
 def _told(entry: Row[Any]) -> Told:
-    plain = [(name.replace("_", " "), value) for name, value in entry.detail.items()]
-    detail = [
-        (name, str(value)) for name, value in plain if isinstance(value, str | int) and not _HASH.fullmatch(str(value))
-    ]
+    """What of its detail says something to people; hashes and what the page shows anyway are left out."""
+    detail = [(name, str(entry.detail[name])) for name in _SAYING if entry.detail.get(name) is not None]
+    touched = entry.detail.get("actions")
+    if isinstance(touched, list | dict):
+        detail.append(("actions", str(len(touched))))
     return Told(entry.what, entry.by, entry.at, detail)
