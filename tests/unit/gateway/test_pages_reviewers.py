@@ -248,6 +248,26 @@ async def test_neither_page_nor_table_tells_what_would_let_somebody_in(
     assert code not in pages
 
 
+async def test_files_keep_nothing_that_let_somebody_in(site: Site, on_sqlite: Any, jan: Credentials) -> None:
+    """P23, by bytes: not sessions' tokens, not recovery codes, and not the secret of a phone that was lost."""
+    await enter(site, shown_by(jan, on_sqlite.clock()))
+    token = site.client.cookies[COOKIE]
+    site.client.cookies.clear()
+    await enter(site, jan.recovery_codes[0], field="recovery")
+    await enter(site, "RONG-CODE-RONG-CODE", field="recovery")
+    tokens = [token, site.client.cookies[COOKIE]]
+    made = new_credentials(JAN)
+    renew(on_sqlite.database, made, by="admin", now=on_sqlite.clock())
+
+    assert on_sqlite.database.empty_log()
+    kept = b"".join(file.read_bytes() for file in on_sqlite.directory.rglob("*") if file.is_file())
+
+    assert made.secret.encode() in kept, "the canary sings: codes cannot be checked without it"
+    codes = [*jan.recovery_codes, *made.recovery_codes, "RONG-CODE-RONG-CODE"]
+    for secret in (jan.secret, *tokens, *codes, *(code.replace("-", "") for code in codes)):
+        assert secret.encode() not in kept
+
+
 async def test_without_reviewers_and_operators_pages_are_the_machines(on_sqlite: Any) -> None:
     async with site_of(on_sqlite) as site:
         assert (await site.get("/cases")).status_code == 200
