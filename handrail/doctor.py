@@ -22,6 +22,7 @@ from integrations.registry import Configured, Roster, load_roster
 from services.feeds import feeds_in_trouble
 from services.on_call import duty
 from services.reporting import LATE_FETCH_SECONDS, Standing, lasted, standing
+from services.reviewers import undecidable
 from services.settings import ROOT, Settings, load_settings
 from store.database import Database
 from store.schema import current, newest
@@ -216,6 +217,11 @@ def _on_call(database: Database, settings: Settings) -> Iterator[Finding]:
         )
     else:
         yield Finding("on call", Verdict.OK, f"{told.now}, then {told.then or 'nobody else'}")
+    gaps = undecidable(database, policy.reviews)
+    for words in gaps:
+        yield Finding("reviewers", Verdict.WARN, words, "`handrail reviewers add NAME --role ROLE`: else they expire")
+    if not gaps:
+        yield Finding("reviewers", Verdict.OK, "enough for every risk class")
 
 
 def _alerts(roster: Roster) -> Finding:

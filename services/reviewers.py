@@ -196,7 +196,7 @@ def list_reviewers(database: Database) -> list[dict[str, Any]]:
     ]
 
 
-def missing(database: Database, policy: ReviewPolicy) -> list[str]:
+def undecidable(database: Database, policy: ReviewPolicy) -> list[str]:
     """Which risk classes nobody could decide, in words: what waits in them would expire."""
     with database.read() as connection:
         people = [frozenset(row.roles) for row in store.listed(connection)]

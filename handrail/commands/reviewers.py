@@ -205,9 +205,9 @@ def _roles() -> set[str]:
 
 
 def _missing(database: "Database") -> list[str]:
-    from services.reviewers import missing
+    from services.reviewers import undecidable
 
-    return missing(database, _policy())
+    return undecidable(database, _policy())
 
 
 def _policy() -> "ReviewPolicy":

@@ -351,6 +351,9 @@ def test_doctor_says_what_waits_for_a_decision_and_whom_nobody_can_ask(
     assert [one["verdict"] for one in before["reviews"]] == ["ok"]
     assert [one["verdict"] for one in before["alerts"]] == ["ok"]
     assert before["on call"][0]["found"] == "told of reviews, and no reviewers: Ewa Lis, Jan Nowak"
+    assert [one["verdict"] for one in before["reviewers"]] == ["warn"] * 3
+    words = "reviews of class high need 2 people with the role lead or on_call, and there are none"
+    assert before["reviewers"][2]["found"] == words
     now = datetime.now(UTC)
     open_review(installation.database, 1, now=now - timedelta(minutes=10))
     open_review(installation.database, 2, now=now, state="approved", halted_at=now)
@@ -371,6 +374,7 @@ def test_doctor_says_what_waits_for_a_decision_and_whom_nobody_can_ask(
         "nobody decided 1 in time since yesterday: nothing of them was done",
     ]
     assert after["on call"][0]["verdict"] == "ok"
+    assert after["reviewers"][0]["verdict"] == "ok"
     assert "nobody is called, neither for a case nor for a review" in after["alerts"][0]["found"]
 
 
