@@ -236,7 +236,8 @@ def _reviews(today: Care, gateway_url: str) -> list[str]:
             f"{', '.join(listed)}{f' and {more} more' if more > 0 else ''}"
         )
     if today.reviews.expired:
-        lines.append(f"- {today.reviews.expired} reviews had nobody decide since yesterday: nothing of them was done")
+        reviews = "1 review" if today.reviews.expired == 1 else f"{today.reviews.expired} reviews"
+        lines.append(f"- {reviews} had nobody decide since yesterday: nothing of that was done")
     return lines
 
 

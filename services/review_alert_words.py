@@ -155,7 +155,7 @@ _UNDECIDED: Mapping[Occasion, str] = {
     Occasion.HALF: _IN_TIME,
     Occasion.ESCALATED: _IN_TIME,
     Occasion.NEXT_YES: _IN_TIME,
-    Occasion.OVER: "it stays undone; what is still wanted has to be planned anew",
+    Occasion.OVER: "it stays undone; what still matters somebody does by hand, or asks for anew",
     Occasion.HALTED: "what is left of it goes on waiting, and none of it is sent",
 }
 

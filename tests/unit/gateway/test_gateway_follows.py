@@ -2,6 +2,9 @@
 
 from typing import Any
 
+from open_reviews import open_review
+
+from domain.review_rules import Risk
 from integrations.errors import Unavailable
 from integrations.ports import TicketStatus
 
@@ -31,6 +34,21 @@ async def test_a_solved_ticket_ends_the_case_without_prefect(
         await door.deliver(answer())
         await eventually(lambda: [row.state for row in installation.rows("cases")] == ["solved"])
     assert installation.rows("customers")[0].tact_lock is None
+
+
+async def test_people_are_told_of_reviews_without_prefect(
+    installation: Any, opened: Any, clock: Any, eventually: Any
+) -> None:
+    """Of those that are urgent at once; a review that asks about words needs no actions of its own."""
+    about = {"subject": "journey", "what": "onboarding", "content": {}}
+    open_review(installation.database, 1, Risk.HIGH, now=clock(), **about)
+    opened_, reminded = (("raise_alert", f"review/1/alert/{percent}/Ewa Lis") for percent in (0, 50))
+    async with opened(installation):
+        await eventually(lambda: opened_ in installation.effects())
+        clock.go(hours=2)
+        await eventually(lambda: reminded in installation.effects())
+    assert installation.effects().count(opened_) == installation.effects().count(reminded) == 1
+    assert installation.alert.effects[0][2].summary.endswith(": new journey: onboarding")
 
 
 async def test_a_desk_that_cannot_be_read_does_not_keep_the_page(

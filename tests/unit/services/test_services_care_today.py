@@ -154,7 +154,7 @@ async def test_what_waits_for_a_decision_is_linked_with_its_deadline_and_who_has
         "- 2 · waits for a decision, Ewa Lis is on call: "
         f"[review 2]({reviews}/2) (by Wed 04 Mar 16:00), [review 1]({reviews}/1) (by Wed 04 Mar 17:00)"
     ) in words
-    assert "- 1 reviews had nobody decide since yesterday: nothing of them was done" in words
+    assert "- 1 review had nobody decide since yesterday: nothing of that was done" in words
 
 
 async def test_many_that_wait_for_a_decision_are_named_in_part(installation: Any, today: Any) -> None:

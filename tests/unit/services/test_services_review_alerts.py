@@ -10,13 +10,16 @@ from typing import Any
 import pytest
 from open_reviews import open_review
 from pydantic import SecretStr
+from review_stage import an_ask, welcomes
 from sqlalchemy import insert, update
 
 from domain.actions import Capability, State
-from domain.review_rules import Risk
-from domain.reviews import Stand
+from domain.review_rules import Risk, Way
+from domain.reviews import Decision, Reason, Stand, Voter
+from services.recovery import sweep
 from services.review_alerts import plan_due, tell_reviews
 from services.review_links import ReviewLinks, whose
+from services.reviews import vote
 from services.wiring import Handrail
 from store.ledger.rows import review_votes, reviewers, reviews
 
@@ -477,6 +480,60 @@ async def test_no_alert_holds_anything_of_a_customers(installation: Any, opens: 
     assert {"Anna", "Kowalska", "anna@example.com", "C-1"} & set(
         repr(alerts(installation)).replace("'", " ").split()
     ) == set()
+
+
+# From the first plan to the end
+
+
+async def test_what_nobody_decides_expires_and_both_are_told_that_nothing_was_done(
+    installation: Any, handrail: Handrail, told: Any
+) -> None:
+    """Planned, gathered, asked, reminded, escalated, over: by the same rounds that gateway and flows make."""
+    clock = installation.clock
+    ask = an_ask(risk=Risk.HIGH, reviewers=2)
+    review_id = welcomes(installation.database, installation.policy, now=clock(), ask=ask)
+    sealed_at, deadline = (getattr(installation.rows("reviews")[0], name) for name in ("sealed_at", "deadline"))
+    met = []
+    while clock() <= deadline + timedelta(minutes=10):
+        await sweep(handrail, run="t")
+        met += [((clock() - sealed_at) // timedelta(minutes=1), key) for key in await told()]
+        clock.go(minutes=2)
+    assert [(minute // 10 * 10, key.removeprefix(f"{review_id}/alert/")) for minute, key in met] == [
+        (0, f"0/{EWA}"),
+        (120, f"50/{EWA}"),
+        (190, f"80/{EWA}"),
+        (190, f"80/{JAN}"),
+        (240, f"100/{EWA}"),
+        (240, f"100/{JAN}"),
+    ]
+    waited = [row.state for row in installation.rows("actions") if row.review_id == review_id]
+    assert (set(waited), installation.mail.effects) == ({State.EXPIRED}, [])
+
+
+async def test_a_yes_in_time_ends_the_reminders_and_the_next_person_hears_of_it(
+    installation: Any, handrail: Handrail, told: Any
+) -> None:
+    clock, policy, database = installation.clock, installation.policy, installation.database
+    ask = an_ask(risk=Risk.HIGH, reviewers=2)
+    review_id = welcomes(database, policy, now=clock(), ask=ask)
+    clock.now = installation.rows("reviews")[0].sealed_at
+    await told()
+    for name, next_alerts in ((EWA, [f"{review_id}/alert/next-yes/1.1/{JAN}"]), (JAN, [])):
+        vote(
+            database,
+            policy,
+            review_id,
+            reviewer=Voter(name, frozenset({"on_call"})),
+            decision=Decision.APPROVE,
+            payload_hash=installation.rows("reviews")[0].payload_hash,
+            reason=Reason.AS_INTENDED,
+            way=Way.PAGE,
+            now=clock(),
+        )
+        assert await told() == next_alerts
+    for _ in range(6):
+        clock.go(hours=1)
+        assert await told() == []
 
 
 # Crashes and races
