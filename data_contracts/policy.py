@@ -1,6 +1,6 @@
 """The policy file: YAML in, a consistent `Policy` out, or every problem with its line and column."""
 
-from data_contracts.yaml_files import FileProblem, read
+from data_contracts.yaml_files import FileProblem, Read, read
 from domain.policy import Policy
 
 
@@ -14,4 +14,9 @@ def load_policy(text: str, source: str) -> Policy:
     Raises `PolicyProblem` with every problem found: first those of the YAML, then those of single keys, and once each
     key is right by itself, those that lie between keys.
     """
-    return read(text, Policy, source, PolicyProblem).value
+    return read_policy(text, source).value
+
+
+def read_policy(text: str, source: str) -> Read[Policy]:
+    """As `load_policy`, with where the file says what."""
+    return read(text, Policy, source, PolicyProblem)

@@ -1,11 +1,16 @@
 """`handrail policy`: what the policy makes of an ending, in words; and whether a policy file is right."""
 
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from handrail.speech import AsJson, console, say, say_json, warn
+
+if TYPE_CHECKING:
+    from store.database import Database
 
 app = typer.Typer(help="The policy: what it makes of an ending, and whether a file of it is right.")
 
@@ -44,23 +49,49 @@ def check(
     file: Annotated[Path | None, typer.Argument(help="The policy file; without one, the one that is in use.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Read a policy file and say that it is right, or everything that is wrong with it."""
-    from data_contracts.policy import PolicyProblem, load_policy
+    """Say that a policy file is right and can work, or everything that is wrong with it: line, column, what to do.
+
+    What works and is hardly meant is told as well; who may decide is looked up if the database can be read.
+    """
+    from datetime import UTC, datetime
+
+    from services.policy_check import check_policy
     from services.settings import load_settings
+    from templates.library import load
 
     path = file or load_settings()[0].policy
-    try:
-        load_policy(path.read_text(encoding="utf-8"), str(path))
-    except PolicyProblem as wrong:
-        if as_json:
-            say_json({"file": str(path), "ok": False, "problems": [str(problem) for problem in wrong.problems]})
-        else:
-            warn(str(wrong))
-        raise typer.Exit(1) from None
+    text = path.read_text(encoding="utf-8")
+    with _database_if_there() as database:
+        found = check_policy(text, str(path), load(), database=database, today=datetime.now(UTC).date())
     if as_json:
-        say_json({"file": str(path), "ok": True, "problems": []})
+        say_json(
+            {"file": str(path), "ok": not found.problems, "problems": [str(problem) for problem in found.problems]}
+            | {"warnings": [str(problem) for problem in found.warnings]}
+        )
     else:
-        say(f"{path} is right")
+        for problem in found.problems:
+            warn(f"{path}: {problem}")
+        for problem in found.warnings:
+            warn(f"{path}: mind {problem}")
+        if not found.looked_at_reviewers:
+            warn("who may decide was not looked up: the database cannot be read")
+        if not found.problems:
+            say(f"{path} is right")
+    if found.problems:
+        raise typer.Exit(1)
+
+
+@contextmanager
+def _database_if_there() -> "Iterator[Database | None]":
+    from handrail.failures import CommandFailed
+    from handrail.opening import the_database
+
+    with ExitStack() as stack:
+        try:
+            database: Database | None = stack.enter_context(the_database())
+        except CommandFailed:
+            database = None
+        yield database
 
 
 def _tell(told: dict[str, Any]) -> None:

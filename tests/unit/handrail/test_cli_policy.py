@@ -1,5 +1,6 @@
 """`handrail policy` and the trace of an ending, as people read them."""
 
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -61,8 +62,37 @@ def test_a_stranger_is_answered_with_the_nearest_known(handrail: CommandLine, en
 
 def test_the_policy_in_use_is_checked(handrail: CommandLine) -> None:
     file = str(ROOT / "deployments" / "policy.yaml")
-    assert handrail("policy", "check").out == f"{file} is right\n"
-    assert handrail("policy", "check", "--json").document == {"file": file, "ok": True, "problems": []}
+    said = handrail("policy", "check")
+    assert said.out == f"{file} is right\n"
+    [warning] = said.err.splitlines()
+    assert warning.startswith(f"{file}: mind line ")
+    assert "reviews.classes: nobody is a reviewer yet: nothing could be decided: `handrail reviewers add" in warning
+    document = handrail("policy", "check", "--json").document
+    assert (document["file"], document["ok"], document["problems"]) == (file, True, [])
+    assert len(document["warnings"]) == 1
+
+
+def test_a_policy_is_checked_where_there_is_no_database(
+    handrail: CommandLine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HANDRAIL_DATABASE_URL", f"sqlite:///{tmp_path}/none.db")
+    said = handrail("policy", "check")
+    assert (said.status, said.err) == (0, "who may decide was not looked up: the database cannot be read\n")
+
+
+def test_a_policy_that_cannot_work_is_refused(handrail: CommandLine, tmp_path: Path) -> None:
+    text = (ROOT / "deployments" / "policy.yaml").read_text(encoding="utf-8")
+    file = tmp_path / "policy.yaml"
+    assert text.count("high:   {reviewers: 2") == 1
+    file.write_text(text.replace("high:   {reviewers: 2", "high:   {reviewers: 3"), encoding="utf-8")
+    said = handrail("policy", "check", str(file))
+    assert said.status == 1
+    assert re.search(
+        r"policy.yaml: line \d+, column \d+, reviews.classes.high.reviewers: 3 people must say yes to what is of high "
+        r"risk, and on_call.people has 2: add people there, or ask fewer",
+        said.err,
+    )
+    assert handrail("policy", "check", str(file), "--json").document["ok"] is False
 
 
 def test_every_problem_of_a_policy_file_is_told(handrail: CommandLine, tmp_path: Path) -> None:
