@@ -59,7 +59,7 @@ def main() -> None:
             with new_database_of(kind) as url:
                 _fill(url, size)
                 again = [sys.executable, __file__, "--measure", url, str(size)]
-                done = subprocess.run(again, check=True, capture_output=True, text=True)
+                done = subprocess.run(again, check=True, stdout=subprocess.PIPE, text=True)
                 told = {"benchmark": "review", "database": kind, **json.loads(done.stdout)}
                 sys.stdout.write(json.dumps(told) + "\n")
                 sys.stdout.flush()
