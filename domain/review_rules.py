@@ -161,6 +161,10 @@ class RiskPolicy:
         return (rule for rule in Rule if self.risk_of(rule) is not None)
 
 
+NOTHING_IS_RISKY = RiskPolicy(**dict.fromkeys(Rule))
+"""No rule is on."""
+
+
 @dataclass(frozen=True, slots=True)
 class CanaryRules:
     """How what was approved in bulk goes out: a few, more, then the rest; it stops by itself when it goes badly."""

@@ -45,6 +45,8 @@ from store.ledger.sweep import adopt, as_uncertain
 NO_CALL = Problem("data.call", "no call of ours has this key", "send the key that the call was ordered with")
 NOT_PLACED = Problem("data.call", "this call was not placed", "send the key that the call was ordered with")
 
+NOT_LET_GO = "it was not made, its review did not let it go"
+
 _PLACED = frozenset({State.SENDING, State.UNCERTAIN, State.NEEDS_HUMAN, State.DONE})
 """Where a call stands that may have rung: its vendor may be quicker than our books."""
 
@@ -277,3 +279,39 @@ def _follow(handrail: Handrail, run: str) -> list[str]:
 def _silent(handrail: Handrail, before: datetime, now: datetime) -> list[str]:
     with handrail.database.read() as connection:
         return calls.silent(connection, since=now - _LOOK_BACK, before=before, limit=_AT_ONCE)
+
+
+async def follow_withheld(handrail: Handrail, *, run: str) -> list[str]:
+    """Give every call that its review did not let go to a colleague; the keys. Twice, or side by side, is once.
+
+    Rejected, left out or not decided in time: nothing is done by machine, and somebody is told.
+    """
+    return await asyncio.to_thread(_follow_withheld, handrail, run)
+
+
+def _follow_withheld(handrail: Handrail, run: str) -> list[str]:
+    now, policy = handrail.clock(), handrail.policy
+    place, is_full = (now - _LOOK_BACK, 0), True
+    followed: list[str] = []
+    while is_full:
+        with handrail.database.read() as connection:
+            page = calls.withheld(connection, place, now=now, limit=_AT_ONCE)
+        for one in page:
+            with handrail.database.write("follow-call") as connection:
+                if _give_withheld(connection, one.key, policy, run, now):
+                    followed.append(one.key)
+            place = one.updated_at, one.id
+        is_full = len(page) == _AT_ONCE
+    return followed
+
+
+def _give_withheld(connection: Connection, key: str, policy: Policy, run: str, now: datetime) -> bool:
+    placed = _held(connection, key)
+    if placed is None or _over(placed, policy, now) is not None:
+        return False
+    again = calls.withheld(connection, (placed.row.updated_at, placed.row.id - 1), now=now, limit=1)
+    if [one.key for one in again] != [key]:  # somebody else was faster
+        return False
+    about = _about(placed.row, placed.ending.gate_id)
+    _give(connection, placed, NOT_LET_GO, about, run=run, now=now, is_asked_for=False)
+    return True

@@ -14,6 +14,7 @@ from domain.channels import Channel
 from domain.hours import require_aware
 from domain.journey_steps import CAPABILITY_OF
 from domain.journeys import Journey
+from domain.planning import Payload
 from domain.policy import Policy
 from domain.review_rules import Rule
 from services.crowds import MOST_HELD, Crowds
@@ -81,7 +82,7 @@ class DripReport:
     deferred: Counter[datetime] = field(default_factory=Counter)
     """Planned steps that the hour or an outage held, by the hour (UTC) in which they are done."""
     reviewed: Counter[tuple[Rule, ...]] = field(default_factory=Counter)
-    """Planned steps that wait for a review, by the rules that ask; in virtual time they would wait, and do not."""
+    """Planned steps that wait for a review, by the rules that ask."""
     finished: Counter[str] = field(default_factory=Counter)
     """Enrolments that came to the end, by journey."""
     set_aside: Counter[str] = field(default_factory=Counter)
@@ -156,10 +157,17 @@ class _Run:
                 channel for channel in CAPABILITY_OF.values() if store.is_any_suppressed(connection, channel)
             ]
         self._risks = Risks(policy, now=now)
-        self._plans = StepPlans(policy, self._journeys.of, wordings, self._risks, now=None if each_when_due else now)
+        self._plans = StepPlans(
+            policy,
+            self._journeys.of,
+            wordings,
+            self._risks,
+            says_money=self._says_money,
+            now=None if each_when_due else now,
+        )
         self._held: set[int] = set()  # enrolments that were held back: they may be read again meanwhile
         self._crowds: Crowds[Planned] | None = None
-        if self._risks.is_of_many and not each_when_due:  # nobody knows what else is planned within a virtual hour
+        if self._risks.is_of_many:
             self._crowds = Crowds(self._room, policy.reviews.rules.risk_of, most=MOST_HELD)
         hold = _SQLITE_HOLD_SECONDS if database.is_sqlite else _HOLD_SECONDS
         self._pace = Pace(hold, first=_FIRST_PAGE, smallest=_SMALLEST_PAGE, largest=_LARGEST_PAGE)
@@ -272,6 +280,10 @@ class _Run:
             page = planned[written : written + self._pace.size]
             self._carry_out(page)
             written += len(page)
+
+    def _says_money(self, payload: Payload) -> bool:
+        with self._database.read() as connection:
+            return self._risks.says_money_or_apology(connection, payload)
 
     def _room(self, purpose: str) -> Mapping[Rule, int]:
         with self._database.read() as connection:

@@ -36,13 +36,20 @@ class EndingPlans:
     """The plans of one run, for endings of one kind. What it was asked before it answers from memory."""
 
     def __init__(
-        self, kind: EntitlementKind, policy: Policy, calendars: Calendars, wordings: Mapping[str, str], risks: Risks
+        self,
+        kind: EntitlementKind,
+        policy: Policy,
+        calendars: Calendars,
+        wordings: Mapping[str, str],
+        risks: Risks,
+        *,
+        says_money: bool = False,
     ) -> None:
-        """`wordings` are the approved words of a call, by language."""
+        """`wordings` are the approved words of a call, by language; `says_money`: of money, or an apology."""
         self.kind = kind
         self.purpose = call_purpose(kind)
         """What its calls are for, as reviews call it."""
-        self._risks = risks
+        self._risks, self._says_money = risks, says_money
         self._crowded: dict[tuple[Thin, tuple[Rule, ...]], Thin] = {}
         self._wordings = wordings
         self._policy = policy
@@ -102,7 +109,7 @@ class EndingPlans:
         call = self._calls.get(alike)
         if call is None:
             planned = self._call(horizon, at_risk, plan.why, *times)
-            one = Outward(planned.kind, planned.basis, Tier(ending.tier), in_hardship, gate=gate)
+            one = Outward(planned.kind, planned.basis, Tier(ending.tier), in_hardship, self._says_money, gate)
             call = self._calls[alike] = replace(planned, ask=self._risks.ask(self.purpose, one))
         return call, chosen
 

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from domain.actions import Kind
-from domain.calls import call_wordings
+from domain.calls import call_payload, call_wordings
 from domain.endings import Calendars, ends_due, horizon_reached, quiet_before
 from domain.entitlements import EntitlementKind, Standing
 from domain.gates import DataSet, GateVerdict
@@ -254,12 +254,13 @@ class _Run:
         self._database, self._policy, self._look = database, policy, look
         self._detection, self._gates, self._planning = detection, gates, planning
         self._run, self._dry_run = run, dry_run
+        self._risks = Risks(policy, now=detection.at)
         with database.read() as connection:
             wordings = call_wordings(approved(connection), policy.languages)
+            says_money = self._risks.says_money_or_apology(connection, call_payload({}, wordings))
             self._is_any_number_suppressed = store.is_any_number_suppressed(connection)
-        self._risks = Risks(policy, now=detection.at)
         calendars = Calendars(detection.at, policy.default_time_zone)
-        self._plans = EndingPlans(look.kind, policy, calendars, wordings, self._risks)
+        self._plans = EndingPlans(look.kind, policy, calendars, wordings, self._risks, says_money=says_money)
         self._crowds: Crowds[tuple[Thin, Chosen]] | None = None
         if self._risks.is_of_many:
             self._crowds = Crowds(self._room, policy.reviews.rules.risk_of, most=MOST_HELD)

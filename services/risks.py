@@ -11,18 +11,21 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from domain import risk
+from domain.calls import WORDINGS
 from domain.customers import Tier
 from domain.entitlements import EntitlementKind
 from domain.gates import GateVerdict
 from domain.hours import instant_of, zone
-from domain.planning import PlannedAction
+from domain.planning import Payload, PlannedAction
 from domain.policy import Policy
-from domain.review_rules import Rule
+from domain.review_rules import PhrasesRule, Rule
 from domain.risk import Ask, Outward, Volumes, is_reviewable
-from store import distress, volumes
+from services.risky_words import says_money_or_apology
+from store import distress, volumes, wordings
 from store.ledger.enqueue import About, enqueue
 from store.ledger.facts import gates_of, may_be_out
 from store.ledger.rows import customers, entitlements
+from templates.library import TemplateProblem
 
 _WEEK = timedelta(weeks=1)
 
@@ -59,6 +62,14 @@ class Risks:
         if rule is None:
             return frozenset()
         return distress.told_since(connection, customer_ids, self._now - timedelta(days=rule.days))
+
+    def says_money_or_apology(self, connection: Connection, payload: Payload) -> bool:
+        """True when a wording of what is sent does, in any language: those of one message say the same."""
+        rule = self._policy.reviews.rules.money_or_apology
+        if rule is None:
+            return False
+        hashes = {*payload.params.get(WORDINGS, {}).values(), payload.template_hash} - {None}
+        return any(_says(connection, content_hash, rule, self._policy) for content_hash in sorted(hashes))
 
     def room(self, connection: Connection, what: str) -> Mapping[Rule, int]:
         """How many more may be planned for a purpose until a rule about many applies; read once."""
@@ -98,6 +109,21 @@ class Risks:
             for weeks in range(1, rule.weeks + 1)
         }
         return volumes.within(connection, what, sorted(hours)) / rule.weeks
+
+
+_SAID: dict[str, tuple[PhrasesRule, bool]] = {}
+"""What was read of published wordings, by hash, and by which rule: a wording never changes, and reading it costs."""
+
+
+def _says(connection: Connection, content_hash: str, rule: PhrasesRule, policy: Policy) -> bool:
+    known = _SAID.get(content_hash)
+    if known is None or known[0] is not rule:
+        try:
+            says = bool(says_money_or_apology(wordings.content(connection, content_hash) or {}, policy))
+        except TemplateProblem:  # what nobody can read is never sent
+            says = False
+        known = _SAID[content_hash] = rule, says
+    return known[1]
 
 
 def asked(
@@ -148,6 +174,7 @@ def _asked(
         planned.kind,
         planned.basis,
         tier=_tier(connection, about),
+        says_money_or_apology=risks.says_money_or_apology(connection, planned.payload),
         in_hardship=bool(about.customer_id and risks.in_hardship(connection, [about.customer_id])),
         gate=_verdict(connection, about),
         may_be_out=may_be_out,

@@ -113,6 +113,7 @@ class Simulated:
     refused_customers: int = 0  # rows of the customers' file that could not be read
     refused_events: int = 0
     trouble: tuple[Trouble, ...] = ()
+    for_review: tuple[Trouble, ...] = ()  # rules, and how many that were sent would have waited because of them
 
 
 @dataclass
@@ -201,6 +202,7 @@ def as_json(simulated: Simulated) -> dict[str, Any]:
         "until": iso(simulated.until),
         "refused": {"customers": simulated.refused_customers, "events": simulated.refused_events},
         "trouble": [{"what": one.what, "count": one.count} for one in simulated.trouble],
+        "for_review": [{"rules": one.what, "count": one.count} for one in simulated.for_review],
         "totals": {
             "customers": summed.customers,
             "entered": summed.entered,
@@ -263,10 +265,6 @@ def merged(parts: Sequence[Simulated]) -> Simulated:
     """Parts of one simulation, of different customers, as the whole. Raises ValueError for none."""
     if not parts:
         raise ValueError("a simulation has at least one part")
-    trouble: Counter[str] = Counter()
-    for part in parts:
-        for one in part.trouble:
-            trouble[one.what] += one.count
     first = parts[0]
     return Simulated(
         journey=first.journey,
@@ -278,5 +276,14 @@ def merged(parts: Sequence[Simulated]) -> Simulated:
         travels=tuple(sorted((travel for part in parts for travel in part.travels), key=lambda one: one.ref)),
         refused_customers=sum(part.refused_customers for part in parts),
         refused_events=sum(part.refused_events for part in parts),
-        trouble=tuple(Trouble(what, count) for what, count in sorted(trouble.items())),
+        trouble=_summed(part.trouble for part in parts),
+        for_review=_summed(part.for_review for part in parts),
     )
+
+
+def _summed(parts: Iterable[Sequence[Trouble]]) -> tuple[Trouble, ...]:
+    summed: Counter[str] = Counter()
+    for part in parts:
+        for one in part:
+            summed[one.what] += one.count
+    return tuple(Trouble(what, count) for what, count in sorted(summed.items()))

@@ -62,7 +62,7 @@ class Planned(NamedTuple):
     channel: Channel | None  # over which its step is done
     skipped: str | None  # why it is not
     onward: Enrolled | None  # as it stands then, if it waits for another step
-    ask: Ask | None = None  # what its step waits for; in virtual time, where nobody reviews, would wait for
+    ask: Ask | None = None  # the review that its step waits for
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,14 +87,15 @@ class StepPlans:
         wordings: Mapping[tuple[str, str], str],
         risks: Risks,
         *,
+        says_money: Callable[[Payload], bool],
         now: datetime | None,
     ) -> None:
-        """`wordings` are the approved ones, by (template, language).
+        """`wordings` are the approved ones, by (template, language); `says_money`: of money, or an apology.
 
-        `now` None: time is virtual, each is decided on when it is due, and nothing waits for a review.
+        `now` None: time is virtual, and each is decided on when it is due.
         """
         self._policy, self._journey_of, self._wordings, self._now = policy, journey_of, wordings, now
-        self._risks = risks
+        self._risks, self._says_money = risks, says_money
         self._asks: dict[Advance, Ask | None] = {}
         self._purposes: dict[Advance, str | None] = {}
         self._crowded: dict[tuple[Advance, tuple[Rule, ...]], Advance] = {}
@@ -169,12 +170,12 @@ class StepPlans:
         if action is None:
             return None
         tier = Tier.VIP if is_vip else None
-        one = Outward(action.kind, action.basis, tier, in_hardship)
+        one = Outward(action.kind, action.basis, tier, in_hardship, self._says_money(action.payload))
         return self._risks.ask(step_purpose(advance.journey, advance.step), one)
 
     def _asking(self, advance: Advance, ask: Ask | None) -> Advance:
         """The same step of those whose action waits for a review."""
-        if ask is not None and advance.action is not None and self._now is not None:
+        if ask is not None and advance.action is not None:
             advance = replace(advance, action=replace(advance.action, ask=ask))
         self._asks[advance] = ask
         return advance

@@ -19,11 +19,15 @@ from pydantic import SecretStr
 from sqlalchemy import Row
 
 from data_contracts.journey_events import CustomerActivated, CustomerDid, MessageEvents
-from domain.actions import Capability, State
+from domain.actions import Basis, Capability, Kind, State
 from domain.channels import CHANNEL_OF
+from domain.customers import Tier
 from domain.gates import DataSet, GateVerdict
 from domain.journeys import Condition, Journey, Standing
+from domain.planning import Payload
 from domain.policy import Policy
+from domain.review_rules import NOTHING_IS_RISKY
+from domain.risk import Outward
 from integrations.registry import Roster
 from services.applying import apply
 from services.customer_events import take_done
@@ -31,6 +35,7 @@ from services.drip import run_drip
 from services.journeys import Journeys
 from services.message_events import take_message_events
 from services.replanning import replan_changed
+from services.risks import Risks
 from services.settings import Settings
 from services.simulated import FATES, Fate, Held, Simulated, Touch, Travel, Trouble
 from services.simulation_input import Entrant, Fed
@@ -65,7 +70,10 @@ class World:
     """One database, its clock, and everybody in it."""
 
     def __init__(self, trial: Trial, database: Database, directory: Path) -> None:
-        self._trial = trial
+        # Virtual time has no reviewers: nothing waits, and in the end it is told what would have.
+        self._risks = Risks(trial.policy, now=trial.until)
+        reviews = replace(trial.policy.reviews, rules=NOTHING_IS_RISKY)
+        self._trial = trial = replace(trial, policy=replace(trial.policy, reviews=reviews))
         self._now = trial.began
         self._database = database
         settings = Settings.model_validate({"data": directory, "link_secret": SecretStr(token_hex())})
@@ -211,7 +219,25 @@ class World:
                 travel for entrant in entrants for travel in self._travels(entrant, rows[entrant.ref], touches)
             ),
             trouble=tuple(Trouble(what, count) for what, count in (self._dispatch.speechless + stuck).items()),
+            for_review=self._would_wait(),
         )
+
+    def _would_wait(self) -> tuple[Trouble, ...]:
+        """What was sent and would have waited for a review, by the rules about one action.
+
+        How many are planned at once elsewhere, and what is usual, nobody can tell here.
+        """
+        waiting: Counter[str] = Counter()
+        with self._database.read() as connection:
+            for row in virtual.sent(connection):
+                said = row.payload
+                payload = Payload(said["schema"], said["params"], said["template"], said["template_hash"])
+                says = self._risks.says_money_or_apology(connection, payload)
+                one = Outward(Kind(row.kind), Basis(row.basis), Tier(row.tier), says_money_or_apology=says)
+                ask = self._risks.ask(said["params"]["step"], one)
+                if ask is not None:
+                    waiting[", ".join(ask.rules)] += row.sent
+        return tuple(Trouble(rules, count) for rules, count in sorted(waiting.items()))
 
     def _touch(self, row: Row[Any], ended_at: datetime | None) -> Touch:
         state = State(row.state)

@@ -4,11 +4,25 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Table, bindparam, select, text, update
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    Row,
+    Table,
+    bindparam,
+    func,
+    literal,
+    select,
+    text,
+    true,
+    tuple_,
+    update,
+)
 
-from domain.actions import State
+from domain.actions import FINAL, State
 from domain.calls import CallOutcome, CallStory
-from store.ledger.rows import actions, customers
+from store.ledger.endings import key_of
+from store.ledger.rows import actions, customers, entitlements
 from store.once import insert_once
 from store.tables import metadata
 from store.types import Instant, among
@@ -28,6 +42,35 @@ _SILENT = (
         actions.c.updated_at > bindparam("since", type_=Instant),
         actions.c.entitlement_id.is_not(None),
         call_outcomes.c.id.is_(None),
+    )
+    .order_by(actions.c.updated_at, actions.c.id)
+    .limit(bindparam("most"))
+)
+_TASK, _NOTE = actions.alias("task"), actions.alias("note")
+_THIS_ENDING = key_of(entitlements, "")
+_ITS_END = func.substr(actions.c.key, func.length(_THIS_ENDING) + 1)  # `call/1`
+_HAS_A_TASK = (
+    select(literal(1))
+    .where(_TASK.c.key == key_of(entitlements, "task"), _TASK.c.state.not_in(sorted(FINAL - {State.DONE})))
+    .limit(1)
+    .scalar_subquery()
+)
+_IS_TOLD = select(literal(1)).where(_NOTE.c.key == _THIS_ENDING.concat("task/").concat(_ITS_END)).limit(1)
+_WITHHELD = (
+    select(actions.c.id, actions.c.key, actions.c.updated_at)
+    .join(entitlements, entitlements.c.id == actions.c.entitlement_id)
+    .join(customers, customers.c.id == entitlements.c.customer_id)
+    .where(
+        text("actions.kind = 'call' AND actions.state IN ('cancelled', 'expired') AND actions.review_id IS NOT NULL"),
+        tuple_(actions.c.updated_at, actions.c.id)
+        > tuple_(bindparam("since", type_=Instant), bindparam("row_id", type_=BigInteger)),
+        func.coalesce(actions.c.not_after > bindparam("now", type_=Instant), true()),
+        func.substr(actions.c.key, 1, func.length(_THIS_ENDING)) == _THIS_ENDING,
+        entitlements.c.state == "active",
+        entitlements.c.auto_renews.is_(False),
+        customers.c.erased_at.is_(None),
+        _HAS_A_TASK.is_(None),
+        _IS_TOLD.scalar_subquery().is_(None),
     )
     .order_by(actions.c.updated_at, actions.c.id)
     .limit(bindparam("most"))
@@ -121,3 +164,12 @@ def of_endings(connection: Connection, entitlement_ids: Sequence[int]) -> dict[i
         story = CallStory(row.key, CallOutcome(row.outcome), row.ended_at, row.said)
         found.setdefault(row.entitlement_id, []).append(story)
     return found
+
+
+def withheld(connection: Connection, after: tuple[datetime, int], *, now: datetime, limit: int) -> list[Row[Any]]:
+    """Calls that a review did not let go, about endings that still need something and that no colleague has.
+
+    From behind a place (an instant, an action's id) on, by when they ended: (id, key, updated_at).
+    """
+    asked = {"since": after[0], "row_id": after[1], "now": now, "most": limit}
+    return list(connection.execute(_WITHHELD, asked))

@@ -70,6 +70,18 @@ _ACTIONS = (
 )
 
 
+_ALIKE = (
+    select(func.max(actions.c.id).label("id"), customers.c.tier, func.count().label("sent"))
+    .join(customers, customers.c.id == actions.c.customer_id)
+    .where(actions.c.enrolment_id.is_not(None), actions.c.state == State.DONE)
+    .group_by(actions.c.kind, actions.c.basis, actions.c.payload_hash, customers.c.tier)
+    .subquery()
+)
+_SENT = select(actions.c.kind, actions.c.basis, actions.c.payload, _ALIKE.c.tier, _ALIKE.c.sent).join(
+    _ALIKE, _ALIKE.c.id == actions.c.id
+)
+
+
 class Next(NamedTuple):
     """What comes next of one customer; None: nothing does."""
 
@@ -120,3 +132,8 @@ def all_enrolments(connection: Connection) -> list[Row[Any]]:
 def all_actions(connection: Connection) -> list[Row[Any]]:
     """Every action of a journey, in the order in which they were planned."""
     return list(connection.execute(_ACTIONS))
+
+
+def sent(connection: Connection) -> list[Row[Any]]:
+    """What was sent, those alike together: kind, basis, payload, the customers' tier, and how many."""
+    return list(connection.execute(_SENT))

@@ -2,7 +2,7 @@
 
 from prefect import task
 
-from services.calls import follow_calls
+from services.calls import follow_calls, follow_withheld
 from services.recovery import SweepReport, sweep
 from services.review_alerts import tell_reviews
 from services.review_runs import Deed, reconcile_runs
@@ -24,6 +24,8 @@ async def sweep_leftovers() -> SweepReport:
         report = await sweep(handrail, run=run_id())
         for key in await follow_calls(handrail, run=run_id()):
             report.add(key, "nobody told how the call ended: a colleague has it")
+        for key in await follow_withheld(handrail, run=run_id()):
+            report.add(key, "its review did not let the call go: a colleague has it")
         for key in await tell_reviews(handrail, run=run_id()):
             report.add(key, "somebody on call is told of a review")
     say_how_it_went(f"swept: {len(report.lines) or 'nothing'}")

@@ -35,7 +35,8 @@ from domain.policy import (
     SurveyPolicy,
     Teams,
 )
-from domain.review_rules import CanaryRules, OnCall, ReviewPolicy, Risk, RiskPolicy, RiskRules, Rule, Way
+from domain.review_rules import NOTHING_IS_RISKY as NO_RULES
+from domain.review_rules import CanaryRules, OnCall, ReviewPolicy, Risk, RiskRules, Way
 from domain.staffing import OpenHours, Staffing, Weekday
 from domain.surveys import SurveyKind, Thresholds
 from domain.triage import Acknowledge, Topic, TriageRules
@@ -77,7 +78,7 @@ NOTHING_IS_RISKY = ReviewPolicy(
         Risk.MEDIUM: RiskRules(1, frozenset({Way.PAGE}), frozenset({"on_call"}), 480, True, 0, False),
         Risk.HIGH: RiskRules(2, frozenset({Way.PAGE}), frozenset({"lead"}), 240, False, 0, True),
     },
-    rules=RiskPolicy(**dict.fromkeys(Rule)),
+    rules=NO_RULES,
     canary=CanaryRules((10, 100), 15, 0.05, 0.01, 0.1, 0.05),
     on_call=OnCall("Europe/Warsaw", ("Ewa Lis", "Jan Nowak"), date(2026, 1, 5), Weekday.MONDAY, time(9)),
 )

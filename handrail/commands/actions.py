@@ -49,15 +49,20 @@ def settle(
     """Say what becomes of an action that failed or waits for a person."""
     from datetime import UTC, datetime
 
+    from data_contracts.policy import load_policy
     from domain.actions import State
     from handrail.opening import the_database
+    from services.settings import load_settings
     from store.ledger.settle import settle as settle_action
 
     if not by.strip() or not reason.strip():
         raise typer.BadParameter("--by and --reason must say something: they are kept for those who ask later")
     target = State(_state(to, ["done", "cancelled", "ready", "awaiting_review"]))
+    settings, _ = load_settings()
+    rules = load_policy(settings.policy.read_text(encoding="utf-8"), str(settings.policy)).reviews
+    who, why = by.strip(), reason.strip()
     with the_database() as database, database.write("settle") as connection:
-        before = settle_action(connection, key, target, by=by.strip(), reason=reason.strip(), now=datetime.now(UTC))
+        before = settle_action(connection, key, target, rules, by=who, reason=why, now=datetime.now(UTC))
     if as_json:
         say_json({"key": key, "before": before, "state": target, "by": by, "reason": reason})
     else:

@@ -158,6 +158,8 @@ def _say(simulated: "Simulated") -> None:
     )
     for trouble in simulated.trouble:
         warn(f"{trouble.what} ({trouble.count})")
+    for waiting in simulated.for_review:
+        say(f"{waiting.count} of what was sent would have waited for a review: {waiting.what}")
     say_table(
         ("step", "came", "sent", "skipped", "other"),
         [

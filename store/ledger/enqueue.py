@@ -18,7 +18,7 @@ from sqlalchemy import (
 
 from domain.actions import UNSENT, State
 from domain.planning import PlannedAction
-from domain.risk import Ask
+from domain.risk import Ask, is_reviewable
 from store import reviews
 from store.canonical import payload_hash
 from store.crash_points import reached
@@ -100,7 +100,9 @@ def replan(
     is_out = bool(may_be_out(connection, [action_id]))
     is_skipped = planned.skip is not None and not is_out
     was_in = reviews.member(connection, action_id)
-    review_id = None if is_skipped else _asked_anew(connection, was_in, planned.ask, run=run, now=now)
+    review_id = None
+    if not is_skipped and is_reviewable(planned.kind, planned.basis):  # it may be a colleague's task by now
+        review_id = _asked_anew(connection, was_in, planned.ask, run=run, now=now)
     moved = connection.execute(
         update(actions)
         .where(actions.c.id == action_id, actions.c.state == State.PLANNED)

@@ -5,6 +5,9 @@ from datetime import datetime
 from sqlalchemy import Connection, insert, select, update
 
 from domain.actions import Basis, State, is_legal
+from domain.review_rules import ReviewPolicy
+from domain.risk import let_go
+from store import reviews
 from store.ledger.rows import actions, receipts
 
 
@@ -12,13 +15,17 @@ class CannotSettle(Exception):
     """The action does not stand where a person may settle it, or not that way."""
 
 
-def settle(connection: Connection, key: str, to: State, *, by: str, reason: str, now: datetime) -> State:
+def settle(
+    connection: Connection, key: str, to: State, policy: ReviewPolicy, *, by: str, reason: str, now: datetime
+) -> State:
     """Move a `needs_human` or `failed` action to `to`; where it stood. The person and the reason are kept.
 
+    What may be out already is let go only through a review of its own, which its initiator never decides: with the
+    class of the rule `uncertain_effect`, and with the highest where that is off.
     Raises CannotSettle with words to show: unknown key, or a move that design §4 does not allow.
     """
     row = connection.execute(
-        select(actions.c.id, actions.c.state, actions.c.basis, actions.c.integration)
+        select(*(actions.c[name] for name in ("id", "state", "kind", "basis", "integration", "payload_hash")))
         .where(actions.c.key == key)
         .with_for_update()
     ).first()
@@ -30,10 +37,15 @@ def settle(connection: Connection, key: str, to: State, *, by: str, reason: str,
     if not is_legal(before, to, basis=basis):
         ways = ", ".join(sorted(state for state in State if is_legal(before, state, basis=basis)))
         raise CannotSettle(f"{key} is {before} ({basis}): it may become {ways}, not {to}")
+    asked = {}
+    if to is State.AWAITING_REVIEW:
+        ask = let_go(f"again/{row.kind}/{row.id}", policy)
+        asked = {"review_id": reviews.join(connection, ask, initiator=by, now=now), "reviewed_hash": row.payload_hash}
     connection.execute(
         update(actions)
         .where(actions.c.id == row.id)
         .values(
+            **asked,
             state=to,
             reason=f"{by}: {reason}",
             verified_by=by,

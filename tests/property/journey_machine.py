@@ -211,7 +211,7 @@ class JourneyMachine(RuleBasedStateMachine):
         if not is_legal(State(row.state), to, basis=Basis(row.basis)):
             return
         with self.database.write() as connection:
-            settle(connection, row.key, to, by="anna", reason="asked them", now=self.world.now)
+            settle(connection, row.key, to, POLICY.reviews, by="anna", reason="asked them", now=self.world.now)
         self.house.sent_again_by_people[row.key] += to is State.READY
         self.house.did[f"decided: {to}"] += 1
 

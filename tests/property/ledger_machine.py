@@ -278,7 +278,7 @@ class LedgerMachine(RuleBasedStateMachine):
         if key is None or not is_legal(self.world.state(key), to, basis=self.house.planned[key].basis):
             return
         with self.database.write() as connection:
-            settle(connection, key, to, by="anna", reason="asked them", now=self.world.now)
+            settle(connection, key, to, POLICY.reviews, by="anna", reason="asked them", now=self.world.now)
         self.house.tally.did(f"decided: {to}")
         self.house.sent_again_by_people[key] += to is State.READY
         if to is State.DONE:

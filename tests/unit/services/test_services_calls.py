@@ -15,7 +15,9 @@ from domain.entitlements import Entitlement, EntitlementKind, expiry_key, occurr
 from domain.gates import DataSet
 from domain.hours import ContactWindow
 from domain.planning import Payload, PlannedAction
-from services.calls import follow_calls
+from domain.review_rules import Risk, Rule
+from domain.risk import Ask
+from services.calls import follow_calls, follow_withheld
 from services.quarantine import Who, replay
 from services.replaying import Verdict
 from store import calls, customers
@@ -399,3 +401,63 @@ async def test_death_while_following_a_call_changes_nothing_in_the_end(
     await follow_calls(handrail, run="sweep")
     assert phone.outcomes() == [("unknown", "nobody", "a colleague's task: nobody knows how it ended")]
     assert sorted(installation.states()) == sorted([call(1), TASK])
+
+
+@pytest.mark.parametrize("end", [State.CANCELLED, State.EXPIRED])
+async def test_a_call_that_its_review_does_not_let_go_becomes_a_colleagues_task_once(
+    phone: Phone, handrail: Any, end: State
+) -> None:
+    phone.plan(ask=Ask("expiry/subscription/call", (Rule.VIP,), Risk.LOW, 1, 0))
+    assert await follow_withheld(handrail, run="sweep") == []
+    phone.stands(1, end, way=())
+    runs = await asyncio.gather(*(follow_withheld(handrail, run=f"sweep-{n}") for n in range(3)))
+    assert [key for keys in runs for key in keys][:1] == [call(1)]
+    assert await follow_withheld(handrail, run="again") == []
+    [task] = [row for row in phone.installation.rows("actions") if row.kind == Kind.TASK]
+    assert (task.key, task.state) == (TASK, State.READY)
+    assert task.payload["params"]["why"] == "call 1: it was not made, its review did not let it go"
+    assert not [row for row in phone.installation.rows("actions") if row.kind == Kind.TASK_NOTE]
+
+
+async def test_a_call_without_a_review_that_ends_unmade_is_nobodys_task(phone: Phone, handrail: Any) -> None:
+    phone.plan()
+    phone.stands(1, State.CANCELLED, way=())
+    assert await follow_withheld(handrail, run="sweep") == []
+
+
+async def test_a_withheld_call_about_an_ending_that_is_over_is_nobodys_task(phone: Phone, handrail: Any) -> None:
+    phone.plan(ask=Ask("expiry/subscription/call", (Rule.VIP,), Risk.LOW, 1, 0))
+    phone.stands(1, State.CANCELLED, way=())
+    phone.save(ENDS + timedelta(days=365))
+    assert await follow_withheld(handrail, run="sweep") == []
+    assert [row.key for row in phone.installation.rows("actions")] == [call(1)]
+
+
+async def test_a_withheld_call_whose_task_came_to_nothing_before_gets_one_of_its_own(
+    phone: Phone, handrail: Any
+) -> None:
+    phone.plan(2, ask=Ask("expiry/subscription/call", (Rule.VIP,), Risk.LOW, 1, 0))
+    with phone.installation.database.write() as connection:
+        enqueue(
+            connection,
+            [a_task(phone.installation.clock(), skip="not then")],
+            About(),
+            run="t",
+            now=phone.installation.clock(),
+        )
+    phone.stands(2, State.EXPIRED, way=())
+    assert await follow_withheld(handrail, run="sweep") == [call(2)]
+    assert await follow_withheld(handrail, run="sweep") == []
+    assert after_call_key("S-1", occurrence_of(ENDS), 2) in phone.installation.states()
+
+
+async def test_the_next_call_to_a_vip_waits_for_a_review_as_the_first_did(
+    installation: Any, deliver: Deliver, handrail: Any
+) -> None:
+    phone = Phone(installation, deliver, tier=Tier.VIP)
+    phone.place()
+    await phone.ended("no_answer")
+    [again] = [row for row in installation.rows("actions") if row.key == call(2)]
+    [review] = installation.rows("reviews")
+    assert (again.state, again.review_id) == (State.AWAITING_REVIEW, review.id)
+    assert (review.what, review.rules) == ("expiry/subscription/call", ["vip"])

@@ -8,6 +8,8 @@ from ledger_world import NOON, World, a_message, a_plan, bound, check_audit, lat
 
 from domain.actions import Basis, Capability, Kind, State
 from domain.planning import Payload
+from domain.review_rules import Risk, Rule
+from domain.risk import Ask
 from store.canonical import payload_hash
 from store.ledger.enqueue import About, enqueue, replan, send_back_to_planning
 
@@ -166,16 +168,39 @@ def test_a_new_plan_may_be_to_skip_it(world: World) -> None:
 
 
 def test_what_needed_a_review_needs_it_again_after_a_new_plan(world: World) -> None:
-    world.put(a_plan())
+    world.put(a_message("k"), customer_id=world.customer())
     approved = world.review("k", state="approved")
     world.change("k", state=State.PLANNED)
-    assert _replan(world, "k", a_plan(payload=Payload("task/1", {"says": "something else"})))
+    assert _replan(world, "k", a_message("k", payload=Payload("mail/1", {"says": "something else"})))
     row = world.row("k")
     assert (world.state("k"), row.reviewed_hash) == (State.AWAITING_REVIEW, row.payload_hash)
     assert row.review_id != approved
     [asked_anew] = [review for review in world.rows("reviews") if review.id == row.review_id]
     assert (asked_anew.state, asked_anew.rules, asked_anew.what) == ("collecting", ["vip"], "k")
-    assert world.reserve() == []
+    assert world.reserve(Capability.MAIL) == []
+
+
+@pytest.mark.parametrize(
+    ("now", "is_stricter"),
+    [(Ask("k", (Rule.HARDSHIP,), Risk.MEDIUM, 1, 5), True), (Ask("k", (Rule.HARDSHIP,), Risk.LOW, 1, 5), False)],
+)
+def test_what_is_asked_anew_is_asked_as_strictly_as_ever(world: World, now: Ask, is_stricter: bool) -> None:
+    world.put(a_message("k"), customer_id=world.customer())
+    world.review("k", state="approved")
+    world.change("k", state=State.PLANNED)
+    assert _replan(world, "k", a_message("k", ask=now))
+    [anew] = [review for review in world.rows("reviews") if review.id == world.row("k").review_id]
+    assert anew.rules == ["vip", "hardship"]
+    assert anew.risk == ("medium" if is_stricter else "low")
+
+
+def test_what_has_become_a_colleagues_task_waits_for_no_review(world: World) -> None:
+    world.put(a_message("k"), customer_id=world.customer())
+    world.review("k", state="open")
+    world.change("k", state=State.PLANNED)
+    assert _replan(world, "k", a_plan("k"))
+    row = world.row("k")
+    assert (world.state("k"), row.kind, row.review_id) == (State.READY, Kind.TASK, None)
 
 
 @pytest.mark.parametrize("state", [State.READY, State.CLAIMED, State.AWAITING_REVIEW])

@@ -17,7 +17,7 @@ ALLOWED = {
 
 def _settle(world: World, key: str, to: State) -> State:
     with world.database.write() as connection:
-        return settle(connection, key, to, by="anna", reason="called them", now=later(hours=1))
+        return settle(connection, key, to, world.policy.reviews, by="anna", reason="called them", now=later(hours=1))
 
 
 @pytest.mark.parametrize("to", State)
@@ -71,8 +71,21 @@ def test_a_second_try_starts_counting_anew_but_remembers_what_may_have_gone_out(
 
 
 def test_an_outward_action_a_person_lets_go_needs_a_review_first(world: World) -> None:
-    world.put(a_message(), customer_id=world.customer())
-    world.force("m", State.NEEDS_HUMAN)
-    _settle(world, "m", State.AWAITING_REVIEW)
+    """Of the highest class, though no rule is on; who let it go is its initiator, and each has one of its own."""
+    for key in ("m", "n"):
+        world.put(a_message(key), customer_id=world.customer(f"C-{key}"))
+        world.force(key, State.NEEDS_HUMAN)
+        _settle(world, key, State.AWAITING_REVIEW)
+    first, second = world.rows("reviews")
+    row = world.row("m")
+    assert (row.review_id, row.reviewed_hash) == (first.id, row.payload_hash)
+    assert world.row("n").review_id == second.id
+    assert (first.risk, first.reviewers_needed, first.initiator, first.rules) == (
+        "high",
+        2,
+        "anna",
+        ["uncertain_effect"],
+    )
+    assert first.what == f"again/message/{row.id}"
     for lane in ("normal", "urgent", "alone"):
         assert world.reserve(a_message().capability, lane=lane, now=later(days=1)) == []
