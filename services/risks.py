@@ -74,7 +74,7 @@ class Risks:
     def room(self, connection: Connection, what: str) -> Mapping[Rule, int]:
         """How many more may be planned for a purpose until a rule about many applies; read once."""
         if what not in self._rooms:
-            self._rooms[what] = risk.room(self._volumes(connection, what), self._policy.reviews)
+            self._rooms[what] = risk.room(self.volumes(connection, what), self._policy.reviews)
         return self._rooms[what]
 
     def note(self, connection: Connection, planned: Mapping[str, int]) -> None:
@@ -82,7 +82,8 @@ class Risks:
         if self.is_of_many:
             volumes.note(connection, planned, now=self._now)
 
-    def _volumes(self, connection: Connection, what: str) -> Volumes:
+    def volumes(self, connection: Connection, what: str) -> Volumes:
+        """How many of a purpose were planned before, as the rules about many count."""
         many = self._policy.reviews.rules.many_customers
         lately = 0
         if many is not None:

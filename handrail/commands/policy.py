@@ -17,31 +17,42 @@ app = typer.Typer(help="The policy: what it makes of an ending, and whether a fi
 
 @app.command()
 def explain(
-    subject: Annotated[str, typer.Argument(help="An entitlement's ref, a customer's ref, or an action's key.")],
+    subject: Annotated[
+        str,
+        typer.Argument(
+            help="An entitlement's ref, a customer's ref, an action's key, a review's number, a message or a journey."
+        ),
+    ],
     as_json: AsJson = False,
 ) -> None:
-    """Say what would be done about a subject's endings now, by which channel, and why; and what was planned."""
+    """Say what would be done about a subject now, and why; which rules would have it reviewed, and which not."""
     from datetime import UTC, datetime
 
     from data_contracts.policy import load_policy
+    from domain.words import all_near
     from handrail.failures import CommandFailed
     from handrail.opening import the_database
     from services.explaining import SUBJECTS, nearest_known
     from services.explaining import explain as explained
+    from services.risk_explaining import RISK_SUBJECTS, explain_risks, names_known
     from services.settings import load_settings
 
     settings, _ = load_settings()
     policy = load_policy(settings.policy.read_text(encoding="utf-8"), str(settings.policy))
     with the_database() as database:
-        told = explained(database, policy, subject, now=datetime.now(UTC))
-        near = nearest_known(database, subject) if told is None else []
-    if told is None:
-        hint = f"; the nearest known: {', '.join(near)}" if near else ""
-        raise CommandFailed(f"nobody knows {subject!r}: give {SUBJECTS}{hint}")
+        now = datetime.now(UTC)
+        told, risks = explained(database, policy, subject, now=now), explain_risks(database, policy, subject, now=now)
+        if told is None and not risks:
+            near = [*nearest_known(database, subject), *all_near(subject, names_known(database))]
+            hint = f"; the nearest known: {', '.join(near)}" if near else ""
+            raise CommandFailed(f"nobody knows {subject!r}: give {SUBJECTS}, {RISK_SUBJECTS}{hint}")
     if as_json:
-        say_json(told)
-    else:
+        say_json({**(told or {"subject": subject}), "reviews": risks})
+        return
+    if told is not None:
         _tell(told)
+    for one in risks:
+        _tell_risk(one)
 
 
 @app.command()
@@ -139,6 +150,25 @@ def _tell_journey(out: Any, journey: dict[str, Any]) -> None:
         _line(out, f"  next         {journey['next']}")
     for channel in journey["channels"]:
         _line(out, f"    {'in ' if channel['is_in'] else 'out'} {channel['channel']:<6} {channel['why']}")
+
+
+def _tell_risk(told: dict[str, Any]) -> None:
+    out, asks, review = console(), told["asks"], told["review"]
+    out.print()
+    _line(out, told["about"], "bold")
+    people = "" if asks is None else "one person" if asks["reviewers"] == 1 else f"{asks['reviewers']} people"
+    if review is not None:
+        by = (
+            f" by {review['decided_by']}" if review["decided_by"] else f", until {review['deadline'].replace('T', ' ')}"
+        )
+        _line(out, f"  review       {review['review']}: {review['state']}{by} ({review['link']})")
+    if asks is not None:
+        _line(out, f"  rules        ask for a review of {asks['risk']} risk: {people} must say yes")
+    else:
+        _line(out, "  rules        ask for no review, as things stand")
+    for rule in told["rules"]:
+        word = "applies" if rule["applies"] else "does not" if rule["is_on"] else "is off"
+        _line(out, f"    {word:<8} {rule['rule']}: {rule['why']}")
 
 
 def _what(ending: dict[str, Any]) -> str:

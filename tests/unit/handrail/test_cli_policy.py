@@ -49,8 +49,24 @@ def test_an_ending_is_explained_in_words(handrail: CommandLine, ending: str) -> 
         f"planned      expiry/E%2F1/{ending}/task: ready",
     ):
         assert words in said.out, words
-    (document,) = handrail("policy", "explain", "C-1", "--json").document["endings"]
+    for words in (
+        "a call about E/1",
+        "rules        ask for no review, as things stand",
+        "does not vip: the customer's tier is core",
+    ):
+        assert words in said.out, words
+    told = handrail("policy", "explain", "C-1", "--json").document
+    (document,) = told["endings"]
     assert (document["chosen"], document["assignee"]) == ("person", "Renewals")
+    assert [one["about"] for one in told["reviews"]] == ["a call to C-1", "a message to C-1"]
+
+
+def test_a_message_is_explained_by_what_a_change_of_it_waits_for(handrail: CommandLine) -> None:
+    said = handrail("policy", "explain", "acknowledgement")
+    assert said.status == 0
+    assert "a change of the wording acknowledgement" in said.out
+    assert "rules        ask for a review of medium risk: one person must say yes" in said.out
+    assert "the nearest known: acknowledgement" in handrail("policy", "explain", "acknowledgment").err
 
 
 def test_a_stranger_is_answered_with_the_nearest_known(handrail: CommandLine, ending: str) -> None:
