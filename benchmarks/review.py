@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -30,6 +31,7 @@ from domain.review_rules import Risk, Rule, Way
 from domain.reviews import Decision, Reason, Stand, Voter
 from domain.risk import Ask
 from services.auditing import verify_chain
+from services.canary import release
 from services.review_reading import summary_of
 from services.reviews import vote
 from services.reviews_settling import seal_gathered, settle_reviews
@@ -121,7 +123,14 @@ def _measured(url: str, size: int) -> dict[str, Any]:
     assert standing is Stand.APPROVED
     memory = peak_mb()
     holds.clear()
-    settled, _ = _timed(lambda: settle_reviews(database, policy, run="bench", now=now))
+    # All at once, as the last stage of a canary goes; then the look by which it would be halted on its way out.
+    settled, _ = _timed(lambda: settle_reviews(database, _in_steps(policy, size), run="bench", now=now))
+    release_hold = max(holds)
+    looked, said = _timed(lambda: list(release(database, _in_steps(policy, 10), review_id, run="bench", now=now)))
+    assert said == []
+    with database.read() as connection:
+        let_go = connection.execute(text("SELECT count(*) FROM actions WHERE state = 'ready'")).scalar_one()
+    assert let_go == size
     audited, audit = _timed(lambda: verify_chain(database))
     assert audit.touched == ()
     database.close()
@@ -133,7 +142,9 @@ def _measured(url: str, size: int) -> dict[str, Any]:
         "bare_count_and_hash_seconds": bare,
         "longest_hold_ms": round(1000 * open_hold, 1),
         "settled_seconds": settled,
-        "settling_longest_hold_ms": round(1000 * max(holds, default=0), 1),
+        "let_go_per_second": round(size / settled),
+        "settling_longest_hold_ms": round(1000 * release_hold, 1),
+        "looked_at_while_going_out_seconds": looked,
         "audited_seconds": audited,
         "memory_before_mb": started,
         "memory_peak_mb": memory,
@@ -144,6 +155,11 @@ def _measured(url: str, size: int) -> dict[str, Any]:
 def _policy() -> Policy:
     path = ROOT / "deployments" / "policy.yaml"
     return load_policy(path.read_text(encoding="utf-8"), str(path))
+
+
+def _in_steps(policy: Policy, *steps: int) -> Policy:
+    canary = replace(policy.reviews.canary, steps=steps)
+    return replace(policy, reviews=replace(policy.reviews, canary=canary))
 
 
 def _watch(database: Database, holds: list[float]) -> None:
