@@ -7,7 +7,8 @@ from command_line import CommandLine
 from ledger_world import NOON
 from sqlalchemy import update
 
-from services.controls import set_stopped
+from domain.controls import EVERYTHING
+from services.controls import stop
 from store.database import Database
 from store.ledger.rows import controls
 
@@ -19,7 +20,7 @@ def handrail(
     """The command on a database whose kill switch was used."""
     monkeypatch.setenv("HANDRAIL_DATABASE_URL", database.url.render_as_string(hide_password=False))
     monkeypatch.setenv("HANDRAIL_DATA", str(tmp_path))
-    set_stopped(database, True, by="Ewa Lis", reason="a test", now=NOON)
+    stop(database, EVERYTHING, by="Ewa Lis", reason="a test", now=NOON)
     return CommandLine(monkeypatch, capsys)
 
 

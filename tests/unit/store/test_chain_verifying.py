@@ -11,10 +11,11 @@ from ledger_world import NOON, empty
 from review_world import EWA, JAN, OLA, Reviews, an_ask
 from sqlalchemy import Connection, delete, insert, select, update
 
+from domain.controls import EVERYTHING, Part, Scope
 from domain.review_rules import Risk
 from domain.reviews import Decision
 from services.auditing import verify_chain
-from services.controls import set_stopped
+from services.controls import start, stop
 from store import chain as chains
 from store.chain import Subject
 from store.chain_check import Touched
@@ -57,7 +58,7 @@ def world(database: Database) -> Reviews:
     waiting = world.asked(3, first=6)
     world.bump(world.row("m-7").customer_id)
     world.settle()
-    set_stopped(database, True, by="Ewa Lis", reason="a test", now=NOON)
+    stop(database, EVERYTHING, by="Ewa Lis", reason="a test", now=NOON)
     with database.write() as connection:
         reviewer = {"name": "Ewa Lis", "roles": ["lead"], "secret": "S", "added_at": NOON, "added_by": "t"}
         connection.execute(insert(metadata.tables["reviewers"]).values(**reviewer))
@@ -80,6 +81,13 @@ def test_what_nobody_touched_is_whole(world: Reviews) -> None:
     found = verify_chain(world.database)
     assert found.touched == ()
     assert (found.entries, found.reviews) == (len(world.rows("chain")), 3)
+
+
+def test_stops_of_parts_are_whole_too(world: Reviews) -> None:
+    for what in (stop, start):
+        for part in (Part(Scope.JOB, "expiry-detection"), EVERYTHING, Part(Scope.KIND, "call")):
+            what(world.database, part, by="Ewa Lis", reason="a test", now=NOON)
+            assert touched(world) == []
 
 
 def test_an_empty_chain_is_whole(database: Database) -> None:

@@ -92,7 +92,7 @@ def test_all_are_changed_and_go_out_as_approved_then(world: Reviews) -> None:
     world.settle()
     armed = world.take(Capability.MAIL, limit=500)
     assert {one.payload["params"]["links"]["video"] for one in armed} == {NEW["video"]}
-    assert len(armed) == reviews_settling._CHUNK + 2
+    assert len(armed) == world.policy.reviews.canary.steps[0]
     check_audit(world.database)
 
 
