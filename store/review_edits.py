@@ -39,6 +39,7 @@ _NEXT = (
     .order_by(actions.c.id)
     .limit(bindparam("most"))
 )
+# An action's revision counts its plans, and the audit's replay knows it; an edit is of the review's next revision.
 _CHANGE = (
     update(actions)
     .where(among(actions.c.id, "ids"), _IS_WAITING, actions.c.payload_hash == bindparam("was"))
@@ -46,7 +47,6 @@ _CHANGE = (
         payload=bindparam("said", type_=actions.c.payload.type),
         payload_hash=bindparam("becomes"),
         reviewed_hash=bindparam("becomes"),
-        revision=actions.c.revision + 1,
         updated_at=bindparam("now", type_=Instant),
         updated_by=bindparam("who"),
     )

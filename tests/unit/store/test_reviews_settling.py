@@ -1,11 +1,13 @@
 """The sweep over reviews dies anywhere, comes again, and leaves the same as if it had not died."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from ledger_world import NOON, a_message, check_audit, empty
 from review_world import LATE, Reviews, an_ask
 
+from domain.policy import Policy
 from domain.review_rules import Risk
 from domain.reviews import Decision, Stand
 from services import reviews_settling
@@ -103,12 +105,12 @@ def test_one_review_that_cannot_be_settled_does_not_keep_the_others(
 ) -> None:
     world = everything_to_do(database)
     first = world.rows("reviews")[0].id
-    settled = reviews_settling.release
+    release = reviews_settling.release
 
-    def broken(database: Database, review_id: int, **how: Any) -> int:
+    def broken(database: Database, policy: Policy, review_id: int, **how: Any) -> Iterator[str]:
         if review_id == first:
             raise RuntimeError("broken")
-        return settled(database, review_id, **how)
+        return release(database, policy, review_id, **how)
 
     monkeypatch.setattr(reviews_settling, "release", broken)
     assert f"review {first}: not settled yet: RuntimeError" in world.settle(NOON)
