@@ -37,8 +37,9 @@ def settle(
     if not is_legal(before, to, basis=basis):
         ways = ", ".join(sorted(state for state in State if is_legal(before, state, basis=basis)))
         raise CannotSettle(f"{key} is {before} ({basis}): it may become {ways}, not {to}")
-    asked = {}
+    asked, was_in = {}, None
     if to is State.AWAITING_REVIEW:
+        was_in = reviews.member(connection, row.id)
         ask = let_go(f"again/{row.kind}/{row.id}", policy)
         asked = {"review_id": reviews.join(connection, ask, initiator=by, now=now), "reviewed_hash": row.payload_hash}
     connection.execute(
@@ -68,4 +69,6 @@ def settle(
                 at=now,
             )
         )
+    if was_in is not None:
+        reviews.leave(connection, was_in, why="asked again", now=now)
     return before

@@ -13,6 +13,7 @@ from services.reviews import AlreadyDecided, Changed, Late, NoSuchReview, NotYou
 from services.reviews_settling import seal
 from store import crash_points
 from store.database import Database
+from store.ledger.settle import settle
 
 
 @pytest.fixture
@@ -240,3 +241,22 @@ def test_only_an_approved_review_arms_anything(world: Reviews, stand: Stand) -> 
     world.change("m-1", state=State.READY)  # forced behind everybody's back
     assert world.take(Capability.MAIL) == []
     assert world.state("m-1") is State.PLANNED
+
+
+def test_what_may_be_out_waits_for_a_review_of_its_own(world: Reviews) -> None:
+    """The approval from before its answer was lost lets nothing go a second time."""
+    review = world.asked(2)
+    world.vote(review)
+    world.settle()
+    world.force("m-1", State.UNCERTAIN)
+    world.change("m-1", state=State.NEEDS_HUMAN)
+    with world.database.write() as connection:
+        reviewing = world.policy.reviews
+        settle(connection, "m-1", State.AWAITING_REVIEW, reviewing, by="Ewa Lis", reason="not there", now=world.now)
+    world.settle()
+    again = world.row("m-1").review_id
+    assert (world.state("m-1"), again != review) == (State.AWAITING_REVIEW, True)
+    assert world.chained(review)[-1] == "left"
+    assert verify_chain(world.database).touched == ()
+    with pytest.raises(NotYours, match="you have caused it"):
+        world.vote(again, EWA)
