@@ -277,7 +277,8 @@ async def test_after_its_time_nobody_decides(small: Stage) -> None:
     answer = await small.ewa.post(f"{small.path}/decide", shown, **YES)
 
     assert (answer.status_code, "its time was over" in read(answer)[0]) == (409, True)
-    assert small.nothing_happened()
+    assert small.review.state in {"open", "expired"}  # the gateway's sweep comes by when it likes
+    assert not small.installation.rows("review_votes")
 
 
 async def test_no_such_review(small: Stage) -> None:
