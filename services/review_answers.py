@@ -82,9 +82,10 @@ def _counted(database: Database, policy: Policy, ask: Ask, written: str, now: da
         return False, _sentence(str(problem))
     except ReviewProblem as problem:
         return False, _sentence(f"The answer did not count: {problem}")
-    said = "yes" if answer.decision is Decision.APPROVE else "no"
+    if answer.decision is Decision.REJECT:
+        return True, f"{who.name} said no."
     missing = standing.needed - standing.approvals
-    return True, f"{who.name} said {said}" + (f"; {missing} more must say yes." if missing > 0 else ".")
+    return True, f"{who.name} said yes" + (f"; {missing} more must say yes." if missing > 0 else ".")
 
 
 def _sentence(words: str) -> str:

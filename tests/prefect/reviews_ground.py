@@ -59,10 +59,10 @@ class Ground:
         return pyotp.TOTP(self.people[name].secret).at(at)
 
     def fresh_code(self, name: str) -> str:
-        """One that counts, though its neighbours were used already: each test takes another half minute."""
-        used = self.steps.get(name, -4)
-        self.steps[name] = used + 1
-        return self.code(name, steps=used)
+        """One that counts though the one before was used already: of a phone that is slow at first, and fast then."""
+        step = self.steps.get(name, -1)
+        self.steps[name] = step + 1
+        return self.code(name, steps=step)
 
     def answer(self, name: str, decision: str = "approve", **changes: Any) -> dict[str, Any]:
         """What somebody puts into the form."""
