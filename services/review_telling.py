@@ -43,11 +43,22 @@ def outcome(shown: ReviewSummary) -> str:
 
 
 def question(shown: ReviewSummary, *, prefect_ui: str, said: str = "", is_answered_here: bool = True) -> str:
-    """What a form says above its fields, as Markdown. `said` is what came of the answer before."""
+    """What a form says above its fields, as Markdown, in few lines. `said` is what came of the answer before."""
     parts = [f"**{_plain(said)}**"] if said else []
     if not is_answered_here:
         parts.append(f"**Decided on [its page]({shown.link}), not here.**")
-    return "\n\n".join([*parts, *_asked(shown, prefect_ui), "What customers read stands in the run's artifact."])
+    by = f"Decide by {_at(shown.deadline)}, else nothing of it is done."
+    counts = "; ".join(filter(None, (_counts(each) for each in (shown.channels, shown.tiers, shown.languages))))
+    links = [f"[everything in full]({shown.link})", "examples in this run's artifact"]
+    origin = run_page(prefect_ui, shown.initiator)
+    links += [f"[the run that planned it]({origin})"] if origin is not None else []
+    parts += [
+        _headline(shown),
+        _plain(f"Asked because: {'; '.join(words for _, words in shown.rules)}. {counts}."),
+        _plain(f"{by} {_people(shown)}"),
+        f"See {', '.join(links)}.",
+    ]
+    return "\n\n".join(parts)
 
 
 def account(shown: ReviewSummary, *, prefect_ui: str, said: str = "") -> str:
@@ -68,24 +79,34 @@ def notice(shown: ReviewSummary, *, prefect_ui: str, run: str) -> str:
 
 def _asked(shown: ReviewSummary, prefect_ui: str) -> list[str]:
     """What, how many, why and by when."""
-    missing = shown.still_needed
-    people = "one person" if missing == 1 else f"{missing} different people"
+    is_worth = shown.value is not None and any(digit in shown.value for digit in "123456789")
     rows = [
         ("Channels", _counts(shown.channels)),
         ("Tiers", _counts(shown.tiers)),
         ("Languages", _counts(shown.languages)),
-        ("At stake", shown.value or ""),
+        ("At stake", shown.value if is_worth and shown.value else ""),
         ("Decide by", f"{_at(shown.deadline)}; else nothing of it is done"),
-        ("Still needed", f"yes of {people}" if shown.is_open and missing else ""),
     ]
     parts = [
-        f"**{_plain(shown.title)}** ({RISK_WORDS[shown.risk]})",
+        _headline(shown),
         "\n".join(f"- {name}: {_plain(words)}" for name, words in rows if words),
         "\n".join(["Somebody is asked because:", "", *(f"- {_plain(words)}" for _, words in shown.rules)]),
+        *([_people(shown)] if shown.is_open else []),
         f"[Everything in full, and who it goes to]({shown.link}): there some can be left out, or words edited.",
     ]
     origin = run_page(prefect_ui, shown.initiator)
     return [*parts, f"Planned by [this run]({origin})."] if origin is not None else parts
+
+
+def _headline(shown: ReviewSummary) -> str:
+    return f"**{_plain(shown.title)}** ({RISK_WORDS[shown.risk]})"
+
+
+def _people(shown: ReviewSummary) -> str:
+    missing = shown.still_needed
+    yes = ", ".join(vote.reviewer for vote in shown.votes if vote.decision == "approve")
+    people = "One person must say yes." if missing == 1 else f"{missing} different people must say yes."
+    return f"{people} Yes so far: {yes}." if yes else people
 
 
 def _example(number: int, one: Example) -> str:

@@ -172,6 +172,7 @@ async def _done(
         return await _refused(request, visitor, form, review_id, str(problem), problem.status)
     except ReviewProblem as problem:
         return await _refused(request, visitor, form, review_id, _sentence(problem), _status_of(problem))
+    request.app.state.review_rounds.nudge()
     return elsewhere(request, f"/reviews/{review_id}#stands")
 
 

@@ -60,6 +60,7 @@ async def decide(request: Request, visitor: Anybody, review_id: int, token: str)
     except (NotOurLink, UnknownReview, LinkEnded):
         return await _shown(request, visitor, review_id, token)
     _log.info("review %s: %s by a link", review_id, decision)
+    request.app.state.review_rounds.nudge()
     return elsewhere(request, f"/reviews/{review_id}/link/{token}")
 
 

@@ -188,9 +188,15 @@ class Ground:
 
     def artifact(self, run: str, key: str) -> str:
         """What a run shows under a key, the newest."""
+        return str(self._artifact(run, key)["data"])
+
+    def artifact_id(self, run: str, key: str) -> str:
+        """Its id."""
+        return str(self._artifact(run, key)["id"])
+
+    def _artifact(self, run: str, key: str) -> dict[str, Any]:
         wanted = {"artifacts": {"flow_run_id": {"any_": [run]}, "key": {"any_": [key]}}}
-        found = self.server.post("/artifacts/filter", {**wanted, "sort": "CREATED_DESC"})
-        return str(found[0]["data"])
+        return dict(self.server.post("/artifacts/filter", {**wanted, "sort": "CREATED_DESC"})[0])
 
     async def decide_elsewhere(self, review: int, name: str) -> None:
         """Somebody says yes on the review page."""

@@ -5,8 +5,6 @@ import base64
 import hashlib
 import hmac
 import json
-import os
-import shutil
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
@@ -17,8 +15,8 @@ from typing import Any
 
 import psycopg
 import pytest
+from chromium import chromium as chromium
 from ledger_world import empty, let_pass
-from playwright.sync_api import Browser, sync_playwright
 from pydantic import SecretStr
 from sqlalchemy import Row, select
 from sqlalchemy.engine import make_url
@@ -295,20 +293,3 @@ def answer(clock: Clock) -> Callable[..., dict[str, Any]]:
 def as_bytes() -> Callable[[Any], bytes]:
     """JSON as a sender writes it."""
     return lambda value: json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
-
-
-@pytest.fixture
-def chromium() -> Iterator[Browser]:
-    """Debian's Chromium. Where there is none tests are left out, but never in CI.
-
-    One a test: as long as Playwright's own event loop is there, no other test has one.
-    """
-    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if path is None and os.environ.get("CI"):
-        pytest.fail("no Chromium: .ci/run installs it")
-    if path is None:
-        pytest.skip("no Chromium on this machine: apt-get install chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
-        yield browser
-        browser.close()
