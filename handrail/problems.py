@@ -12,6 +12,7 @@ from services.content_reviews import WaitsForReview
 from services.gates import CannotApprove
 from services.import_files import UnreadableFile
 from services.journey_versions import CannotGoLive, UnknownVersion
+from services.publishing import NothingToAsk
 from services.quarantine import CannotDecide
 from services.review_reading import UnknownReview
 from services.reviewers import CannotChange, WrongCode
@@ -41,6 +42,7 @@ _SPEAK_FOR_THEMSELVES = (
     UnknownReview,
     ReviewProblem,
     NothingWaits,
+    NothingToAsk,
     WaitsForReview,
 )
 

@@ -32,6 +32,8 @@ class Publication:
 
     policy: Policy
     by: str = "handrail db upgrade"
+    again: bool = False
+    """What was refused as it stands is asked once more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,13 +100,11 @@ def of_journey(file: JourneyFile, templates: Iterable[Template]) -> list[Templat
     return [template for template in templates if template.name in named]
 
 
-def ask_about(
-    connection: Connection, change: Change, publication: Publication, *, now: datetime, again: bool = False
-) -> int | None:
+def ask_about(connection: Connection, change: Change, publication: Publication, *, now: datetime) -> int | None:
     """Open the review of a change, in place of an older one; its number. None: nothing is asked.
 
-    What was asked already is not asked twice: not while it waits, nor after it was refused, unless `again`. When
-    nothing is changed any more, what waited is superseded.
+    What was asked already is not asked twice: not while it waits, nor after it was refused, unless somebody wants it
+    again. When nothing is changed any more, what waited is superseded.
     """
     if not change.is_one and not _is_open(content_reviews.last(connection, change.subject, change.name)):
         return None
@@ -112,7 +112,9 @@ def ask_about(
     asked = content_reviews.last(connection, change.subject, change.name)
     policy = publication.policy
     wanted = ask(change.name, _rules(change), policy.reviews) if change.is_one else None
-    if change.is_one and (wanted is None or (asked is not None and _is_answered(connection, change, asked, again))):
+    if change.is_one and (
+        wanted is None or (asked is not None and _is_answered(connection, change, asked, publication.again))
+    ):
         return None
     number = None
     if wanted is not None:

@@ -104,6 +104,29 @@ def reject(
     _decide(review_id, Decision.REJECT, by, code, reason, comment, seen, as_json=as_json)
 
 
+@app.command("ask")
+def ask_once_more(
+    name: Annotated[str, typer.Argument(help="A message or a journey, as its directory or file is called.")],
+    by: Annotated[str, typer.Option(help="Who asks; whoever asks cannot decide.")],
+    as_json: AsJson = False,
+) -> None:
+    """Ask for a second look at a changed message or journey that was rejected, or not decided in time."""
+    from services.content_reviews import Publication
+    from services.publishing import ask_again
+    from templates.journey_files import load_journeys
+    from templates.library import load
+
+    if not by.strip():
+        raise typer.BadParameter("--by must say something: whoever asks cannot decide")
+    with _installation() as here:
+        asks = Publication(here.policy, by.strip())
+        number = ask_again(here.database, name, load(), load_journeys(), asks=asks, now=datetime.now(UTC))
+    if as_json:
+        say_json({"review": number, "what": name})
+    else:
+        say(f"review {number} asks about {name}: `handrail reviews show {number}`")
+
+
 @app.command()
 def exclude(
     review_id: Id,

@@ -163,4 +163,6 @@ def test_words_that_are_reviewed_are_not_approved_by_one_person(handrail: Comman
     told = handrail("templates", "approve", "onboarding-thanks", "--by", "Marta", "--reason", "they are fine")
     assert told.status == 1
     assert "the wording onboarding-thanks must be reviewed: `handrail reviews ask onboarding-thanks`" in told.err
+    told = handrail("reviews", "ask", "onboarding-thanks", "--by", "Marta")  # the files say what is in use
+    assert (told.status, "nothing of onboarding-thanks is to be reviewed" in told.err) == (1, True)
     assert not [row for row in house.rows("templates") if row.approved_by == "Marta"]

@@ -18,7 +18,7 @@ from domain.reviews import Decision, Reason, Stand, Voter
 from services.auditing import verify_chain
 from services.content_reviews import Publication, WaitsForReview
 from services.journey_versions import take_live as take_journey_live
-from services.publishing import publish_journeys, publish_templates
+from services.publishing import NothingToAsk, ask_again, publish_journeys, publish_templates
 from services.reviews import Changed, NotYours, Standing, vote
 from store import journeys, wordings
 from store.ledger.rows import reviews
@@ -315,3 +315,29 @@ def test_nobody_decides_about_what_they_have_asked(house: House) -> None:
         take_journey_live(house.database, version(2), TEMPLATES, house.policy, by="Ewa Lis", now=house.clock())
     with pytest.raises(NotYours):
         house.vote(house.installation.rows("reviews")[0].id, EWA, Decision.APPROVE)
+
+
+def test_a_second_look_is_asked_for_by_name(house: House) -> None:
+    words, files = reworded("acknowledgement", ("pl",)), [version(2)]
+
+    def again(name: str) -> int:
+        house.clock.now += timedelta(minutes=1)
+        asks = Publication(house.policy, "Ola Maj")
+        return ask_again(house.database, name, words, files, asks=asks, now=house.clock())
+
+    house.publish(words)
+    [first] = house.installation.rows("reviews")
+    assert again("acknowledgement") == first.id
+    house.refuse(first.id)
+    second = again("acknowledgement")
+    rows = {row.id: row for row in house.installation.rows("reviews")}
+    assert (rows[first.id].state, rows[second].state, rows[second].initiator) == ("rejected", "open", "Ola Maj")
+    journey = again("onboarding")
+    house.refuse(journey)
+    assert again("onboarding") > journey
+    for name, says in (("acknowledgment", 'did you mean "acknowledgement"'), ("expiry-call", "it is in use as it is")):
+        with pytest.raises(NothingToAsk, match=says):
+            again(name)
+    files[:] = [version(1)]
+    with pytest.raises(NothingToAsk, match="write version: 3"):
+        again("onboarding")
