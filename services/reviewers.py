@@ -301,7 +301,8 @@ def _forget_tries(connection: Connection, name: str) -> None:
 
 
 def _tell(connection: Connection, name: str, what: str, by: str, now: datetime, **detail: Any) -> None:
-    chain.append(connection, Subject.REVIEWER, name, what, by=by, at=now, detail=detail)
+    told = {**detail, "codes": store.codes_hash(connection, name)}
+    chain.append(connection, Subject.REVIEWER, name, what, by=by, at=now, detail=told)
 
 
 def _known(connection: Connection, name: str, *, lock: bool = True) -> Row[Any]:

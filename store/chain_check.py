@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Row, Table, select
 from domain.reviews import Stand
 from store.chain import Subject, control_row, entry_hash, instant, words_hash
 from store.ledger.rows import chain, chain_head, controls, review_votes, reviews
+from store.reviewers import codes_hash
 from store.tables import metadata
 
 reviewers: Table = metadata.tables["reviewers"]
@@ -65,6 +66,8 @@ class Story:
         told = self.reviewers.setdefault(entry.subject_id, {"roles": [], "is_removed": False})
         if "roles" in entry.detail:
             told["roles"] = sorted(entry.detail["roles"])
+        if "codes" in entry.detail:
+            told["codes"] = entry.detail["codes"]
         told["is_removed"] = entry.what == "removed"
 
     def _add_review(self, entry: Row[Any], told: ToldReview) -> None:
@@ -179,12 +182,16 @@ def _controls(connection: Connection, story: Story) -> Iterator[Touched]:
 
 def _reviewers(connection: Connection, story: Story) -> Iterator[Touched]:
     found = set()
-    for row in connection.execute(select(reviewers).order_by(reviewers.c.name)):
+    for row in connection.execute(select(reviewers).order_by(reviewers.c.name)).all():
         found.add(row.name)
         if row.name not in story.reviewers:
             yield Touched("reviewers", row.name, "the chain has nothing of them")
             continue
-        stands = {"roles": sorted(row.roles), "is_removed": row.removed_at is not None}
+        stands = {
+            "roles": sorted(row.roles),
+            "is_removed": row.removed_at is not None,
+            "codes": codes_hash(connection, row.name),
+        }
         yield from _differences("reviewers", row.name, story.reviewers[row.name], stands)
     for missing in sorted(set(story.reviewers) - found):
         yield Touched("reviewers", missing, "they are gone")

@@ -1,5 +1,6 @@
 """Reviewers and their codes: what counts once is spent by compare-and-set."""
 
+import hashlib
 from collections.abc import Collection
 from datetime import datetime
 from typing import Any
@@ -73,6 +74,14 @@ def change_recovery_codes(connection: Connection, name: str, hashes: Collection[
     connection.execute(delete(_recovery_codes).where(_recovery_codes.c.reviewer == name))
     if hashes:
         connection.execute(insert(_recovery_codes), [{"code_hash": each, "reviewer": name} for each in hashes])
+
+
+def codes_hash(connection: Connection, name: str) -> str:
+    """Of a reviewer's secret and recovery codes, for the chain: it tells nothing of them, and others are noticed."""
+    of_codes = select(_recovery_codes.c.code_hash).where(_recovery_codes.c.reviewer == name)
+    secret = connection.execute(select(_reviewers.c.secret).where(_reviewers.c.name == name)).scalar_one()
+    kept = "\n".join((name, secret, *sorted(connection.execute(of_codes).scalars())))
+    return hashlib.sha256(f"codes of a reviewer\n{kept}".encode()).hexdigest()
 
 
 def spend_step(connection: Connection, name: str, secret: str, step: int) -> bool:

@@ -8,9 +8,10 @@ from typing import Any
 
 import pyotp
 import pytest
-from sqlalchemy import select
+from sqlalchemy import insert, select, update
 
 from services import reviewers
+from services.auditing import verify_chain
 from services.reviewers import (
     CannotChange,
     Credentials,
@@ -391,10 +392,37 @@ def test_the_chain_tells_what_was_done_and_no_secret(database: Any, ewa: Credent
     assert [(row.subject, row.subject_id, row.what, row.by) for row in told] == [
         ("reviewer", "Ewa Lis", what, "admin") for what in ("added", "roles changed", "codes renewed", "removed")
     ]
-    assert told[1].detail == {"roles": ["lead"], "before": ["on_call"]}
+    assert {name: told[1].detail[name] for name in ("roles", "before")} == {"roles": ["lead"], "before": ["on_call"]}
     for made_once in (ewa, made):
         for secret in (made_once.secret, *made_once.recovery_codes):
             assert secret not in str(told)
+
+
+@pytest.mark.parametrize("planted", ["secret", "recovery code", "reviewer", "one taken back"])
+def test_codes_that_somebody_plants_in_the_database_are_named(database: Any, ewa: Credentials, planted: str) -> None:
+    """P9: whoever writes into the tables can make codes of their own; `handrail audit verify` says where."""
+    jan = added(database, "Jan Nowak")
+    remove(database, "Jan Nowak", by="admin", now=NOW)
+    people, codes = metadata.tables["reviewers"], metadata.tables["recovery_codes"]
+    assert verify_chain(database).touched == ()
+    with database.write() as connection:
+        match planted:
+            case "secret":
+                connection.execute(update(people).where(people.c.name == "Ewa Lis").values(secret=jan.secret))
+            case "recovery code":
+                connection.execute(insert(codes).values(code_hash="of the attacker's", reviewer="Ewa Lis"))
+            case "reviewer":
+                row = {"roles": ["lead"], "secret": jan.secret, "added_at": NOW, "added_by": "admin"}
+                connection.execute(insert(people).values(name="Adam Gość", **row))
+            case _:
+                back = {"secret": jan.secret, "removed_at": None}
+                connection.execute(update(people).where(people.c.name == "Jan Nowak").values(**back))
+
+    (found,) = verify_chain(database).touched
+
+    whose = {"reviewer": "Adam Gość", "one taken back": "Jan Nowak"}.get(planted, "Ewa Lis")
+    assert (found.table, found.id) == ("reviewers", whose)
+    assert jan.secret not in found.what
 
 
 def test_secrets_are_shown_by_no_repr_and_no_log(database: Any, ewa: Credentials, caplog: Any) -> None:
