@@ -16,7 +16,7 @@ from typing import Any
 
 from _databases import new_database_of
 from _drip import SECRET
-from _enrolments import fill_journey, planned, settle
+from _enrolments import approve, fill_journey, planned, settle
 from _stack import HERE, running_sink
 
 from store.database import Database
@@ -44,6 +44,7 @@ def _measure(url: str, asked: argparse.Namespace) -> Iterator[dict[str, Any]]:
     yield {"what": "an idle minute", **_run(url, "idle", IDLE_RUNS)}
     plan = _rates(_run(url, "plan"), "planned")
     assert plan["planned"] + plan["skipped"] == planned(database) == plan["due"], "not everybody, or somebody twice"
+    approve(database)
     settle(database)
     again = _run(url, "plan")
     assert again["planned"] == again["due"] == 0, "somebody was planned twice"

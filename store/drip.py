@@ -119,7 +119,7 @@ _REVIEWED = select(  # not as a join: few reviews are unfinished, and the member
     func.coalesce(
         func.sum(
             select(func.count())
-            .where(actions.c.review_id == reviews.c.id, actions.c.state == State.AWAITING_REVIEW)
+            .where(actions.c.review_id == reviews.c.id, text("actions.state = 'awaiting_review'"))
             .scalar_subquery()
         ),
         0,
