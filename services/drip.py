@@ -177,6 +177,8 @@ class _Run:
         self._settle()
         self._plan()
         self._plan_held()
+        if self._risks.is_of_many and not self._report.dry_run:
+            self._risks.forget(self._database)
         with self._database.read() as connection:
             self._report.waiting, self._report.aside = store.waiting(connection), store.set_aside(connection)
         return self._report

@@ -22,12 +22,14 @@ from domain.review_rules import PhrasesRule, Rule
 from domain.risk import Ask, Outward, Volumes, is_reviewable
 from services.risky_words import says_money_or_apology
 from store import distress, volumes, wordings
+from store.database import Database
 from store.ledger.enqueue import About, enqueue
 from store.ledger.facts import gates_of, may_be_out
 from store.ledger.rows import customers, entitlements
 from templates.library import TemplateProblem
 
 _WEEK = timedelta(weeks=1)
+_FORGET_AT_ONCE = 500
 
 
 class Risks:
@@ -82,6 +84,16 @@ class Risks:
         if self.is_of_many:
             volumes.note(connection, planned, now=self._now)
 
+    def forget(self, database: Database) -> None:
+        """Forget what was planned so long ago that no rule looks at it; a little at a time."""
+        rule = self._policy.reviews.rules.unusual_volume
+        before = self._now - (1 + (rule.weeks if rule else 1)) * _WEEK
+        with database.read() as connection:
+            if not volumes.is_any_before(connection, before):
+                return
+        with database.write("forget-volumes") as connection:
+            volumes.forget(connection, before=before, most=_FORGET_AT_ONCE)
+
     def volumes(self, connection: Connection, what: str) -> Volumes:
         """How many of a purpose were planned before, as the rules about many count."""
         many = self._policy.reviews.rules.many_customers
@@ -127,17 +139,10 @@ def _says(connection: Connection, content_hash: str, rule: PhrasesRule, policy: 
     return known[1]
 
 
-def asked(
-    connection: Connection, planned: PlannedAction, about: About, policy: Policy, *, now: datetime
-) -> PlannedAction:
-    """One plan with what it waits for, by today's facts; as it is when nothing applies."""
-    return _asked(connection, planned, about, Risks(policy, now=now))
-
-
 def asked_anew(
     connection: Connection, action_id: int, planned: PlannedAction, about: About, policy: Policy, *, now: datetime
 ) -> PlannedAction:
-    """As `asked`, for an action that is planned anew: it may be out already, and is counted no second time."""
+    """A plan made anew with what it waits for by today's facts: it may be out already, and is not counted again."""
     risks = Risks(policy, now=now)
     is_out = _is_looked_at(planned, risks) and bool(may_be_out(connection, [action_id]))
     return _asked(connection, planned, about, risks, may_be_out=is_out, is_new=False)

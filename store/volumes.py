@@ -47,6 +47,11 @@ def within(connection: Connection, what: str, hours: Sequence[datetime]) -> int:
     return int(connection.execute(_IN, {"what": what, "hours": list(hours)}).scalar_one())
 
 
+def is_any_before(connection: Connection, instant: datetime) -> bool:
+    """True when something is kept of hours before an instant."""
+    return connection.execute(_OLD, {"before": instant, "most": 1}).first() is not None
+
+
 def forget(connection: Connection, *, before: datetime, most: int) -> int:
     """Forget hours before an instant, at most so many rows; how many were."""
     return connection.execute(_FORGET, {"before": before, "most": most}).rowcount

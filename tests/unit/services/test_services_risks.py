@@ -249,6 +249,13 @@ def test_more_than_usual_in_this_hour_of_this_weekday_waits(
     assert asked(world) == ({first(number): ["unusual_volume"] for number in range(1, 4)} if waits else {})
 
 
+def test_what_no_rule_looks_at_any_more_is_forgotten(drip: Any) -> None:
+    world = drip(unusual_volume=UNUSUAL)
+    before(world, (NOON - 4 * WEEK, 7), (NOON - 2 * WEEK, 5))
+    world.drip()
+    assert [row.planned for row in world.rows("volumes")] == [5]
+
+
 def test_fewer_than_matter_are_never_unusual(drip: Any) -> None:
     world = drip(unusual_volume=UNUSUAL)
     before(world, (NOON - 2 * WEEK, 0), (NOON - 2 * WEEK, 1))
