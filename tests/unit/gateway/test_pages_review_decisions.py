@@ -89,6 +89,20 @@ async def test_a_yes_approves(scene: Stage) -> None:
     assert "Decide by" not in words
 
 
+async def test_whoever_decides_on_the_page_wakes_the_run_that_asks_in_prefect(
+    small: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    monkeypatch.setattr("services.review_runs.ReviewRounds.nudge", lambda _: told.append(small.review.state))
+    shown = await small.ewa.get(small.path)
+
+    await small.ewa.post(f"{small.path}/decide", shown, decision="perhaps", reason="as intended")
+    assert told == []
+    await small.ewa.post(f"{small.path}/decide", shown, **YES)
+
+    assert told == ["approved"], "after the decision stands"
+
+
 async def test_a_no_rejects_and_what_was_typed_stays_out_of_the_chain(scene: Stage) -> None:
     shown = await scene.ewa.get(scene.path)
 

@@ -1,10 +1,10 @@
 """Paused runs equal open reviews, whatever happens to the runs; and nothing that happens to them changes a review."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from ledger_world import hasten
@@ -13,7 +13,8 @@ from sqlalchemy import insert, select, update
 
 from domain.reviews import Stand
 from integrations.prefect_reviews import PrefectReviewRuns, PrefectSilent
-from services.review_runs import Round
+from services.review_runs import ReviewRounds, Round, reconcile_runs
+from services.wiring import Handrail
 from store import review_asks
 from store.database import Database, sqlite_url
 from store.ledger.rows import reviews
@@ -274,3 +275,67 @@ async def test_no_round_changes_a_review(books: Books) -> None:
 
     with books.database.read() as connection:
         assert connection.execute(select(reviews)).all() == before
+
+
+class Installation:
+    """As much of one as a gateway's rounds need."""
+
+    def __init__(self, books: Books, runs: PrefectReviewRuns | None) -> None:
+        self.database, self.review_runs = books.database, runs
+
+
+async def test_a_gateway_looks_when_it_starts_when_it_is_nudged_and_by_itself(books: Books) -> None:
+    rounds = ReviewRounds(cast("Handrail", Installation(books, books.runs)), seconds=3_600)
+    first = books.review()
+    rounds.start()
+    await until(lambda: books.kinds(first) == ["SCHEDULED"])
+
+    second = books.review()
+    books.server.is_silent = True
+    rounds.nudge()
+    asked = len(books.server.asked)
+    await until(lambda: len(books.server.asked) > asked)
+    books.server.is_silent = False
+    rounds.nudge()
+    await until(lambda: books.kinds(second) == ["SCHEDULED"])
+
+    await rounds.stop()
+
+
+async def test_a_gateway_goes_on_after_a_round_that_failed(books: Books, caplog: pytest.LogCaptureFixture) -> None:
+    broken = Installation(books, books.runs)
+    broken.database = cast("Database", None)
+    rounds = ReviewRounds(cast("Handrail", broken), seconds=0.01)
+    rounds.start()
+    await until(lambda: "the next one tries again" in caplog.text)
+
+    broken.database = books.database
+    review = books.review()
+    await until(lambda: books.kinds(review) == ["SCHEDULED"])
+
+    await rounds.stop()
+
+
+async def test_without_prefect_a_gateway_has_nothing_to_do(books: Books) -> None:
+    rounds = ReviewRounds(cast("Handrail", Installation(books, None)))
+
+    rounds.start()
+    rounds.nudge()
+    await rounds.stop()
+
+    assert await reconcile_runs(cast("Handrail", Installation(books, None))) == []
+    assert books.server.asked == []
+
+
+async def test_a_silent_prefect_is_no_failure(books: Books) -> None:
+    books.review()
+    books.server.is_silent = True
+
+    assert await reconcile_runs(cast("Handrail", Installation(books, books.runs))) == []
+
+
+async def until(is_so: Callable[[], bool]) -> None:
+    """Wait for it, ten seconds at most."""
+    async with asyncio.timeout(10):
+        while not is_so():
+            await asyncio.sleep(0.01)
