@@ -40,8 +40,8 @@ def plan_due(database: Database, policy: Policy, *, can_page: bool, run: str, no
 
 
 def _due(connection: Connection, watched: Sequence[Watched], policy: Policy, now: datetime) -> list[Due]:
-    if not watched:
-        return []
+    due = due_alerts(watched, policy, shared_at=None, now=now)
+    if not any(one.is_shared for one in due):
+        return due
     shares = [risk for risk, rules in policy.reviews.classes.items() if not rules.alone]
-    shared_at = review_alerts.shared_at(connection, shares) if shares else None
-    return due_alerts(watched, policy, shared_at=shared_at, now=now)
+    return due_alerts(watched, policy, shared_at=review_alerts.shared_at(connection, shares), now=now)
