@@ -1,7 +1,7 @@
 """The installation, opened for one command."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from domain.actions import Capability
@@ -28,6 +28,17 @@ def the_database() -> Iterator[Database]:
         yield database
     finally:
         database.close()
+
+
+@contextmanager
+def the_database_if_there() -> Iterator[Database | None]:
+    """The same, or None where there is none: for commands that only say more with it."""
+    with ExitStack() as stack:
+        try:
+            database: Database | None = stack.enter_context(the_database())
+        except CommandFailed:
+            database = None
+        yield database
 
 
 def the_places() -> Places:

@@ -12,8 +12,10 @@ from domain.policy import Policy
 from domain.review_rules import Rule
 from domain.reviews import Stand, deadline_of
 from domain.risk import ask
+from services.reporting import iso
 from store import content_reviews, journeys, wordings
 from store.content_reviews import Content, Question
+from store.database import Database
 from templates.library import Template
 
 IN_USE = "what is in use"
@@ -148,6 +150,55 @@ def _where(connection: Connection, change: Change) -> str:
     why = f" ({review.reason})" if review.reason else ""
     again = f"change it, or ask again with `handrail reviews ask {change.name}`"
     return f"{what} is not in use: review {review.id} was {decided}{why}; {again}"
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """The review that changed words or a changed journey wait for, or that refused them."""
+
+    number: int
+    subject: Content
+    name: str
+    stand: Stand
+    deadline: datetime
+    decided_by: str | None
+    reason: str | None
+
+    @property
+    def in_words(self) -> str:
+        """Where it stands, after "waits" or "is not in use"."""
+        if self.stand is Stand.OPEN:
+            return f"review {self.number} decides by {self.deadline:%Y-%m-%d %H:%M} UTC"
+        by = f" by {self.decided_by}" if self.stand is Stand.REJECTED else ""
+        return f"review {self.number}: {self.stand}{by}" + (f" ({self.reason})" if self.reason else "")
+
+    def as_json(self) -> dict[str, Any]:
+        """For machines."""
+        return {
+            "review": self.number,
+            "subject": self.subject.value,
+            "what": self.name,
+            "state": self.stand.value,
+            "deadline": iso(self.deadline),
+            "link": f"/reviews/{self.number}",
+        }
+
+
+def waits_for(connection: Connection) -> dict[str, Waiting]:
+    """By content hash the review that asked about it last; only for what is not in use."""
+    in_use = _in_use(connection)
+    return {its: _waiting(row) for its, row in content_reviews.about(connection).items() if its not in in_use}
+
+
+def what_waits(database: Database) -> list[Waiting]:
+    """The changed messages and journeys that reviewers have not decided about, the oldest first."""
+    with database.read() as connection:
+        return [_waiting(row) for row in content_reviews.open_ones(connection)]
+
+
+def _waiting(row: Row[Any]) -> Waiting:
+    stand = Stand(row.state)
+    return Waiting(row.id, Content(row.subject), row.what, stand, row.deadline, row.decided_by, row.reason)
 
 
 def settle_content(connection: Connection, *, but: int | None = None, by: str, now: datetime) -> None:

@@ -16,11 +16,13 @@ from domain.policy import Policy
 from domain.words import did_you_mean, one_of
 from services.content_reviews import (
     Publication,
+    Waiting,
     changed_journey,
     changed_words,
     of_journey,
     require_no_review,
     settle_content,
+    waits_for,
 )
 from services.journey_fitness import unfit
 from services.journeys import Journeys
@@ -96,7 +98,26 @@ def list_versions(database: Database) -> list[dict[str, Any]]:
         counts: dict[str, dict[str, int]] = {}
         for row in store.standings(connection):
             counts.setdefault(row.journey_hash, {})[row.state] = row.customers
-        return [_told(row, live, counts.get(row.hash, {})) for row in store.published(connection)]
+        waiting = waits_for(connection)
+        return [
+            _told(row, live, counts.get(row.hash, {})) | _asked(waiting.get(row.hash))
+            for row in store.published(connection)
+        ]
+
+
+def _asked(review: Waiting | None) -> dict[str, Any]:
+    return {"review": None if review is None else review.in_words}
+
+
+def version_standing(database: Database, content_hash: str) -> str:
+    """Whether customers enter the version with this hash, and else what it waits for."""
+    with database.read() as connection:
+        review = waits_for(connection).get(content_hash)
+        if content_hash in store.live(connection).values():
+            return "live"
+        if store.content(connection, content_hash) is None:
+            return "not published"
+        return "not live" if review is None else f"not live: {review.in_words} (/reviews/{review.number})"
 
 
 def _told(row: Row[Any], live: set[str], counts: dict[str, int]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from sqlalchemy import Row
 from domain.journeys import Journey
 from domain.policy import Policy
 from domain.words import did_you_mean
-from services.content_reviews import Change, require_no_review, settle_content
+from services.content_reviews import Change, Waiting, require_no_review, settle_content, waits_for
 from services.journeys import Journeys
 from store.content_reviews import Content
 from store.database import Database
@@ -27,6 +27,8 @@ class Wording:
     published_at: datetime
     approved_at: datetime | None
     approved_by: str | None
+    review: Waiting | None = None
+    """Of one that waits: who decides, or has refused it; None: nobody was asked."""
 
     @property
     def is_in_use(self) -> bool:
@@ -79,9 +81,16 @@ def read_wordings(database: Database, names: Collection[str] = ()) -> Wordings:
         waiting = {what: row for what, row in newest.items() if row.approved_at is None}
         found = [*in_use.values(), *waiting.values()]
         content = contents(connection, [row.hash for row in found])
+        reviews = waits_for(connection)
         journeys = tuple(journey for _, journey in Journeys().live(connection).values())
     made = (
-        Wording(Template.from_content(content[row.hash]), row.published_at, row.approved_at, row.approved_by)
+        Wording(
+            Template.from_content(content[row.hash]),
+            row.published_at,
+            row.approved_at,
+            row.approved_by,
+            reviews.get(row.hash),
+        )
         for row in found
     )
     return Wordings(tuple(sorted(made, key=_order)), journeys)

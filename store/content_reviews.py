@@ -62,6 +62,16 @@ def open_ones(connection: Connection, subject: Content | None = None) -> list[Ro
     return list(connection.execute(wanted.order_by(reviews.c.id)))
 
 
+def about(connection: Connection) -> dict[str, Row[Any]]:
+    """The latest review that asked about each content, by its hash: of a journey about its words as well."""
+    wanted = select(reviews).where(reviews.c.subject.in_(list(Content))).order_by(reviews.c.id)
+    found: dict[str, Row[Any]] = {}
+    for row in connection.execute(wanted):
+        asked = [row.content, *row.content.get("words", {}).values()]
+        found |= {content_hash: row for one in asked for content_hash in one["hashes"].values()}
+    return found
+
+
 def open_review(
     connection: Connection, question: Question, *, initiator: str, deadline: datetime, now: datetime
 ) -> int:

@@ -19,7 +19,7 @@ def upgrade(as_json: AsJson = False) -> None:
     from datetime import UTC, datetime
 
     from data_contracts.policy import load_policy
-    from services.content_reviews import Publication
+    from services.content_reviews import Publication, what_waits
     from services.preparing import prepare
     from services.settings import load_settings
     from store.database import Database
@@ -30,11 +30,14 @@ def upgrade(as_json: AsJson = False) -> None:
     opened = Database(settings.database)
     try:
         prepared = prepare(opened, now=datetime.now(UTC), asks=Publication(policy))
+        waits = what_waits(opened)
     finally:
         opened.close()
     where = opened.url.render_as_string(hide_password=True)
     if as_json:
-        say_json({"database": where, **asdict(prepared)})
+        say_json({"database": where, **asdict(prepared), "waits": [one.as_json() for one in waits]})
     else:
         published = f"{prepared.templates_published} wordings and {prepared.journeys_published} journeys"
         say(f"{where} is at {prepared.revision}; {published} were published")
+        for one in waits:
+            say(f"the {one.subject} {one.name} waits: {one.in_words} (/reviews/{one.number})")

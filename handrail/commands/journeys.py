@@ -18,7 +18,18 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Journeys: check a file, list and show versions, see what a change means, take one live.")
 
 Name = Annotated[str, typer.Argument(help="The journey, as its file in templates/journeys is called: onboarding.")]
-_VERSIONS = ("journey", "version", "standing", "approved_at", "approved_by", "active", "finished", "goal", "left")
+_VERSIONS = (
+    "journey",
+    "version",
+    "standing",
+    "approved_at",
+    "approved_by",
+    "active",
+    "finished",
+    "goal",
+    "left",
+    "review",
+)
 
 
 @app.command()

@@ -1,16 +1,11 @@
 """`handrail policy`: what the policy makes of an ending, in words; and whether a policy file is right."""
 
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from handrail.speech import AsJson, console, say, say_json, warn
-
-if TYPE_CHECKING:
-    from store.database import Database
 
 app = typer.Typer(help="The policy: what it makes of an ending, and whether a file of it is right.")
 
@@ -66,13 +61,14 @@ def check(
     """
     from datetime import UTC, datetime
 
+    from handrail.opening import the_database_if_there
     from services.policy_check import check_policy
     from services.settings import load_settings
     from templates.library import load
 
     path = file or load_settings()[0].policy
     text = path.read_text(encoding="utf-8")
-    with _database_if_there() as database:
+    with the_database_if_there() as database:
         found = check_policy(text, str(path), load(), database=database, today=datetime.now(UTC).date())
     if as_json:
         say_json(
@@ -90,19 +86,6 @@ def check(
             say(f"{path} is right")
     if found.problems:
         raise typer.Exit(1)
-
-
-@contextmanager
-def _database_if_there() -> "Iterator[Database | None]":
-    from handrail.failures import CommandFailed
-    from handrail.opening import the_database
-
-    with ExitStack() as stack:
-        try:
-            database: Database | None = stack.enter_context(the_database())
-        except CommandFailed:
-            database = None
-        yield database
 
 
 def _tell(told: dict[str, Any]) -> None:

@@ -72,10 +72,13 @@ def simulate(
     simulated = run(file, templates, trial, entrants.good, feed.good if feed else ())
     if out is not None:
         out.write_text(page(simulated), encoding="utf-8")
+    standing = _standing(file)
     if as_json:
-        say_json({**told(simulated), "page": None if out is None else str(out)})
+        say_json({**told(simulated), "standing": standing, "page": None if out is None else str(out)})
         return
     _say(simulated)
+    if standing is not None:
+        say(f"This version is {standing}.")
     if out is not None:
         say(f"Every customer's timeline: {out}")
 
@@ -116,6 +119,20 @@ def _journey(name: str, path: Path | None) -> "JourneyFile":
 
         raise typer.BadParameter(f'there is no journey "{name}"{did_you_mean(name, known)}: use {one_of(known)}')
     return known[name]
+
+
+def _standing(file: "JourneyFile") -> str | None:
+    """Whether customers enter this version here, or what it waits for; None where no installation can be asked."""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from handrail.opening import the_database_if_there
+    from services.journey_versions import version_standing
+
+    try:
+        with the_database_if_there() as database:
+            return None if database is None else version_standing(database, file.hash)
+    except SQLAlchemyError:  # a simulation needs no database
+        return None
 
 
 def _check(file: "JourneyFile", templates: "Sequence[Template]", policy: "Policy") -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from pages_site import EWA, PASSWORD, Site, let_in, read, site_of
 
+from services.content_reviews import Publication
 from services.publishing import publish_templates
 from templates.library import Template, load
 
@@ -36,7 +37,7 @@ async def test_every_message_is_there_in_every_language(site: Site) -> None:
         assert f'href="/templates/{template.name}/{template.language}"' in shown.text
         if "mail.html" in template.parts:
             assert f'src="/templates/{template.name}/{template.language}/mail?dark=0&amp;waiting=0"' in shown.text
-    assert shown.text.count("<iframe") == shown.text.count(" sandbox title=") == 33
+    assert shown.text.count("<iframe") == shown.text.count(" sandbox title=") == 36
     assert "waits for approval" not in words
 
 
@@ -107,3 +108,16 @@ async def test_words_are_for_those_who_sign_in(on_sqlite: Any) -> None:
             assert (await site.get(path)).status_code == 303
         await site.sign_in(EWA, PASSWORD)
         assert (await site.get("/templates/onboarding-welcome/en/mail")).status_code == 200
+
+
+async def test_words_that_wait_lead_to_the_review_that_decides(site: Site, on_sqlite: Any) -> None:
+    now, asks = on_sqlite.clock() + timedelta(minutes=1), Publication(on_sqlite.policy)
+    changed = Template(WELCOME.name, WELCOME.language, {**WELCOME.parts, "mail.subject.txt": "Other words"})
+    publish_templates(on_sqlite.database, [changed], now=now, asks=asks)
+    [review] = on_sqlite.rows("reviews")
+    all_of_them = await site.get("/templates")
+    assert f'<a href="/reviews/{review.id}">review {review.id}<' in all_of_them.text
+    one = await site.get(f"/templates/{WELCOME.name}/{WELCOME.language}?waiting=1")
+    assert f'<a href="/reviews/{review.id}">review {review.id} decides by ' in one.text
+    other = await site.get(f"/templates/{WELCOME.name}/{WELCOME.language}")
+    assert "/reviews/" not in other.text.split("<main")[1]

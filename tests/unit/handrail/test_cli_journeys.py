@@ -72,9 +72,12 @@ def test_a_change_that_is_reviewed_is_asked_about_and_not_taken_live(handrail: C
     for _ in range(2):
         told = handrail("journeys", "live", "onboarding", "--by", "marta")
         assert told.status == 1
-        assert "the journey onboarding waits for review 1: it is in use when that is approved (/reviews/1)" in told.err
-    rows = handrail("journeys", "list", "--json").document
-    assert [(row["version"], row["standing"]) for row in rows] == [(1, "live"), (2, "waits")]
+        found = re.search(r"journey onboarding waits for review (\d+): it is in use when that is approved", told.err)
+        assert found
+    live, later = handrail("journeys", "list", "--json").document
+    assert [(row["version"], row["standing"]) for row in (live, later)] == [(1, "live"), (2, "waits")]
+    assert live["review"] is None
+    assert later["review"].startswith(f"review {found[1]} decides by ")
 
 
 @pytest.mark.usefixtures("unreviewed")

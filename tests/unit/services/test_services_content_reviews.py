@@ -16,8 +16,9 @@ from domain.policy import Policy
 from domain.review_rules import PlainRule, Risk, Rule, Way
 from domain.reviews import Decision, Reason, Stand, Voter
 from services.auditing import verify_chain
-from services.content_reviews import Publication, WaitsForReview
+from services.content_reviews import Publication, WaitsForReview, what_waits
 from services.journey_versions import take_live as take_journey_live
+from services.journey_versions import version_standing
 from services.publishing import NothingToAsk, ask_again, publish_journeys, publish_templates
 from services.reviews import Changed, NotYours, Standing, vote
 from store import journeys, wordings
@@ -341,3 +342,17 @@ def test_a_second_look_is_asked_for_by_name(house: House) -> None:
     files[:] = [version(1)]
     with pytest.raises(NothingToAsk, match="write version: 3"):
         again("onboarding")
+
+
+def test_what_waits_is_told_with_who_decides_by_when(house: House) -> None:
+    later = version(2)
+    assert version_standing(house.database, later.hash) == "not published"
+    house.publish_journey(later)
+    [waiting] = what_waits(house.database)
+    assert waiting.in_words == f"review {waiting.number} decides by {waiting.deadline:%Y-%m-%d %H:%M} UTC"
+    assert waiting.as_json()["link"] == f"/reviews/{waiting.number}"
+    assert version_standing(house.database, later.hash) == (f"not live: {waiting.in_words} (/reviews/{waiting.number})")
+    house.refuse(waiting.number)
+    assert what_waits(house.database) == []
+    assert "rejected by Ewa Lis (the words are wrong)" in version_standing(house.database, later.hash)
+    assert version_standing(house.database, version(1, days=21).hash) == "live"
