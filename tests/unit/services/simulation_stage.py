@@ -18,6 +18,7 @@ from services.drip import run_drip
 from services.journeys import Journeys
 from services.replanning import replan_changed
 from services.settings import Settings
+from services.simulated import Simulated
 from services.simulation_input import Entrant, Fed, read_customers, read_events
 from services.virtual_world import Trial, World, let_in, take_fed
 from services.wiring import Handrail
@@ -193,6 +194,17 @@ def simulated(given: Input, policy: Policy, until: datetime, template: Path, dir
         world.let_in(given.entrants)
         world.run(given.all)
         return outcome(database)
+    finally:
+        world.close()
+
+
+def simulation(given: Input, policy: Policy, until: datetime, template: Path, directory: Path) -> Simulated:
+    """What a simulation tells of it."""
+    world = World(_trial(policy, until), _database(template, directory / "told.db"), directory)
+    try:
+        world.let_in(given.entrants)
+        world.run(given.all)
+        return world.told(given.entrants)
     finally:
         world.close()
 

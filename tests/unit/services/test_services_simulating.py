@@ -1,15 +1,20 @@
 """Simulation and reality: the same input, on a clock that leaps, and by the real services minute by minute."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from simulation_stage import BEGAN, Outcome, happened, journey, simulated, some_input, templates
+from simulation_stage import BEGAN, Outcome, happened, journey, simulated, simulation, some_input, templates
 
+from domain.actions import Kind
+from domain.channels import Channel
 from domain.policy import Policy
+from domain.review_rules import NOTHING_IS_RISKY, KindRule, ManyCustomersRule, Risk
 from services.publishing import publish_journeys, publish_templates
+from services.simulated import Fate
 from store.database import Database, sqlite_url
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
@@ -31,6 +36,8 @@ def template(sqlite_template: Path, tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("seed", range(2))
 async def test_what_simulation_says_is_what_happens(seed: int, template: Path, tmp_path: Path, policy: Policy) -> None:
+    # Virtual time has no reviewers: the two are alike where nothing waits for one.
+    policy = replace(policy, reviews=replace(policy.reviews, rules=NOTHING_IS_RISKY))
     given = some_input(seed, 40, tmp_path, policy)
     until = BEGAN + timedelta(days=4)
     real = await happened(given, policy, until, template, tmp_path)
@@ -50,6 +57,21 @@ async def test_what_simulation_says_is_what_happens(seed: int, template: Path, t
         for capability in real.vendors
     }
     _has_seen_enough(real)
+
+
+def test_it_tells_what_would_have_waited_for_a_review_and_lets_nothing_wait(
+    template: Path, tmp_path: Path, policy: Policy
+) -> None:
+    vip = KindRule(Risk.LOW, frozenset({Kind.CALL, Kind.MESSAGE}))
+    rules = replace(NOTHING_IS_RISKY, vip=vip, many_customers=ManyCustomersRule(Risk.HIGH, 1, 60))
+    risky = replace(policy, reviews=replace(policy.reviews, rules=rules))
+    given = some_input(0, 40, tmp_path, policy)
+    told = simulation(given, risky, BEGAN + timedelta(days=2), template, tmp_path)
+    vips = {entrant.ref for entrant in given.entrants if entrant.row["tier"] == "vip"}
+    touches = [touch for travel in told.travels if travel.ref in vips for touch in travel.touches]
+    sent = [touch for touch in touches if touch.fate is Fate.SENT and touch.channel is not Channel.PERSON]
+    assert sent
+    assert [(one.what, one.count) for one in told.for_review] == [("vip", len(sent))]
 
 
 def _is_same(told: dict[str, Any], real: dict[str, Any]) -> bool:
