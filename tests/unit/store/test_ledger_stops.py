@@ -1,5 +1,6 @@
 """Stops of a part: at once (P14), the rest goes on, nothing hot-loops, and a start brings back what was put off."""
 
+import json
 import random
 from concurrent.futures import ThreadPoolExecutor
 from itertools import product
@@ -231,6 +232,7 @@ def test_what_a_start_would_let_go_is_shown_before(world: World) -> None:
     }
     assert found.fates == {"to go out": 3, "to be skipped": 1, "to expire": 1, "to be planned anew": 1}
     assert min(one.oldest for one in found.waiting) == NOON
+    assert json.loads(json.dumps(found.as_json()))["waiting"][0]["oldest"] == "2026-03-04T11:00:00.000Z"
 
 
 def test_a_preview_does_not_count_what_stays_stopped(world: World) -> None:
