@@ -144,7 +144,7 @@ def _is_as_seen(connection: Connection, row: Row[Any]) -> bool:
 
 def _let_go(database: Database, review_id: int, stage: int, up_to: int | None, run: str, now: datetime) -> int:
     """Up to so many altogether: nobody counts but under the lock."""
-    gone, pace = 0, Pace(_HOLD_SECONDS, first=100, smallest=10, largest=2_000)
+    gone, after, pace = 0, 0, Pace(_HOLD_SECONDS, first=100, smallest=10, largest=2_000)
     while True:
         chosen = None
         if up_to is not None:  # few: those due first
@@ -157,8 +157,9 @@ def _let_go(database: Database, review_id: int, stage: int, up_to: int | None, r
                 return gone
             room = pace.size if up_to is None else min(pace.size, up_to - row.released)
             if chosen is None:
-                chosen = [one.id for one in review_members.waiting(connection, review_id, limit=room)]
+                chosen = [one.id for one in review_members.waiting(connection, review_id, after=after, limit=room)]
             page = chosen[: max(0, room)]
+            after = page[-1] if page else after  # PostgreSQL would read past all that have moved, again and again
             moved = review_members.move(connection, review_id, page, State.READY, reason=None, by=run, now=now)
             canary.change(connection, review_id, released=row.released + len(moved))
         reached("release.let-go")
