@@ -43,7 +43,7 @@ def test_parameters_are_typed_and_described(applied: Server) -> None:
     for job in ALL:
         for name, parameter in applied.named("deployments", job)["parameter_openapi_schema"]["properties"].items():
             assert parameter.get("description"), f"{job}: {name} is not described"
-            assert "type" in parameter or "anyOf" in parameter, f"{job}: {name} has no type"
+            assert {"type", "anyOf", "$ref"} & parameter.keys(), f"{job}: {name} has no type"
 
 
 def test_schedules_make_runs(applied: Server) -> None:
