@@ -70,6 +70,7 @@ def race(world: Reviews, review: int, decisions: Sequence[Decision], needed: int
     assert len(undecided) < needed
 
 
+@pytest.mark.timeout(600)  # a hundred rounds of thirty threads, on a busy machine
 @pytest.mark.parametrize("risk", [Risk.LOW, Risk.HIGH])
 @pytest.mark.parametrize("rounds", [2, pytest.param(100, marks=pytest.mark.slow)])
 def test_of_thirty_decisions_one_wins_and_the_others_are_told(world: Reviews, rounds: int, risk: Risk) -> None:
