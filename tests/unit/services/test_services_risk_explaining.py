@@ -18,7 +18,7 @@ from domain.review_rules import Rule
 from services.content_reviews import Publication
 from services.publishing import publish_journeys, publish_templates
 from services.risk_explaining import explain_risks, names_known
-from services.risks import asked
+from services.risks import enqueue_asked
 from store import volumes
 from store.ledger.enqueue import About, enqueue
 from templates.journey_files import load_journeys
@@ -96,8 +96,7 @@ def test_an_action_and_its_review_name_each_other(ask: Asked) -> None:
     house.policy = replace(house.policy, reviews=policy)
     about = About(customer)
     with house.database.write() as connection:
-        planned = asked(connection, call, about, house.policy, now=house.clock())
-        enqueue(connection, [planned], about, run="r", now=house.clock())
+        assert enqueue_asked(connection, call, about, house.policy, run="r", now=house.clock())
     [told] = ask.of("survey/recovery/C-1-1")
     assert (told["state"], told["review"]["state"], told["asks"]["rules"]) == ("awaiting_review", "collecting", ["vip"])
     number = told["review"]["review"]
