@@ -72,13 +72,12 @@ def join(connection: Connection, ask: Ask, *, initiator: str, now: datetime) -> 
 
     While it collects nobody can decide it, and whoever closes it waits for those who join.
     """
-    whose = (initiator,) if Rule.UNCERTAIN_EFFECT in ask.rules else ()  # a person, who must not review their own
     alike = {
         "what": ask.what,
         "risk": ask.risk,
         "rules": [rule.value for rule in ask.rules],
         "reviewers_needed": ask.reviewers,
-        "group_key": "|".join((ask.what, ask.risk, *ask.rules, *whose)),
+        "group_key": "|".join((ask.what, ask.risk, *ask.rules)),
     }
     wanted = (
         select(reviews.c.id)

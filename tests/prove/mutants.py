@@ -26,7 +26,6 @@ ROOT = Path(__file__).parents[2]
 PATCHES = Path(__file__).with_name("mutants")
 SELECTIONS = {"sqlite": ["-m", "not postgres"], "postgresql": ["-m", "postgres"], "both": []}
 QUICK = ("fence-ignored", "evidence-check-skipped", "answered-before-the-commit")
-NOT_BUILT = ["approve on GET, run input trusted, default approve: the reviews they would break are not built yet"]
 SIDE_BY_SIDE = 2
 _LONGEST = 900
 """Seconds. A test that hangs fails by its own limit long before; this ends what not even that can end."""
@@ -159,7 +158,7 @@ def run(mutants: Sequence[Mutant], *, what: str) -> Finding:
     """Plant them all, two at a time."""
     began = time.monotonic()
     promises = sorted({promise for mutant in mutants for promise in mutant.promises}, key=lambda one: int(one[1:]))
-    finding = Finding(part="mutants", what=what, promises=promises, seed=0, database="both", not_covered=NOT_BUILT)
+    finding = Finding(part="mutants", what=what, promises=promises, seed=0, database="both")
     with the_tree() as tree, ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
         finding.violations = fails_anyway(mutants, tree)
         chosen = [] if finding.violations else mutants

@@ -290,7 +290,7 @@ def test_what_a_person_let_go_again_may_have_gone_out_the_first_time(world: Worl
     world.record(Result(armed.id, armed.fence, State.UNCERTAIN, reason="timeout", check_in_seconds=0.0))
     world.change("k", state=State.NEEDS_HUMAN, next_check_at=None)
     with world.database.write() as connection:
-        settle(connection, "k", State.READY, by="anna", reason="again", now=NOON)
+        settle(connection, "k", State.READY, POLICY.reviews, by="anna", reason="again", now=NOON)
     assert world.take(now=later(hours=3)) == []
     row = world.row("k")
     assert (row.state, row.reason) == (
