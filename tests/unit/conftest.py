@@ -9,6 +9,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from data_contracts.policy import load_policy
 from domain.actions import FINAL, Capability, State, WriteClass
 from domain.customers import Customer
 from domain.policy import Policy
+from domain.review_rules import Risk, Way
 from integrations.fakes import FakeVendor
 from integrations.registry import Roster
 from integrations.survey_intake.standard import StandardConfig, StandardIntake
@@ -182,9 +184,12 @@ def eventually() -> Callable[..., Any]:
 
 @pytest.fixture(scope="session")
 def policy() -> Policy:
-    """The policy that ships."""
+    """The policy that ships, with links in alerts that decide about the lowest class, as an installation may have."""
     path = ROOT / "deployments" / "policy.yaml"
-    return load_policy(path.read_text(encoding="utf-8"), str(path))
+    shipped = load_policy(path.read_text(encoding="utf-8"), str(path))
+    classes = shipped.reviews.classes
+    low = replace(classes[Risk.LOW], ways=classes[Risk.LOW].ways | {Way.LINK})
+    return replace(shipped, reviews=replace(shipped.reviews, classes={**classes, Risk.LOW: low}))
 
 
 @pytest.fixture
