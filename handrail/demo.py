@@ -11,8 +11,10 @@ from handrail import demo_answers as answers
 from handrail import demo_endings as endings
 from handrail import demo_onboarding as onboarding
 from handrail import demo_operations as operations
+from handrail import demo_reviews as reviews
 from handrail.demo_endings_data import Feeds
 from handrail.demo_prefect import JobRun
+from handrail.demo_reviews_data import PAGE_REVIEWER, PREFECT_REVIEWER
 from handrail.demo_stage import Stage, staged
 from handrail.demo_story import Story
 from handrail.demo_telling import as_document, tell, tell_scene, tell_where_to_look
@@ -25,6 +27,7 @@ _NO_RUN = {
         ("survey", "survey-escalation"),
         ("expiry", "expiry-detection"),
         ("onboarding", "onboarding-drip"),
+        ("review", "onboarding-drip"),
     )
 }
 
@@ -42,6 +45,18 @@ class Play:
 
     feeds: Feeds | None = None
     """The files of the scenes of endings."""
+
+    asked: dict[str, int] = field(default_factory=dict)
+    """Scene → the review it has opened."""
+
+    on_call: dict[str, reviews.Reviewer] = field(default_factory=dict)
+    """Those who decide, by name."""
+
+    def reviewer(self, name: str) -> reviews.Reviewer:
+        """Somebody who may decide; added when they are first needed, as from then on pages ask who is there."""
+        if name not in self.on_call:
+            self.on_call[name] = reviews.Reviewer(self.stage, name)
+        return self.on_call[name]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +112,36 @@ def _activated(play: Play, story: Story) -> None:
     play.runs["onboarding"] = onboarding.activated(play.stage, story)
 
 
+def _valued(play: Play, story: Story) -> None:
+    play.asked["valued"] = reviews.valued(play.stage, story)
+
+
+def _crowd(play: Play, story: Story) -> None:
+    play.runs["review"], play.asked["crowd"] = reviews.crowd(play.stage, story)
+
+
+def _one_left_out(play: Play, story: Story) -> None:
+    reviews.one_left_out(play.stage, story, _review(play, "crowd"), play.reviewer(PAGE_REVIEWER))
+
+
+def _decided_in_prefect(play: Play, story: Story) -> None:
+    reviews.decided_in_prefect(play.stage, story, play.reviewer(PREFECT_REVIEWER))
+
+
+def _gone_stale(play: Play, story: Story) -> None:
+    reviews.gone_stale(play.stage, story, play.reviewer(PAGE_REVIEWER))
+
+
+def _nobody_decides(play: Play, story: Story) -> None:
+    reviews.nobody_decides(play.stage, story, _review(play, "valued"))
+
+
+def _review(play: Play, scene: str) -> int:
+    if scene not in play.asked:
+        raise CommandFailed(f"the scene {scene} has opened no review")
+    return play.asked[scene]
+
+
 def _with_feeds(act: Callable[[Stage, Story, Feeds], None]) -> Callable[[Play, Story], None]:
     """A scene that needs the files which were imported."""
     return lambda play, story: act(play.stage, story, _feeds(play))
@@ -132,6 +177,12 @@ SCENES = (
     Scene("onboarding", "unsubscribed", "One click, and silence", _alone(onboarding.unsubscribed)),
     Scene("onboarding", "replied", "A reply stops the journey", _alone(onboarding.replied)),
     Scene("onboarding", "goal_reached", "Settled in", _alone(onboarding.goal_reached)),
+    Scene("review", "valued", "A valued customer waits for a person's yes", _valued),
+    Scene("review", "crowd", "Too many at once: all wait", _crowd),
+    Scene("review", "one_left_out", "Approved on a phone, but for one", _one_left_out),
+    Scene("review", "decided_in_prefect", "Decided in Prefect's form", _decided_in_prefect),
+    Scene("review", "gone_stale", "The facts change while people think", _gone_stale),
+    Scene("review", "nobody_decides", "Nobody decides in time", _nobody_decides),
 )
 
 

@@ -64,6 +64,10 @@ class Outside:
         lines = self._record.read_text(encoding="utf-8").splitlines()
         return Counter((effect["key"], effect["effect"]) for effect in map(json.loads, lines))
 
+    def alerts(self, begin: str) -> list[str]:
+        """The keys of alerts that begin so, by the sandbox's own record."""
+        return sorted(key for key, change in self.written() if change == "created" and key.startswith(begin))
+
     def surprises(self, expected: list[str]) -> list[str]:
         """What the outside received and no story accounts for, or received more than once."""
         received: Counter[str] = Counter()

@@ -1,6 +1,7 @@
 """Prefect during the demo: runs asked for, waited for and retried, and what they show, over its API."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,6 +72,34 @@ class Prefect:
         of_run = {"flow_run_id": {"any_": [run.id]}, "key": {"any_": [run.job]}}
         tables = self._ask("POST", "/artifacts/filter", {"artifacts": of_run, "sort": "CREATED_DESC", "limit": 1})
         return {row["action"]: row["state"] for table in tables for row in json.loads(table["data"])}
+
+    def suspended(self, review: int, seconds: float) -> str | None:
+        """The page of the suspended run that asks a review, as soon as there is one."""
+        found = poll(lambda: self._asking(review, "PAUSED"), seconds, every=0.5)
+        return None if found is None else f"{self.address}/runs/flow-run/{found['id']}"
+
+    def resume(self, review: int, said: Mapping[str, str]) -> str:
+        """The form of the suspended run, sent off; Prefect's own word about it. Raises CommandFailed."""
+        asking = self._asking(review, "PAUSED")
+        if asking is None:
+            raise CommandFailed(f"no suspended run asks review {review}")
+        told = self._ask("POST", f"/flow_runs/{asking['id']}/resume", {"run_input": dict(said)})
+        return str(told["status"])
+
+    def ended_review(self, review: int, seconds: float) -> str | None:
+        """What the run that asked a review says at its end, as soon as it has one."""
+        ended = poll(lambda: self._asking(review, "COMPLETED"), seconds, every=0.5)
+        return None if ended is None else str(ended["state"]["message"])
+
+    def _asking(self, review: int, state: str) -> dict[str, Any] | None:
+        asked: dict[str, Any] = {
+            "flows": {"name": {"any_": ["action-review"]}},
+            "flow_runs": {"state": {"type": {"any_": [state]}}},
+        }
+        runs: list[dict[str, Any]] = self._ask(
+            "POST", "/flow_runs/filter", {**asked, "sort": "EXPECTED_START_TIME_DESC"}
+        )
+        return next((run for run in runs if run["parameters"].get("review") == review), None)
 
     def is_up(self) -> bool:
         """True when it serves, now."""

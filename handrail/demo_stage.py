@@ -20,6 +20,7 @@ import httpx
 from handrail.demo_night import night_zone
 from handrail.demo_outside import Outside
 from handrail.demo_prefect import Prefect
+from handrail.demo_reviews_data import play_policy
 from handrail.demo_story import Delivery
 from handrail.failures import CommandFailed
 from handrail.speech import warn
@@ -129,6 +130,7 @@ def staged(directory: Path, base: int) -> Iterator[Stage]:
     # A demo has nothing to do with the installation that somebody's environment names.
     environment = {name: value for name, value in os.environ.items() if not name.startswith("HANDRAIL_")}
     environment["HANDRAIL_DATA"] = str(directory.resolve())
+    environment["HANDRAIL_POLICY"] = str(play_policy(directory.resolve()))
     process = subprocess.Popen(  # noqa: S603
         (*_HANDRAIL, "up", "--data", str(directory), "--ports", str(base), "--json"),
         env=environment,

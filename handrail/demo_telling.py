@@ -60,6 +60,8 @@ def tell_where_to_look(stage: Stage) -> None:
         f"   {gateway}/quarantine    two rows wait for you to repair or discard them\n"
         f"   {stage.prefect.address}/              the runs; Retry, Cancel and Quick run are yours to press\n"
         f"   {gateway}/trace/2201     the ending about which a phone rang\n"
+        f"   {gateway}/reviews       what was asked of people; since there are reviewers, pages ask who you are:\n"
+        "                                  handrail reviewers add YOUR-NAME --role lead --role on_call\n"
         f"   {stage.outside.address}/              the ticket desk, tasks, mailbox and phone; break them there\n"
         f"In another shell: export HANDRAIL_DATA={stage.directory.resolve()} PATH={Path(sys.executable).parent}:$PATH\n"
         "   handrail trace 1005 · handrail actions · handrail stop --reason … · handrail start · handrail doctor\n"

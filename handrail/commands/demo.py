@@ -16,7 +16,7 @@ def demo(
         int, typer.Option(min=1024, max=65533, help="Gateway BASE, sandbox BASE+1, Prefect BASE+2.", metavar="BASE")
     ] = DEFAULT_BASE,
 ) -> None:
-    """Start everything afresh, play twenty-three scenes, and tell what happened in each."""
+    """Start everything afresh, play twenty-nine scenes, and tell what happened in each."""
     from handrail.demo import run_demo
     from handrail.failures import CommandFailed
 

@@ -18,6 +18,7 @@ ONBOARDING = (
     *("thirty_days", "activated", "second_device", "lesson_skipped"),
     *("unsubscribed", "replied", "goal_reached"),
 )
+REVIEWS = ("valued", "crowd", "one_left_out", "decided_in_prefect", "gone_stale", "nobody_decides")
 
 pytestmark = pytest.mark.process
 
@@ -27,7 +28,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[subprocess.Comple
     """One demo from beginning to end; every test asks about another scene of it."""
     directory = tmp_path_factory.mktemp("stage") / "demo"
     command = (*HANDRAIL, "demo", "--once", "--data", str(directory), "--ports", str(free_base()))
-    return subprocess.run(command, capture_output=True, text=True, timeout=900, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=1200, check=False)
 
 
 @pytest.fixture
@@ -58,13 +59,20 @@ def onboarding(document: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
+@pytest.fixture
+def asked(document: dict[str, Any]) -> dict[str, Any]:
+    """The same of the scenes about reviews."""
+    found: dict[str, Any] = document["review"]["scenes"]
+    return found
+
+
 def effects(scene: dict[str, Any]) -> list[str]:
     """What the outside received."""
     return [effect["what"] for effect in scene["effects"]]
 
 
 @pytest.mark.prefect
-@pytest.mark.timeout(960)
+@pytest.mark.timeout(1260)
 class TestOnce:
     """`handrail demo --once`."""
 
@@ -75,15 +83,36 @@ class TestOnce:
         scenes: dict[str, Any],
         endings: dict[str, Any],
         onboarding: dict[str, Any],
+        asked: dict[str, Any],
     ) -> None:
         assert told.returncode == 0, told.stdout + told.stderr
-        jobs = [document[job]["ok"] for job in ("survey", "expiry", "onboarding", "health")]
-        assert (document["ok"], jobs, document["surprises"]) == (True, [True] * 4, [])
+        jobs = [document[job]["ok"] for job in ("survey", "expiry", "onboarding", "review", "health")]
+        assert (document["ok"], jobs, document["surprises"]) == (True, [True] * 5, [])
         assert (tuple(scenes), tuple(endings), tuple(onboarding)) == (SCENES, ENDINGS, ONBOARDING)
-        for number, scene in enumerate([*scenes.values(), *endings.values(), *onboarding.values()], start=1):
+        assert tuple(asked) == REVIEWS
+        played = [*scenes.values(), *endings.values(), *onboarding.values(), *asked.values()]
+        for number, scene in enumerate(played, start=1):
             assert scene["ok"]
             assert scene["problems"] == []
             assert f"{number}. {scene['title']}\n   {scene['told']}\n" in told.stdout
+
+    def test_a_crowd_goes_out_but_for_the_one_who_was_left_out(self, asked: dict[str, Any]) -> None:
+        assert effects(asked["crowd"]) == []
+        assert effects(asked["one_left_out"]) == ["message"] * 11
+        assert "Ewa Lis" in asked["one_left_out"]["run_says"]
+
+    def test_what_is_decided_in_prefect_or_asked_anew_goes_out_once(self, asked: dict[str, Any]) -> None:
+        assert "Jan Nowak" in asked["decided_in_prefect"]["run_says"]
+        assert effects(asked["decided_in_prefect"]) == effects(asked["gone_stale"]) == ["message"]
+        first, second = asked["gone_stale"]["asked"]
+        assert first != second
+        assert asked["gone_stale"]["first"] == "superseded"
+
+    def test_what_nobody_decides_is_not_done_and_people_are_told(self, asked: dict[str, Any]) -> None:
+        scene = asked["nobody_decides"]
+        assert effects(scene) == []
+        assert scene["moves"] == ["awaiting_review", "expired"]
+        assert any("/alert/100/" in key for key in scene["alerts"])
 
     def test_at_night_a_mail_goes_out_and_no_text_message(self, scenes: dict[str, Any]) -> None:
         scene = scenes["angry_at_night"]
