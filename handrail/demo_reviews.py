@@ -83,7 +83,7 @@ class Reviewer:
 
 def valued(stage: Stage, story: Story) -> int:
     """A customer of the highest tier: a person says yes before a machine writes. Nobody will; the review's number."""
-    taken = stage.handrail("import", "customers", str(data.write_customers(stage.directory, VALUED, datetime.now(UTC))))
+    taken = stage.handrail("import", "customers", str(data.write_valued(stage.directory, datetime.now(UTC))))
     story.expect(taken["accepted"] == len(VALUED), f"the import says {taken}")
     _tell_activated(stage, story, [WAITED_FOR])
     run = stage.prefect.run(_JOB)
@@ -180,9 +180,7 @@ def gone_stale(stage: Stage, story: Story, who: Reviewer) -> None:
     stage.prefect.run(_JOB)
     first = _asked_about(stage, 1, of=MOVED)["review"]
     address = "jan.benes@nova-adresa.example.com"
-    stage.handrail(
-        "import", "customers", str(data.write_customers(stage.directory, [MOVED], datetime.now(UTC), mail=address))
-    )
+    stage.handrail("import", "customers", str(data.write_valued(stage.directory, datetime.now(UTC), moved_to=address)))
     second = poll(lambda: _another(stage, first), _SETTLED, every=1.0)
     if second is None:
         raise CommandFailed(f"the address changed, and nobody was asked anew about {MOVED.ref}")

@@ -2,7 +2,6 @@
 
 import csv
 import re
-from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
 
@@ -78,14 +77,14 @@ def play_policy(directory: Path) -> Path:
     return file
 
 
-def write_customers(directory: Path, those: Iterable[Newcomer], now: datetime, *, mail: str = "") -> Path:
-    """A file of customers of the highest tier; `mail` in place of the address they had."""
+def write_valued(directory: Path, now: datetime, *, moved_to: str = "") -> Path:
+    """The file of customers of the highest tier; `moved_to` in place of the address that one of them had."""
     file = directory / "valued-customers.csv"
     with file.open("w", encoding="utf-8", newline="") as written:
         names = ("ref", "name", "email", "language", "time_zone", "tier")
         writer = csv.DictWriter(written, names)
         writer.writeheader()
-        for one in those:
-            told = one.as_told(now) | ({"email": mail} if mail else {})
+        for one in VALUED:
+            told = one.as_told(now) | ({"email": moved_to} if moved_to and one is MOVED else {})
             writer.writerow({name: told.get(name, "vip") for name in names})
     return file
