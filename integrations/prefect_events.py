@@ -9,6 +9,8 @@ from typing import Any
 
 import httpx
 
+from integrations.prefect_client import prefect_client
+
 _log = logging.getLogger("integrations.prefect_events")
 
 CRITICAL_ANSWER = "handrail.answer.critical"
@@ -41,13 +43,7 @@ class PrefectEvents:
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         """`api_url` as in http://127.0.0.1:4200/api; `auth` is Prefect's basic auth, `user:password`."""
-        self._client = httpx.AsyncClient(
-            base_url=api_url,
-            auth=httpx.BasicAuth(*auth.split(":", 1)) if auth else None,
-            timeout=seconds,
-            trust_env=False,
-            transport=transport,
-        )
+        self._client = prefect_client(api_url, auth=auth, seconds=seconds, transport=transport)
         self._every = every
         self._latest: dict[str, dict[str, Any]] = {}
         self._speaking: dict[str, asyncio.Task[None]] = {}

@@ -13,6 +13,8 @@ from typing import Any, Protocol
 
 import httpx
 
+from integrations.prefect_client import prefect_client
+
 FLOW = "action-review"
 """The flow and its deployment, as prefect.yaml names them."""
 
@@ -107,13 +109,7 @@ class PrefectReviewRuns:
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         """`api_url` as in http://127.0.0.1:4200/api; `auth` is Prefect's basic auth, `user:password`."""
-        self._client = httpx.AsyncClient(
-            base_url=api_url,
-            auth=httpx.BasicAuth(*auth.split(":", 1)) if auth else None,
-            timeout=seconds,
-            trust_env=False,
-            transport=transport,
-        )
+        self._client = prefect_client(api_url, auth=auth, seconds=seconds, transport=transport)
         self._deployment: str | None = None
 
     async def aclose(self) -> None:
