@@ -154,20 +154,6 @@ class ReviewSummary:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class WaitingReviews:
-    """How many reviews want somebody."""
-
-    waiting: int
-    halted: int
-
-
-def waiting_reviews(database: Database) -> WaitingReviews:
-    """Those that can be decided now, and those that stopped by themselves on their way out."""
-    with database.read() as connection:
-        return WaitingReviews(review_pages.waiting_count(connection), review_pages.halted_count(connection))
-
-
 def summary(database: Database, policy: Policy, review_id: int, *, gateway_url: str = "") -> ReviewSummary:
     """A review as it stands, in one consistent read; the link begins with the gateway's address, or with our path.
 

@@ -63,21 +63,10 @@ def halted(connection: Connection, *, limit: int) -> list[Row[Any]]:
     return list(connection.execute(select(reviews).where(_IS_HALTED).order_by(reviews.c.halted_at).limit(limit)))
 
 
-def halted_count(connection: Connection) -> int:
-    """How many stopped so."""
-    return int(connection.execute(select(func.count()).select_from(reviews).where(_IS_HALTED)).scalar_one())
-
-
 def decided(connection: Connection, *, limit: int) -> list[Row[Any]]:
     """The newest that are decided, or were given up, the last first."""
     newest = select(reviews).where(reviews.c.state.not_in(_UNDECIDED)).order_by(reviews.c.id.desc()).limit(limit)
     return sorted(connection.execute(newest), key=lambda row: row.decided_at or row.created_at, reverse=True)
-
-
-def waiting_count(connection: Connection) -> int:
-    """How many can be decided now."""
-    counted = select(func.count()).select_from(reviews).where(reviews.c.state == Stand.OPEN)
-    return int(connection.execute(counted).scalar_one())
 
 
 def votes(connection: Connection, review_ids: Collection[int]) -> list[Row[Any]]:

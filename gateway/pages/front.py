@@ -10,7 +10,6 @@ from gateway.pages.visitors import Seeing
 from services.open_cases import Wanted, open_cases
 from services.places import Places
 from services.reporting import LATE_FETCH_SECONDS, lasted, standing
-from services.review_reading import waiting_reviews
 from services.tracing import SUBJECTS
 from services.wiring import Handrail
 
@@ -24,7 +23,6 @@ async def show(request: Request, visitor: Seeing) -> Response:
     now = handrail.clock()
     stands = await asyncio.to_thread(standing, handrail.database, now=now)
     cases = await asyncio.to_thread(open_cases, handrail.database, Wanted(), Places(), now=now, limit=0)
-    asked = await asyncio.to_thread(waiting_reviews, handrail.database)
     counts = {state: 0 for state in State}
     for (_, state), count in stands.actions.items():
         counts[State(state)] += count
@@ -34,7 +32,6 @@ async def show(request: Request, visitor: Seeing) -> Response:
         visitor,
         stands=stands,
         cases=cases,
-        asked=asked,
         breakers=sorted(name for name, is_open in stands.breakers.items() if is_open),
         states=[(state.value, state.words, count) for state, count in counts.items() if count],
         lasted=lasted,
