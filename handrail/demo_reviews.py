@@ -135,15 +135,17 @@ def one_left_out(stage: Stage, story: Story, review: int, who: Reviewer) -> None
     began = datetime.now(UTC)
     who.leave_out(review, LEFT_OUT.key("welcome"))
     who.decide(review, "approve", _AS_INTENDED)
-    for one in CROWD:
-        if one is not LEFT_OUT:
-            story.expect_effect(_welcome(stage, one, _SETTLED), "message", one.ref, began)
+    others = [one for one in CROWD if one is not LEFT_OUT]
+    story.expect_effect(_welcome(stage, others[0], _SETTLED), "message", others[0].ref, began)
+    missing = [one.ref for one in others if _welcome(stage, one, _SETTLED) is None]
+    story.expect(not missing, f"no welcome for {', '.join(missing)}")
+    story.bulk += [one.key("welcome") for one in others[1:]]
     story.expect(_welcome(stage, LEFT_OUT, 0) is None, f"{LEFT_OUT.ref} was left out, and has a welcome")
     ended = stage.prefect.ended_review(review, _ASKED)
     story.expect(ended is not None and who.name in ended, f"the suspended run says {ended!r}")
     told = stage.handrail("reviews", "show", str(review))
     story.expect((told["state"], told["decided_by"]) == ("approved", who.name), f"it is {told['state']}")
-    story.facts |= {"released": told["released"], "run_says": ended}
+    story.facts |= {"arrived": len(others) - len(missing), "released": told["released"], "run_says": ended}
     story.told = (
         f"{who.name} signs in on a phone with a one-time code, leaves out one customer who has just complained, and "
         f"approves: {len(CROWD) - 1} welcomes arrive, 3 of them first; the suspended run ended: {ended}"

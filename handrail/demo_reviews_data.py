@@ -11,8 +11,8 @@ from services.settings import ROOT
 PAGE_REVIEWER, PREFECT_REVIEWER = "Ewa Lis", "Jan Nowak"
 """Both are on call by the shipped policy. A code counts once in its half minute: each decides one way."""
 
-CAP = 8
-"""More newcomers than that are many, in the demo."""
+CAP = 20
+"""More customers than that are many, in the demo: more than are called about what ends."""
 
 DEADLINE_SECONDS = 180
 """Within so long somebody must decide about a single customer, in the demo."""
@@ -51,6 +51,16 @@ CROWD = tuple(
             ("Agnieszka Król", "pl"),
             ("Eva Marková", "cs"),
             ("Jack Green", "en"),
+            ("Dorota Sikora", "pl"),
+            ("Pavel Novotný", "cs"),
+            ("Sophie Baker", "en"),
+            ("Rafał Duda", "pl"),
+            ("Jitka Veselá", "cs"),
+            ("George Hill", "en"),
+            ("Ewelina Mazur", "pl"),
+            ("Milan Pokorný", "cs"),
+            ("Ruby Scott", "en"),
+            ("Henryk Kubiak", "pl"),
         )
     )
 )
