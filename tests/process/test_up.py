@@ -159,8 +159,8 @@ def test_killed_it_takes_everything_along_and_can_start_again(tmp_path: Path) ->
 
 
 def test_what_does_not_come_up_names_its_log(tmp_path: Path) -> None:
-    broken = tmp_path / "policy.yaml"
-    broken.write_text("compny: x\n", encoding="utf-8")
+    broken = tmp_path / "integrations.yaml"
+    broken.write_text("ticketng: x\n", encoding="utf-8")
 
     failed = handrail(
         "up",
@@ -169,7 +169,7 @@ def test_what_does_not_come_up_names_its_log(tmp_path: Path) -> None:
         "--ports",
         str(free_base()),
         "--no-prefect",
-        HANDRAIL_POLICY=str(broken),
+        HANDRAIL_INTEGRATIONS=str(broken),
     )
 
     assert failed.returncode == 1
