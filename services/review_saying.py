@@ -7,13 +7,14 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from domain.actions import Basis, Capability, Kind
+from domain.actions import Capability
 from domain.calls import WORDINGS
 from integrations import ports
 from services.review_reading import wording_of
 from services.sending import CannotSay, Sender
 from services.wiring import Handrail
 from store import customers
+from store.ledger.arm import as_armed
 from store.ledger.rows import Armed
 
 
@@ -86,27 +87,7 @@ def _armed(handrail: Handrail, rows: Sequence[Row[Any]]) -> list[Armed]:
     with handrail.database.read() as connection:
         ids = sorted({row.customer_id for row in rows if row.customer_id is not None})
         people = customers.these(connection, ids)
-    return [
-        Armed(
-            id=row.id,
-            key=row.key,
-            fence=row.fence,
-            kind=Kind(row.kind),
-            basis=Basis(row.basis),
-            capability=Capability(row.capability),
-            purpose=row.purpose,
-            payload=row.payload,
-            customer=people.get(row.customer_id),
-            customer_id=row.customer_id,
-            case_id=row.case_id,
-            response_id=row.response_id,
-            entitlement_id=row.entitlement_id,
-            enrolment_id=row.enrolment_id,
-            attempts=row.attempts,
-            urgent=row.urgent,
-        )
-        for row in rows
-    ]
+    return [as_armed(row, people.get(row.customer_id)) for row in rows]
 
 
 async def _words(handrail: Handrail, armed: Armed, gathered: Any) -> Words | Unsaid:

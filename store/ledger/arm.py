@@ -165,7 +165,7 @@ def arm(
     moved = [(row, verdicts[row.id]) for row in rows if not isinstance(verdicts[row.id], recheck.Go)]
     _move(connection, moved, worker, now)
     return Window(
-        armed=[_armed(row, people) for row in going],
+        armed=[as_armed(row, people.get(row.customer_id)) for row in going],
         moved=[(row.key, verdict) for row, verdict in moved],
         left=left,
     )
@@ -325,7 +325,8 @@ def _move(
     )
 
 
-def _armed(row: Claimed, people: dict[int | None, Customer]) -> Armed:
+def as_armed(row: Claimed | Row[Any], customer: Customer | None) -> Armed:
+    """An action's row with its customer, as sending gets it."""
     return Armed(
         id=row.id,
         key=row.key,
@@ -335,7 +336,7 @@ def _armed(row: Claimed, people: dict[int | None, Customer]) -> Armed:
         capability=CAPABILITIES[row.capability],
         purpose=row.purpose,
         payload=row.payload,
-        customer=people.get(row.customer_id),
+        customer=customer,
         customer_id=row.customer_id,
         case_id=row.case_id,
         response_id=row.response_id,
