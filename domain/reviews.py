@@ -9,6 +9,9 @@ from domain.hours import require_aware
 from domain.review_rules import ReviewPolicy, Risk, RiskRules, Way
 from domain.staffing import Staffing, answer_by
 
+BY_ITSELF = "handrail"
+"""Who did what nobody decided: opened, expired, stopped by a rule."""
+
 
 class Stand(StrEnum):
     """Where a review stands."""

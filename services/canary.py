@@ -16,7 +16,7 @@ from domain.actions import State
 from domain.canary import Halt, Progress, ReleaseMore, Seen, Wait, is_watched, next_step
 from domain.policy import Policy
 from domain.review_rules import CanaryRules
-from domain.reviews import Stand
+from domain.reviews import BY_ITSELF, Stand
 from store import canary, chain, review_members, review_votes
 from store.chain import Subject
 from store.crash_points import reached
@@ -28,9 +28,6 @@ _HOLD_SECONDS = 0.02
 
 _AT_ONCE = 1_000
 """Actions that one transaction makes due after a halt."""
-
-NOBODY = "handrail"
-"""Who stops what nobody stopped."""
 
 
 def release(
@@ -116,7 +113,7 @@ def _halt(database: Database, row: Row[Any], became: Seen, reason: str, now: dat
         if not _is_as_seen(connection, row):
             return False
         canary.change(connection, row.id, halted_at=now, halted_reason=reason)
-        chain.append(connection, Subject.REVIEW, row.id, "halted", by=NOBODY, at=now, detail=asdict(became))
+        chain.append(connection, Subject.REVIEW, row.id, "halted", by=BY_ITSELF, at=now, detail=asdict(became))
         return True
 
 

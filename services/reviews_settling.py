@@ -14,7 +14,7 @@ from sqlalchemy import Row, literal, select, update
 from domain.actions import State
 from domain.policy import Policy
 from domain.review_rules import Risk
-from domain.reviews import Stand, deadline_of
+from domain.reviews import BY_ITSELF, Stand, deadline_of
 from services.canary import is_going_out, release
 from store import review_edits, review_members, review_sealing, review_votes
 from store.crash_points import reached
@@ -23,9 +23,6 @@ from store.ledger.rows import reviews
 from store.pages import in_steps
 
 _log = logging.getLogger("services.reviews")
-
-NOBODY = "handrail"
-"""Who decides what nobody decided."""
 
 _CHUNK = 200
 """Actions a transaction: on SQLite that holds the lock for some 10 ms."""
@@ -144,7 +141,7 @@ def _expire(database: Database, review_id: int, now: datetime) -> bool:
         row = review_votes.lock(connection, review_id)
         if row is None or row.state != Stand.OPEN or now < row.deadline:
             return False  # somebody decided in the last moment
-        review_votes.decide(connection, row, Stand.EXPIRED, by=NOBODY, reason="nobody decided in time", now=now)
+        review_votes.decide(connection, row, Stand.EXPIRED, by=BY_ITSELF, reason="nobody decided in time", now=now)
         return True
 
 
@@ -156,7 +153,7 @@ def _supersede(database: Database, review_id: int, now: datetime) -> bool:
         row = review_votes.lock(connection, review_id)
         if row is None or row.state != Stand.OPEN or review_members.is_any_waiting(connection, review_id):
             return False
-        review_votes.decide(connection, row, Stand.SUPERSEDED, by=NOBODY, reason="nothing is left of it", now=now)
+        review_votes.decide(connection, row, Stand.SUPERSEDED, by=BY_ITSELF, reason="nothing is left of it", now=now)
         connection.execute(update(reviews).where(reviews.c.id == review_id).values(finished_at=now))
         return True
 

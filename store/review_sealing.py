@@ -28,7 +28,7 @@ from sqlalchemy import (
 
 from domain.actions import State
 from domain.customers import primary_language
-from domain.reviews import Stand
+from domain.reviews import BY_ITSELF, Stand
 from store import chain
 from store.chain import Subject
 from store.ledger.rows import actions, customers, reviews
@@ -163,13 +163,13 @@ def open_counted(
             value_minor=counted.value_minor,
             content=content,
             **first,
-            **({"finished_at": now, "decided_at": now, "decided_by": "handrail"} if is_empty else {}),
+            **({"finished_at": now, "decided_at": now, "decided_by": BY_ITSELF} if is_empty else {}),
         )
     )
     opened = {"count": counted.count, "deadline": chain.instant(deadline)} if is_first else {}
     detail = {**told(row), **opened, "members": members, "payload_hash": hashed}
     what = stand.value if is_empty else "opened" if is_first else "reopened"
-    chain.append(connection, Subject.REVIEW, review_id, what, by="handrail", at=now, detail=detail)
+    chain.append(connection, Subject.REVIEW, review_id, what, by=BY_ITSELF, at=now, detail=detail)
     return stand
 
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, Row, bindparam, select
 
 from domain.review_rules import Risk, Rule
-from domain.reviews import Stand
+from domain.reviews import BY_ITSELF, Stand
 from domain.risk import Ask, stricter
 from store import chain
 from store.chain import Subject
@@ -64,7 +64,7 @@ def leave(connection: Connection, member: Member, *, why: str, now: datetime) ->
     """
     if member.stand is not Stand.COLLECTING:
         detail = {"why": why, "actions": {str(member.action_id): member.reviewed_hash}}
-        chain.append(connection, Subject.REVIEW, member.review_id, "left", by="handrail", at=now, detail=detail)
+        chain.append(connection, Subject.REVIEW, member.review_id, "left", by=BY_ITSELF, at=now, detail=detail)
 
 
 def join(connection: Connection, ask: Ask, *, initiator: str, now: datetime) -> int:
