@@ -10,7 +10,7 @@ import review_stage as stage
 from axe_playwright_python.sync_playwright import Axe
 from browser_window import DESK, PHONE, TOO_SMALL, Watched, watched
 from pages_site import let_in
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
 from services.review_links import ReviewLinks, review_link
 from services.reviewers import Credentials, add_reviewer, new_credentials
@@ -74,6 +74,7 @@ def opened(chromium: Browser, address: str) -> Iterator[Opening]:
 def sign_in(window: Watched, code: str) -> None:
     """By keyboard: the name has the focus, then comes the code."""
     window.open("/cases")
+    expect(window.page.get_by_label("Name").first).to_be_focused()  # some time after the page was loaded
     window.page.keyboard.type("jan nowak")
     window.page.keyboard.press("Tab")
     window.page.keyboard.type(f"{code[:3]} {code[3:]}")
