@@ -224,6 +224,7 @@ class Dispatcher:
                 if (fetched := flight.fetched()) is not None:
                     left += fetched
                     more = more if fetched else None
+                    continue
                 if left and flight.has_room:
                     begun, chosen = time.monotonic(), left[:size]
                     armed, contexts = await asyncio.to_thread(self._arm, chosen, configured, worker)

@@ -19,6 +19,7 @@ from services.dispatch_report import DispatchReport
 from services.health import check_integrations
 from services.recovery import sweep
 from services.wiring import Handrail
+from store.customers import erase
 from store.ledger.rows import actions, customers
 
 MAIL, TICKETING, SMS = Capability.MAIL, Capability.TICKETING, Capability.SMS
@@ -61,6 +62,17 @@ async def test_dispatching_again_does_nothing(installation: Any, handrail: Handr
     for _ in range(3):
         await _dispatch(handrail)
     assert len(installation.ticketing.calls) == 1
+
+
+async def test_a_dispatch_of_which_nothing_could_go_out_ends_at_once(installation: Any, answered: Answered) -> None:
+    """Rows of somebody erased are not armed: the last that comes back is the look for more."""
+    async with installation.handrail(lease_seconds=240) as handrail:
+        answered()
+        with installation.database.write() as connection:
+            erase(connection, connection.execute(customers.select()).one().id, now=installation.clock())
+        async with asyncio.timeout(20):
+            report = await _dispatch(handrail)
+    assert (report.taken, installation.ticketing.calls) == (1, [])
 
 
 async def test_more_than_a_window_is_sent_window_by_window(
