@@ -3,14 +3,33 @@
 import argparse
 import json
 import signal
+import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
 
 from sqlalchemy import text
 
 from store.database import Database
 
 _EVERY_SECONDS = 0.02
+
+
+@contextmanager
+def small_writes(url: str) -> Iterator[Callable[[], dict[str, Any]]]:
+    """Another process makes them meanwhile; afterwards what is yielded tells how long they took."""
+    command = [sys.executable, __file__, "--database", url]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        told: list[str] = []
+        try:
+            yield lambda: dict(json.loads(told[0]))
+        finally:
+            process.terminate()
+            told.append(process.stdout.readline())
 
 
 def main() -> None:

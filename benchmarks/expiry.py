@@ -11,11 +11,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from _databases import new_database_of
 from _endings import bare_look, bare_plan, empty, fill, forget, settle
+from _small_writes import small_writes
 from _stack import HERE
 
 from store.database import Database
@@ -60,10 +60,10 @@ def _measure(database: Database, url: str, repeats: int) -> Iterator[dict[str, A
         yield {"what": what, **_best(reruns), **_ratios(_best(reruns), _best(looks))}
     if database.is_sqlite:
         empty(database)
-        with _small_writes(url) as told:
+        with small_writes(url) as told:
             time.sleep(5)
         yield {"what": "small writes alone", **told()}
-        with _small_writes(url) as told:
+        with small_writes(url) as told:
             _planned(url)
         yield {"what": "small writes meanwhile", **told()}
 
@@ -103,20 +103,6 @@ def _ratios(ours: dict[str, Any], bare: dict[str, Any]) -> dict[str, Any]:
         "ratio": round(ours["seconds"] / bare["seconds"], 2),
         "cpu_ratio": round(ours["cpu_seconds"] / max(bare["cpu_seconds"], 0.001), 2),
     }
-
-
-@contextmanager
-def _small_writes(url: str) -> Iterator[Callable[[], dict[str, Any]]]:
-    command = [sys.executable, str(HERE / "_small_writes.py"), "--database", url]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
-        told: list[str] = []
-        try:
-            yield lambda: dict(json.loads(told[0]))
-        finally:
-            process.terminate()
-            told.append(process.stdout.readline())
 
 
 def _say(line: dict[str, Any]) -> None:

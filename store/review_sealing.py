@@ -72,7 +72,11 @@ _CONTENT = (
     )
     .select_from(actions)
     .outerjoin(customers, customers.c.id == actions.c.customer_id)
-    .where(actions.c.review_id == bindparam("review"), actions.c.state == State.AWAITING_REVIEW)
+    .where(
+        actions.c.review_id == bindparam("review"),
+        actions.c.id.between(bindparam("first"), bindparam("last")),
+        actions.c.state == State.AWAITING_REVIEW,
+    )
     .group_by(actions.c.kind, actions.c.capability, customers.c.tier, customers.c.language)
 )
 
@@ -100,23 +104,23 @@ def close(connection: Connection, review_id: int, *, now: datetime) -> bool:
 
 
 def count(connection: Connection, review_id: int) -> Counted:
-    """Count and hash what a closed review asks: SHA-256 over key and payload hash of each of its actions, by id."""
-    asked, number = hashlib.sha256(), 0
+    """Count and hash what a closed review asks: SHA-256 over key and payload hash of each of its actions, by id.
+
+    Page by page: SQLite sorts in memory what it groups, and of many that would be many.
+    """
+    asked, number, waiting, value = hashlib.sha256(), 0, 0, 0
+    content: dict[str, Counter[str]] = {name: Counter() for name in ("kinds", "channels", "tiers", "languages")}
     for page in pages(connection, review_id):
         number += len(page)
         hash_members(asked, page)
-    content: dict[str, Counter[str]] = {name: Counter() for name in ("kinds", "channels", "tiers", "languages")}
-    waiting = value = 0
-    for kind, capability, tier, language, how_many, worth in connection.execute(_CONTENT, {"review": review_id}):
-        waiting, value = waiting + how_many, value + int(worth)
-        for name, what in (
-            ("kinds", kind),
-            ("channels", capability),
-            ("tiers", tier),
-            ("languages", primary_language(language)),
-        ):
-            if what:
-                content[name][what] += how_many
+        of_page = {"review": review_id, "first": page[0].id, "last": page[-1].id}
+        for kind, capability, tier, language, how_many, worth in connection.execute(_CONTENT, of_page):
+            waiting, value = waiting + how_many, value + int(worth)
+            for counts, what in zip(
+                content.values(), (kind, capability, tier, primary_language(language)), strict=True
+            ):
+                if what:
+                    counts[what] += how_many
     return Counted(number, waiting, asked.hexdigest(), value, {name: dict(those) for name, those in content.items()})
 
 
