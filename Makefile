@@ -30,8 +30,10 @@ demo: setup  ## from nothing to the whole system on real input (ONCE=1: summary 
 	$(BIN)/handrail demo $(if $(ONCE),--once)
 
 test: setup  ## all tests: three at a time, as many of them wait, then those that start processes, by themselves
-	$(BIN)/python -m pytest -n 3 -m "not process and not prefect and not real"
-	$(BIN)/python -m pytest -m "process or prefect"
+	@failed=0; \
+	  $(BIN)/python -m pytest -n 3 -m "not process and not prefect and not real" || failed=1; \
+	  $(BIN)/python -m pytest -m "process or prefect" || failed=1; \
+	  exit $$failed
 
 test-real: setup  ## against real systems that start without Docker (a mailbox, by npm); not part of make test
 	$(BIN)/python -m pytest -m real -rs

@@ -78,7 +78,7 @@ async def test_what_a_dying_recovery_held_is_taken_up_after_one_and_a_half_lease
         if place == "take-uncertain.committed":
             raise Died
 
-    async with installation.handrail(lease_seconds=1) as handrail:
+    async with installation.handrail(lease_seconds=200) as handrail:  # long beside what a busy machine takes
         ticket, _ = answered()
         await _lose(handrail, installation, TICKETING, APPLIED)
         installation.clock.go(seconds=120)
@@ -88,9 +88,9 @@ async def test_what_a_dying_recovery_held_is_taken_up_after_one_and_a_half_lease
                 await sweep(handrail, run="dies")
         finally:
             crash_points.watch(None)
-        installation.clock.go(seconds=1.4)
+        installation.clock.go(seconds=280)
         assert (await sweep(handrail, run="too early")).lines == []
-        installation.clock.go(seconds=0.2)
+        installation.clock.go(seconds=20)
         assert [line["action"] for line in (await sweep(handrail, run="sweeper")).lines] == [ticket]
 
 
