@@ -126,7 +126,7 @@ def _measured(url: str, size: int) -> dict[str, Any]:
     assert standing is Stand.APPROVED
     memory = peak_mb()
     holds.clear()
-    # A few go first, and are over; all others at once, as the last stage of a canary; then the look that would halt them.
+    # A few go first, and are over; then all others at once, as in the last stage; then the look that would halt them.
     in_two = replace(policy.reviews.canary, steps=(_FIRST,), minutes=0)
     policy = replace(policy, reviews=replace(policy.reviews, canary=in_two))
     first_stage = settle_reviews(database, policy, run="bench", now=now)
