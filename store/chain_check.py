@@ -40,7 +40,7 @@ class ToldReview:
     columns: dict[str, Any] = field(default_factory=dict)
     votes: dict[int, dict[str, Any]] = field(default_factory=dict)
     members: str | None = None  # the hash of all its actions; None: they are just being changed
-    left: dict[int, str] = field(default_factory=dict)  # what was asked about those that have left, by id
+    left: dict[int, str] = field(default_factory=dict)  # what was asked about those that have left since, by id
     was_approved: bool = False
 
 
@@ -84,10 +84,11 @@ class Story:
         told.columns |= {name: detail[name] for name in (*_ASKED, "payload_hash") if name in detail}
         for vote in detail.get("voided", ()):
             told.votes[vote]["voided_at"] = instant(entry.at)
+        if "members" in detail:  # counted anew: who had left before is no part of it
+            told.members, told.left = detail["members"], {}
         if entry.what in {"opened", "reopened"}:
             undecided = dict.fromkeys(("decided_by", "decided_at", "reason", "halted_at"))
             told.columns |= {"state": Stand.OPEN, **undecided}
-            told.members = detail.get("members")
         elif entry.what == "edited":
             told.columns["state"], told.members = Stand.COLLECTING, None
         elif entry.what == "halted":
@@ -96,7 +97,6 @@ class Story:
             told.columns["halted_at"] = None
         elif entry.what in _DECISIONS:
             told.was_approved |= entry.what == Stand.APPROVED
-            told.members = detail.get("members", told.members)
             decided = {"decided_by": entry.by, "decided_at": instant(entry.at), "reason": detail.get("reason")}
             told.columns |= {"state": entry.what, **decided}
 

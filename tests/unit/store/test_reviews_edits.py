@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from ledger_world import NOON, POLICY, Capability, State, check_audit
+from ledger_world import NOON, POLICY, Capability, State, a_message, check_audit
 from review_world import EWA, GUEST, JAN, OLA, Reviews, an_ask
 
 from domain.actions import Basis, Kind
@@ -12,11 +12,13 @@ from domain.planning import Payload, PlannedAction
 from domain.review_rules import PhrasesRule, Risk, Way
 from domain.reviews import Stand, Voter
 from services import review_edits, reviews_settling
+from services.auditing import verify_chain
 from services.review_edits import Change, NotEditable
 from services.reviews import Changed, NotYours, Standing
 from store import crash_points, wordings
 from store.canonical import payload_hash
 from store.database import Database
+from store.ledger.enqueue import About, replan, send_back_to_planning
 from templates.library import Template
 
 PARTS = {
@@ -183,3 +185,17 @@ def test_who_dies_while_changing_leaves_all_or_nothing(world: Reviews, place: st
     links = {row.payload["params"]["links"]["video"] for row in world.rows("actions")}
     assert links == {LINKS["video"] if place == "edit.written" else NEW["video"]}
     assert world.vote(review).stand is Stand.APPROVED
+
+
+def test_what_left_before_a_change_is_no_part_of_what_is_asked_after_it(world: Reviews) -> None:
+    review = asked(world)
+    row = world.row("m-2")
+    with world.database.write() as connection:
+        send_back_to_planning(connection, ["m-2"], reason="renewed", by="planner", now=world.now)
+        anew = replace(a_message("m-2"), payload=Payload(row.payload["schema"], row.payload["params"], "guide"))
+        assert replan(connection, row.id, anew, About(row.customer_id), run="planner", now=world.now)
+    assert verify_chain(world.database).touched == ()
+    edit(world, review, {None: {"links": NEW}})
+    assert verify_chain(world.database).touched == ()
+    world.vote(review)
+    assert verify_chain(world.database).touched == ()
