@@ -57,8 +57,8 @@ bench: setup  ## every benchmark, one JSON line each, for a long while; one alon
 prove: setup  ## what is promised, under fire, for an hour at most; writes docs/proof.md (ONLY=mutants: that part again)
 	$(BIN)/python tests/prove/prove.py $(if $(ONLY),--only $(ONLY))
 
-soak: setup  ## random histories of the ledger and of journeys, MINUTES=30 from SEED=1; a failing seed is kept as a test
-	$(BIN)/python tests/prove/histories.py --of both --minutes $(or $(MINUTES),30) --seed $(or $(SEED),1)
+soak: setup  ## random histories of the ledger, of journeys and of reviews, MINUTES=30 from SEED=1; a failing seed is kept as a test
+	$(BIN)/python tests/prove/histories.py --of all --minutes $(or $(MINUTES),30) --seed $(or $(SEED),1)
 
 lock: setup  ## pin and hash the requirements anew
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml -o requirements.txt

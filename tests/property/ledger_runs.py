@@ -31,7 +31,7 @@ class Seed:
     seed: int
     steps: int
     examples: int
-    of: str = "ledger"  # or `journeys`
+    of: str = "ledger"  # or `journeys`, `reviews`
 
     def keep(self) -> None:
         """Add it to those that are run for ever."""

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from journey_runs import run_journeys
 from ledger_runs import Seed, kept_seeds, on_postgresql, on_sqlite, run_histories
+from review_runs import run_reviews
 
-RUN: dict[str, Callable[..., Any]] = {"ledger": run_histories, "journeys": run_journeys}
+RUN: dict[str, Callable[..., Any]] = {"ledger": run_histories, "journeys": run_journeys, "reviews": run_reviews}
 
 
 def _on(database: str) -> list[Seed]:
