@@ -11,6 +11,7 @@ from domain.gates import Gate
 from domain.hours import ContactWindow
 from domain.journeys import Standing
 from domain.policy import Policy
+from domain.recovery_survey import TACTLESS
 from domain.spreading import spread
 
 
@@ -47,6 +48,7 @@ class Facts:
     enrolled: Enrolled | None = None  # None: it is no step of a journey
     moot: str | None = None  # why what it tells a colleague needs nobody any more
     halted: str | None = None  # why what its review let go has stopped
+    asks_if_over: bool = False  # it asks whether a trouble is over
     is_closing: bool = False  # it only takes something away, a task from a list or a customer from a vendor's books
 
 
@@ -127,6 +129,8 @@ def _ended(facts: Facts, now: datetime) -> Skip | Expire | Replan | None:
         over = _journey_over(facts, facts.enrolled)
         if over is not None:
             return Skip(over)
+    if facts.asks_if_over and customer is not None and customer.tact_lock is not None:
+        return Skip(TACTLESS)
     if facts.has_no_task:
         return Skip("the task it belongs to was never made")
     if facts.not_after is not None and now >= facts.not_after:

@@ -13,6 +13,12 @@ from domain.policy import LINK_REFERENCE, Policy
 
 RECOVERY_SURVEY = "recovery-survey"
 
+SCHEMA = "recovery-survey/1"
+"""Of its payload."""
+
+TACTLESS = "the customer has trouble again: not a moment to ask how the last one went"
+"""Why one is not sent while nobody but a person may write to them."""
+
 _POINTLESS_AFTER = timedelta(days=7)
 """After it was due: nobody remembers by then."""
 
@@ -59,7 +65,7 @@ def plan_recovery_survey(
         capability=capability,
         purpose=Purpose.FEEDBACK if rules.basis is Basis.PROACTIVE else None,
         payload=Payload(
-            schema="recovery-survey/1",
+            schema=SCHEMA,
             template=RECOVERY_SURVEY,
             template_hash=wordings.get((RECOVERY_SURVEY, language)),
             params={

@@ -10,6 +10,7 @@ from domain.actions import Capability
 from domain.cases import due_pages, plan_page
 from domain.planning import PlannedAction
 from domain.promises import PromiseState, settle
+from domain.recovery_survey import TACTLESS
 from services.wiring import Handrail
 from store import following, promises
 from store.crash_points import reached
@@ -18,8 +19,6 @@ from store.ledger.enqueue import About, enqueue_all
 
 _LOOK_BACK = timedelta(days=30)
 """How long after it was solved a case may still have something to be noted."""
-
-_LOCKED_AGAIN = "the customer has trouble again: not a moment to ask how the last one went"
 
 
 @dataclass
@@ -98,7 +97,7 @@ def _mind_surveys(handrail: Handrail, run: str, now: datetime) -> None:
     if out or tactless:
         with handrail.database.write("mind-surveys") as connection:
             following.note_asked(connection, since=since, apply=True)
-            following.skip(connection, tactless, reason=_LOCKED_AGAIN, by=run, now=now)
+            following.skip(connection, tactless, reason=TACTLESS, by=run, now=now)
 
 
 def _page(handrail: Handrail, held: Sequence[Held], run: str, now: datetime) -> list[str]:

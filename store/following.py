@@ -34,6 +34,8 @@ _OPEN: Select[Any] = (
 )
 _TAKEN = frozenset({"pending", "solved"})
 """A ticket's status that somebody has set."""
+_STILL_TO_BE_SENT = (State.READY, State.AWAITING_REVIEW)
+"""Nobody is asked to decide about what will not be sent. What is planned anew comes to one of these."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,17 +104,17 @@ def tactless_surveys(connection: Connection, *, since: datetime) -> list[int]:
             cases.c.solved_at >= since,
             customers.c.tact_lock.is_not(None),
             actions.c.kind == literal(Kind.MESSAGE),
-            actions.c.state == literal(State.READY),
+            actions.c.state.in_(_STILL_TO_BE_SENT),
         )
     )
     return list(connection.execute(wanted).scalars())
 
 
 def skip(connection: Connection, action_ids: Sequence[int], *, reason: str, by: str, now: datetime) -> int:
-    """What is still ready of these is not to be done; how many."""
+    """What is still to be sent of these is not to be done; how many."""
     moved = connection.execute(
         update(actions)
-        .where(actions.c.id.in_(action_ids), actions.c.state == State.READY)
+        .where(actions.c.id.in_(action_ids), actions.c.state.in_(_STILL_TO_BE_SENT))
         .values(state=State.SKIPPED, reason=reason, updated_at=now, updated_by=by)
     )
     return moved.rowcount

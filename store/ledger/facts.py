@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, and_, bindparam, case, func, literal, or_, select
 
-from domain import recheck, review_alerts
+from domain import recheck, recovery_survey, review_alerts
 from domain.actions import FINAL, Basis, Capability, Kind, State
 from domain.canary import held_by
 from domain.channels import Confidentiality
@@ -152,6 +152,7 @@ def read_facts(
             has_no_task=row.id in without_task,
             moot=moot.get(row.id),
             enrolled=_in_journey(row, enrolled.get(row.enrolment_id)),
+            asks_if_over=row.payload.get("schema") == recovery_survey.SCHEMA,
             is_closing=row.kind in _FOR_THE_ERASED,
         )
         for row in rows

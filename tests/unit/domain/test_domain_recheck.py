@@ -38,6 +38,7 @@ AFTERNOON = later(hours=4)
 
 LADDER: list[tuple[str, dict[str, object], type[Verdict]]] = [
     ("erased", {"customer": replace(ANNA, erased=True)}, Skip),
+    ("trouble again", {"asks_if_over": True, "customer": replace(ANNA, tact_lock="case")}, Skip),
     ("no task", {"has_no_task": True}, Skip),
     ("pointless", {"not_after": NIGHT}, Expire),
     ("suppressed", {"suppressed": True}, Skip),
