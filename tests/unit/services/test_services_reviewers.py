@@ -157,6 +157,35 @@ def test_guesses_made_at_once_are_all_counted(database: Any, ewa: Credentials) -
     assert (came.count(WrongCode), came.count(TooManyTries)) == (5, 11)
 
 
+def test_of_those_who_add_one_name_at_once_one_wins_and_the_others_hear_that_it_is_taken(database: Any) -> None:
+    names = ("Ewa Lis", "EWA LIS")
+    came = race(8, lambda number: added(database, names[number % 2]))
+    assert (came.count(Credentials), came.count(CannotChange)) == (1, 7)
+    assert len(list_reviewers(database)) == 1
+    assert verify_chain(database).touched == ()
+
+
+def test_whatever_is_done_to_a_reviewer_at_once_is_done_one_after_the_other(database: Any, ewa: Credentials) -> None:
+    """Renewed, given roles, removed, added, and signing in meanwhile: each is done or refused in words."""
+    by: Any = {"by": "admin", "now": NOW}
+
+    def change(number: int) -> object:
+        match number % 5:
+            case 0:
+                return renew(database, new_credentials("Ewa Lis"), **by)
+            case 1:
+                return change_roles(database, "Ewa Lis", ["lead"], known_roles=ROLES, **by)
+            case 2:
+                return remove(database, "Ewa Lis", **by)
+            case 3:
+                return added(database, "Ewa Lis")
+            case _:
+                return check_code(database, "Ewa Lis", ewa.recovery_codes[number // 5], now=NOW)
+
+    assert len(race(15, change)) == 15
+    assert verify_chain(database).touched == ()
+
+
 def race(count: int, work: Callable[[int], object]) -> list[type]:
     """What came of each of so many that begin at once."""
     together = Barrier(count)
@@ -165,7 +194,7 @@ def race(count: int, work: Callable[[int], object]) -> list[type]:
         together.wait()
         try:
             return type(work(number))
-        except (WrongCode, TooManyTries) as refused:
+        except (CannotChange, WrongCode, TooManyTries) as refused:
             return type(refused)
 
     with ThreadPoolExecutor(count) as pool:
