@@ -100,14 +100,21 @@ def check_code(database: Database, name: str, code: str, *, now: datetime) -> Vo
 
 
 def _check(connection: Connection, called: str, typed: str, now: datetime) -> Voter | WrongCode | TooManyTries:
-    """In one transaction, committed whatever comes of it: a wrong code counts, too."""
+    """In one transaction, committed whatever comes of it: a wrong code counts, too.
+
+    Locks: the name's tries, the code or its owner, and for a recovery code the head of the chain, as whoever changes
+    reviewers takes them. A code of a phone is not chained: it is over after two minutes, and signing in stays quick.
+    """
     name_hash = _name_hash(called)
     tries = store.tries(connection, name_hash)
     found = _called(store.listed(connection), called)
     name = "" if found is None else str(found.name)
     is_recovery = not (len(typed) == _DIGITS and typed.isascii() and typed.isdigit())
     if is_recovery:
-        is_right = store.spend_recovery_code(connection, name, _recovery_hash(name, typed), now)
+        code_hash = _recovery_hash(name, typed)
+        is_right = store.spend_recovery_code(connection, name, code_hash, now)
+        if is_right:  # so that nobody makes it good again in the database unnoticed
+            _tell(connection, name, store.SPENT, name, now, code=code_hash)
     elif tries.wait_until is not None and now < tries.wait_until:
         return _wait(tries.wait_until - now)
     else:

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Row, Table, select
 from domain.reviews import Stand
 from store.chain import Subject, control_row, entry_hash, instant, words_hash
 from store.ledger.rows import chain, chain_head, controls, review_votes, reviews
-from store.reviewers import codes_hash
+from store.reviewers import SPENT, codes_hash, recovery_codes
 from store.tables import metadata
 
 reviewers: Table = metadata.tables["reviewers"]
@@ -51,6 +51,7 @@ class Story:
     reviews: dict[int, ToldReview] = field(default_factory=dict)
     control: Mapping[str, Any] | None = None
     reviewers: dict[str, dict[str, Any]] = field(default_factory=dict)
+    used: dict[str, tuple[str, str]] = field(default_factory=dict)  # recovery codes by hash: by whom, when
 
     def add(self, entry: Row[Any]) -> None:
         """The next one."""
@@ -64,10 +65,14 @@ class Story:
 
     def _add_reviewer(self, entry: Row[Any]) -> None:
         told = self.reviewers.setdefault(entry.subject_id, {"roles": [], "is_removed": False})
+        if entry.what == SPENT:
+            self.used[entry.detail["code"]] = entry.subject_id, instant(entry.at)
+            return
         if "roles" in entry.detail:
             told["roles"] = sorted(entry.detail["roles"])
-        if "codes" in entry.detail:
+        if "codes" in entry.detail and entry.detail["codes"] != told.get("codes"):
             told["codes"] = entry.detail["codes"]
+            self.used = {code: its for code, its in self.used.items() if its[0] != entry.subject_id}
         told["is_removed"] = entry.what == "removed"
 
     def _add_review(self, entry: Row[Any], told: ToldReview) -> None:
@@ -127,6 +132,7 @@ def rows(connection: Connection, story: Story) -> Iterator[Touched]:
     """Rows of reviews, votes, reviewers and the kill switch that are not as the chain tells."""
     yield from _controls(connection, story)
     yield from _reviewers(connection, story)
+    yield from _recovery_codes(connection, story)
     found = set()
     for row in connection.execute(select(reviews).order_by(reviews.c.id)):
         found.add(row.id)
@@ -195,6 +201,23 @@ def _reviewers(connection: Connection, story: Story) -> Iterator[Touched]:
         yield from _differences("reviewers", row.name, story.reviewers[row.name], stands)
     for missing in sorted(set(story.reviewers) - found):
         yield Touched("reviewers", missing, "they are gone")
+
+
+def _recovery_codes(connection: Connection, story: Story) -> Iterator[Touched]:
+    """Those whose use is not as the chain tells; what belongs to nobody, or is missing, its owner's `codes` say."""
+    kept = recovery_codes(connection)
+    for code_hash, (whose, at) in sorted(story.used.items()):
+        if code_hash not in kept:
+            yield Touched("recovery_codes", code_hash, f"{whose} used it at {at}, and it is gone")
+    for code_hash, (whose, spent_at) in sorted(kept.items()):
+        stands = None if spent_at is None else (whose, instant(spent_at))
+        told = story.used.get(code_hash)
+        if stands != told:
+            yield Touched("recovery_codes", code_hash, f"{_use(stands)}, the chain says {_use(told)}")
+
+
+def _use(its: tuple[str, str] | None) -> str:
+    return "nobody has used it" if its is None else f"{its[0]} used it at {its[1]}"
 
 
 def _differences(table: str, its_id: object, told: Mapping[str, Any], stands: Mapping[str, Any]) -> Iterator[Touched]:

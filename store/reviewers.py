@@ -15,6 +15,9 @@ _recovery_codes: Table = metadata.tables["recovery_codes"]
 _code_tries: Table = metadata.tables["code_tries"]
 _spent_links: Table = metadata.tables["spent_links"]
 
+SPENT = "recovery code used"
+"""As the chain tells it, with the code's hash."""
+
 _SPEND_LINK = insert_once(_spent_links, "link_hash").returning(_spent_links.c.link_hash)
 _TRIES_OF = insert_once(_code_tries, "name_hash")
 
@@ -96,6 +99,12 @@ def spend_recovery_code(connection: Connection, name: str, code_hash: str, now: 
     is_theirs = (_recovery_codes.c.code_hash == code_hash, _recovery_codes.c.reviewer == name)
     spent = update(_recovery_codes).where(*is_theirs, _recovery_codes.c.spent_at.is_(None)).values(spent_at=now)
     return connection.execute(spent).rowcount == 1
+
+
+def recovery_codes(connection: Connection) -> dict[str, tuple[str, datetime | None]]:
+    """Every recovery code's hash, with whose it is, and when it was used."""
+    found = connection.execute(select(_recovery_codes))
+    return {row.code_hash: (row.reviewer, row.spent_at) for row in found}
 
 
 def tries(connection: Connection, name_hash: str) -> Row[Any]:
