@@ -3,6 +3,7 @@
 from dataclasses import asdict, dataclass
 
 from domain.review_rules import CanaryRules
+from domain.words import how_many
 
 UNLUCKY = 1
 """So many of one kind of trouble stop nothing, whatever share they are: one bounce of ten says little of the other
@@ -95,7 +96,9 @@ def next_step(progress: Progress, rules: CanaryRules) -> Wait | ReleaseMore | Ha
     if 2 * over < progress.released:
         return Wait(f"{over} of {progress.released} are over", is_half_over=False)
     if progress.stage and progress.minutes < rules.minutes:
-        return Wait(f"{progress.released} went first; the next after {rules.minutes} minutes", is_half_over=True)
+        return Wait(
+            f"{progress.released} went first; the next after {how_many(rules.minutes, 'minute')}", is_half_over=True
+        )
     return _begin(progress.stage + 1, rules)
 
 

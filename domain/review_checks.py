@@ -8,7 +8,7 @@ from itertools import combinations
 
 from domain.policy import Policy
 from domain.review_rules import ReviewPolicy, Risk, RiskRules
-from domain.words import did_you_mean
+from domain.words import did_you_mean, how_many
 
 Path = tuple[str | int, ...]
 
@@ -62,16 +62,20 @@ def _classes(reviews: ReviewPolicy) -> Iterator[Concern]:
     for risk, rules in reviews.classes.items():
         at: Path = ("reviews", "classes", risk.value)
         if rules.reviewers > people:
-            what = f"{rules.reviewers} people must say yes to what is of {risk} risk, and on_call.people has {people}"
+            needed = how_many(rules.reviewers, "person", "people")
+            what = f"{needed} must say yes to what is of {risk} risk, and on_call.people has {people}"
             yield Concern((*at, "reviewers"), what, "add people there, or ask fewer", True)
         if rules.deadline_minutes < rules.gather_minutes:
-            what = f"it gathers for {rules.gather_minutes} minutes, longer than anybody has to decide about it"
+            what = (
+                f"it gathers for {how_many(rules.gather_minutes, 'minute')}, longer than anybody has to decide about it"
+            )
             yield Concern((*at, "deadline_minutes"), what, f"write more than {rules.gather_minutes}", True)
         if rules.deadline_minutes < canary:
-            what = f"after it was approved it takes {canary} minutes to go out in the canary's steps, longer than this"
+            lasts = how_many(canary, "minute")
+            what = f"after it was approved it takes {lasts} to go out in the canary's steps, longer than this"
             yield Concern((*at, "deadline_minutes"), what, f"write {canary} or more, or shorten canary.minutes", True)
         if rules.deadline_minutes < _SHORTEST:
-            what = f"nobody can be reminded, and the next be told, within {rules.deadline_minutes} minutes"
+            what = f"nobody can be reminded, and the next be told, within {how_many(rules.deadline_minutes, 'minute')}"
             yield Concern((*at, "deadline_minutes"), what, f"give people {_SHORTEST} or more", True)
         yield from _hardly_meant(at, rules)
 
@@ -81,7 +85,7 @@ def _hardly_meant(at: Path, rules: RiskRules) -> Iterator[Concern]:
         what = "it may wait for more than a week: what it rests on will have changed, and it will be asked anew"
         yield Concern((*at, "deadline_minutes"), what, "give people less time", False)
     if rules.alone and rules.gather_minutes:
-        what = f"its alerts go at once, but only after it has gathered for {rules.gather_minutes} minutes"
+        what = f"its alerts go at once, but only after it has gathered for {how_many(rules.gather_minutes, 'minute')}"
         yield Concern((*at, "gather_minutes"), what, "write 0, or alone: false", False)
 
 

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping
 
 from domain.review_rules import ReviewPolicy, Risk, Rule
+from domain.words import how_many
 
-_KINDS: Mapping[str, tuple[str, str]] = {"message": ("message", "messages"), "call": ("call", "calls")}
 _ENDINGS: Mapping[str, str] = {"subscription": "subscriptions", "policy": "policies", "supply": "supplies"}
 
 
@@ -32,25 +32,24 @@ def what_words(what: str) -> str:
 
 def counted(kinds: Mapping[str, int]) -> str:
     """How many of which kinds: "37 messages and 3 calls"; "nothing" of none."""
-    told = [f"{count} {_kind(kind, count)}" for kind, count in sorted(kinds.items(), key=lambda one: -one[1]) if count]
+    told = [
+        how_many(count, kind.replace("_", " "))
+        for kind, count in sorted(kinds.items(), key=lambda one: -one[1])
+        if count
+    ]
     return " and ".join([", ".join(told[:-1]), told[-1]] if len(told) > 1 else told) or "nothing"
-
-
-def _kind(kind: str, count: int) -> str:
-    one, many = _KINDS.get(kind, (kind.replace("_", " "), f"{kind.replace('_', ' ')}s"))
-    return one if count == 1 else many
 
 
 def _many(policy: ReviewPolicy) -> str:
     rule = policy.rules.many_customers
     if rule is None:
         return "more customers at once than the cap"
-    return f"more than {rule.more_than} customers for one purpose within {rule.within_minutes} minutes"
+    return f"more than {rule.more_than} customers for one purpose within {how_many(rule.within_minutes, 'minute')}"
 
 
 def _hardship(policy: ReviewPolicy) -> str:
     rule = policy.rules.hardship
-    return "the customer told of hardship" + ("" if rule is None else f" within the last {rule.days} days")
+    return "the customer told of hardship" + ("" if rule is None else f" within the last {how_many(rule.days, 'day')}")
 
 
 def _unusual(policy: ReviewPolicy) -> str:

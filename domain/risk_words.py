@@ -8,6 +8,7 @@ from domain.customers import Tier
 from domain.gates import GateVerdict
 from domain.review_rules import HardshipRule, KindRule, ReviewPolicy, Rule
 from domain.risk import Outward, Volumes, is_reviewable, rules_for
+from domain.words import how_many
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,11 +97,15 @@ def _money(known: Known) -> str:
     return f"its words say {', '.join(known.said)}" if known.said else "its words say none of the phrases"
 
 
+def _planned(count: int, what: str) -> str:
+    return f"{how_many(count, 'was', 'were')} planned for {what}"
+
+
 def _many(known: Known, policy: ReviewPolicy) -> str:
     rule = policy.rules.many_customers
     if rule is None or known.volumes is None:
         return "nothing of it is counted"
-    lately = f"{known.volumes.lately} were planned for {known.what} within {rule.within_minutes} minutes"
+    lately = _planned(known.volumes.lately, f"{known.what} within {how_many(rule.within_minutes, 'minute')}")
     return f"{lately}; it begins above {rule.more_than}"
 
 
@@ -110,7 +115,7 @@ def _unusual(known: Known, policy: ReviewPolicy) -> str:
         return "nothing of it is counted"
     usual = known.volumes.usual
     if usual is None:
-        return f"nobody knows yet what is usual of {known.what}: it takes {rule.weeks} weeks"
+        return f"nobody knows yet what is usual of {known.what}: it takes {how_many(rule.weeks, 'week')}"
     begins = max(rule.at_least, floor(rule.times * usual) + 1)
-    counted = f"{known.volumes.this_hour} were planned for {known.what} in this hour"
+    counted = _planned(known.volumes.this_hour, f"{known.what} in this hour")
     return f"{counted}, {usual:g} are usual; it begins at {begins}"

@@ -1,4 +1,4 @@
-"""Words people mistype: the nearest valid one, said the same way everywhere."""
+"""Words people mistype: the nearest valid one, said the same way everywhere; and how many there are of something."""
 
 import difflib
 from collections.abc import Iterable
@@ -41,6 +41,15 @@ def one_of(valid: Iterable[str]) -> str:
     """
     words = list(valid)
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}"
+
+
+def how_many(count: int, one: str, several: str | None = None) -> str:
+    """A number of things; `several` where it is not `one` with an s.
+
+    >>> how_many(1, "review"), how_many(2, "review"), how_many(0, "person", "people")
+    ('1 review', '2 reviews', '0 people')
+    """
+    return f"{count} {one if count == 1 else several or f'{one}s'}"
 
 
 def _plain(word: str) -> str:

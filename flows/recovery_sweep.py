@@ -6,6 +6,7 @@ from prefect import flow
 from prefect.artifacts import acreate_table_artifact
 from prefect.client.schemas.objects import State
 
+from domain.words import how_many
 from flows.outcomes import all_of, counted, finish
 from flows.run_names import about
 from tasks.dead_runs import end_dead_runs
@@ -18,12 +19,14 @@ async def recovery_sweep() -> State[Any]:
     """Return what dead workers held, settle lost answers by what each vendor allows, plan anew what has changed."""
     swept = await sweep_leftovers()
     if swept.lines:
-        await acreate_table_artifact(swept.lines, key="recovery-sweep", description=f"{len(swept.lines)} actions swept")
+        swept_words = f"{how_many(len(swept.lines), 'action')} swept"
+        await acreate_table_artifact(swept.lines, key="recovery-sweep", description=swept_words)
     died = await end_dead_runs()
     asked = await reconcile_review_runs()
     if asked:
         rows = [{"review": deed.review, "what": deed.words} for deed in asked]
-        await acreate_table_artifact(rows, key="review-runs", description=f"{len(rows)} runs of reviews begun or ended")
+        runs = f"{how_many(len(rows), 'run')} of reviews begun or ended"
+        await acreate_table_artifact(rows, key="review-runs", description=runs)
     return await finish(
         all_of(
             f"swept: {len(swept.lines) or 'nothing'}",

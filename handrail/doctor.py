@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from data_contracts.policy import PolicyProblem, load_policy
 from domain.actions import Capability, State
 from domain.controls import EVERYTHING
-from domain.words import MISSPELT, nearest
+from domain.words import MISSPELT, how_many, nearest
 from handrail.addresses import answers
 from handrail.prefect_server import POOL, TAG
 from integrations.errors import ConfigurationError
@@ -155,7 +155,9 @@ def _wordings(database: Database) -> Finding:
         return Finding("templates", Verdict.FAIL, f"not published: {', '.join(missing)}", "run `handrail db upgrade`")
     waiting = sum(in_use[at] != wanted[at] for at in wanted)
     if waiting:
-        words = f"{waiting} changed wordings are not in use; the last approved ones are"
+        words = (
+            f"{how_many(waiting, 'changed wording is', 'changed wordings are')} not in use: what was approved last is"
+        )
         return Finding("templates", Verdict.WARN, words, "run `handrail db upgrade`, then have them approved")
     return Finding("templates", Verdict.OK, f"{len(wanted)} published and approved")
 
@@ -185,7 +187,7 @@ def _ledger(now: Standing) -> Iterator[Finding]:
     yield _fetching(now)
     for state, do in _PEOPLE.items():
         count = sum(number for (_, at), number in now.actions.items() if at == state)
-        yield _counted(str(state), count, f"{count} actions", do)
+        yield _counted(str(state), count, how_many(count, "action"), do)
     if now.oldest_urgent_seconds > _LATE_SECONDS:
         words = f"the oldest urgent action has been due for {lasted(now.oldest_urgent_seconds)}"
         yield Finding("urgent actions", Verdict.WARN, words, "is the gateway running, and does its integration answer?")

@@ -16,6 +16,7 @@ from domain.policy import Policy
 from domain.promises import PromiseState
 from domain.reviews import Stand
 from domain.staffing import is_open, minutes_before
+from domain.words import how_many
 from services.feeds import feeds_in_trouble
 from services.wiring import Handrail
 from store import care, controls, differences, following, overview, promises, review_pages
@@ -200,7 +201,8 @@ def _now(today: Care, gateway_url: str) -> list[str]:
     lines += _reviews(today, gateway_url)
     people = today.waiting[State.NEEDS_HUMAN] + today.waiting[State.FAILED]
     if people:
-        lines.append(f"- {people} actions wait for a person: `handrail actions --state needs_human,failed`")
+        wait = how_many(people, "action waits", "actions wait")
+        lines.append(f"- {wait} for a person: `handrail actions --state needs_human,failed`")
     if today.waiting[State.UNCERTAIN]:
         lines.append(f"- {today.waiting[State.UNCERTAIN]} uncertain: their answer was lost; looked up by themselves")
     if today.quarantined:
@@ -236,8 +238,9 @@ def _reviews(today: Care, gateway_url: str) -> list[str]:
             f"{', '.join(listed)}{f' and {more} more' if more > 0 else ''}"
         )
     if today.reviews.expired:
-        reviews = "1 review" if today.reviews.expired == 1 else f"{today.reviews.expired} reviews"
-        lines.append(f"- {reviews} had nobody decide since yesterday: nothing of that was done")
+        lines.append(
+            f"- {how_many(today.reviews.expired, 'review')} had nobody decide since yesterday: nothing of that was done"
+        )
     return lines
 
 

@@ -5,6 +5,7 @@ from datetime import datetime
 from domain.policy import Policy
 from domain.review_rules import Way
 from domain.reviews import Decision, Reason, Stand, Voter
+from domain.words import how_many
 from services.review_links import LinkEnded, ReviewLinks, is_spent, spend, whose
 from services.review_reading import ReviewSummary, summary
 from services.reviews import Standing, vote
@@ -75,7 +76,7 @@ def _stands(its: ReviewSummary) -> str:
         return f"{its.decided_by} has {its.stand} it at {its.decided_at:%Y-%m-%d %H:%M} UTC"
     match its.stand:
         case Stand.OPEN:
-            return f"It waits for {its.still_needed} more {'people' if its.still_needed != 1 else 'person'} to say yes"
+            return f"It waits for {how_many(its.still_needed, 'more person', 'more people')} to say yes"
         case Stand.EXPIRED:
             return "Nobody decided in time, so nothing was done"
         case Stand.SUPERSEDED:

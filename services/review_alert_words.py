@@ -16,6 +16,7 @@ from domain.review_alerts import Occasion, is_needed, may_decide
 from domain.review_rules import Risk, Rule, Way
 from domain.review_words import counted, rule_words, what_words
 from domain.reviews import Stand
+from domain.words import how_many
 from integrations.ports import Alert
 from store.review_alerts import Shown
 
@@ -178,4 +179,4 @@ def _title(row: Row[Any]) -> str:
 
 
 def _reviews(count: int) -> str:
-    return "1 review waits" if count == 1 else f"{count} reviews wait"
+    return how_many(count, "review waits", "reviews wait")

@@ -27,7 +27,7 @@ from sqlalchemy import Connection, Row
 
 from domain.review_rules import ReviewPolicy
 from domain.reviews import Voter as Voter  # who `check_code` finds
-from domain.words import did_you_mean, one_of
+from domain.words import did_you_mean, how_many, one_of
 from services.operators import SESSION
 from services.tries import TooManyTries
 from store import chain, sessions
@@ -154,8 +154,7 @@ def _wait_until(wrong: int, now: datetime) -> datetime | None:
 def _wait(left: timedelta) -> TooManyTries:
     minutes = max(1, -(-int(left.total_seconds()) // 60))
     return TooManyTries(
-        f"too many wrong codes for this name: try again in {minutes} minute{'s' if minutes > 1 else ''}, "
-        "or use a recovery code now"
+        f"too many wrong codes for this name: try again in {how_many(minutes, 'minute')}, or use a recovery code now"
     )
 
 
@@ -211,7 +210,7 @@ def undecidable(database: Database, policy: ReviewPolicy) -> list[str]:
     for risk, rules in policy.classes.items():
         there = sum(bool(roles & rules.roles) for roles in people)
         if there < rules.reviewers:
-            needed = f"{rules.reviewers} {'people' if rules.reviewers > 1 else 'person'}"
+            needed = how_many(rules.reviewers, "person", "people")
             roles = " or ".join(sorted(rules.roles))
             told.append(f"reviews of class {risk} need {needed} with the role {roles}, and there {_are(there)}")
     return told

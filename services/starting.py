@@ -14,6 +14,7 @@ from domain.actions import Capability
 from domain.controls import EVERYTHING, Part, Stop
 from domain.customers import Customer
 from domain.policy import Policy
+from domain.words import how_many
 from services.dispatch import ADDRESS
 from services.reporting import iso
 from store import controls
@@ -77,8 +78,7 @@ class WouldGo:
             return [*lines, "nothing that is due waits for it"]
         told = ", ".join(f"{count} {fate}" for fate, count in self.fates.items())
         those = "of them" if self.looked_at == self.count else f"of the first {self.looked_at}"
-        due = "1 action is due" if self.count == 1 else f"{self.count} actions are due"
-        return [*lines, due, f"{those}, as things stand: {told}"]
+        return [*lines, how_many(self.count, "action is due", "actions are due"), f"{those}, as things stand: {told}"]
 
     def as_json(self) -> dict[str, Any]:
         """For machines."""

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, Table, select
 
 from domain.reviews import Stand
+from domain.words import how_many
 from store.chain import Subject, control_row, entry_hash, instant, words_hash
 from store.ledger.rows import chain, chain_head, controls, review_votes, reviews
 from store.reviewers import SPENT, codes_hash, recovery_codes
@@ -112,7 +113,7 @@ def links(connection: Connection, story: Story) -> Iterator[Touched]:
     while page := connection.execute(select(chain).where(chain.c.id > number).order_by(chain.c.id).limit(_PAGE)).all():
         for entry in page:
             if entry.id != number + 1:
-                yield Touched("chain", str(entry.id), f"{entry.id - number - 1} entries before it are gone")
+                yield Touched("chain", str(entry.id), f"gone before it: {_entries(entry.id - number - 1)}")
             elif entry.previous != last:
                 yield Touched("chain", str(entry.id), "it does not follow the entry before it, or that one was touched")
             if entry_hash(_entry(entry)) != entry.hash:
@@ -124,8 +125,8 @@ def links(connection: Connection, story: Story) -> Iterator[Touched]:
                 yield Touched("chain", str(entry.id), f"it makes no sense: {type(problem).__name__}")
     head = connection.execute(select(chain_head).where(chain_head.c.id == 1)).first()
     if head is None or (head.entries, head.hash) != (number, last):
-        counted = "is gone" if head is None else f"knows {head.entries} entries, and there are {number}"
-        yield Touched("chain_head", "1", f"it {counted}: the end of the chain was cut off, or it was touched")
+        knows = "is gone" if head is None else f"knows {_entries(head.entries)}, and the chain has {number}"
+        yield Touched("chain_head", "1", f"it {knows}: the end of the chain was cut off, or it was touched")
 
 
 def rows(connection: Connection, story: Story) -> Iterator[Touched]:
@@ -145,6 +146,10 @@ def rows(connection: Connection, story: Story) -> Iterator[Touched]:
     for missing in sorted(set(story.reviews) - found):
         yield Touched("reviews", str(missing), "it is gone")
     yield from _votes(connection, story)
+
+
+def _entries(count: int) -> str:
+    return how_many(count, "entry", "entries")
 
 
 def _entry(row: Row[Any]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ def audit() -> None:
 @app.command()
 def verify(as_json: AsJson = False) -> None:
     """Follow the chain of decisions and compare it with every row it tells of; exit 1 when something was touched."""
+    from domain.words import how_many
     from handrail.opening import the_database
     from services.auditing import verify_chain
 
@@ -34,8 +35,7 @@ def verify(as_json: AsJson = False) -> None:
     elif touched:
         say_table(("table", "id", "what"), touched)
     else:
-        say(
-            f"{found.entries} entries about {found.reviews} reviews, the kill switch and reviewers: nothing was touched"
-        )
+        told = f"{how_many(found.entries, 'entry', 'entries')} about {how_many(found.reviews, 'review')}"
+        say(f"{told}, the kill switch and reviewers: nothing was touched")
     if touched:
         raise typer.Exit(1)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from domain.words import MISSPELT, all_near, did_you_mean, nearest, one_of
+from domain.words import MISSPELT, all_near, did_you_mean, how_many, nearest, one_of
 
 KINDS = ["nps", "csat", "ces"]
 
@@ -42,3 +42,9 @@ def test_a_name_that_is_another_name_is_no_misspelling() -> None:
     names = ["HANDRAIL_DATABASE_URL", "IS_SANDBOX", "ZENDESK_TOKEN"]
     assert nearest("HANDRAIL_SANDBOX_URL", names, close=MISSPELT) is None
     assert did_you_mean("ZENDESK_TOKN", names, close=MISSPELT) == ' (did you mean "ZENDESK_TOKEN"?)'
+
+
+@pytest.mark.parametrize(("count", "told"), [(0, "0 people"), (1, "1 person"), (2, "2 people"), (21, "21 people")])
+def test_one_is_one_and_all_else_is_several(count: int, told: str) -> None:
+    assert how_many(count, "person", "people") == told
+    assert how_many(count, "review") == (f"{count} review" if count == 1 else f"{count} reviews")

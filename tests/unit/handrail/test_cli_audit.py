@@ -28,7 +28,7 @@ def test_nothing_was_touched(handrail: CommandLine) -> None:
     said = handrail("audit", "verify")
     assert (said.status, said.out) == (
         0,
-        "1 entries about 0 reviews, the kill switch and reviewers: nothing was touched\n",
+        "1 entry about 0 reviews, the kill switch and reviewers: nothing was touched\n",
     )
     told = handrail("audit", "verify", "--json").document
     assert len(told.pop("head")) == 64

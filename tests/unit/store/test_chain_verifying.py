@@ -250,7 +250,7 @@ def test_a_tail_that_was_cut_off_is_noticed(world: Reviews, with_the_head: bool)
 def test_a_hole_is_named(world: Reviews) -> None:
     with behind_its_back(world.database) as connection:
         connection.execute(delete(chain).where(chain.c.id == 3))
-    assert Touched("chain", "4", "1 entries before it are gone") in verify_chain(world.database).touched
+    assert Touched("chain", "4", "gone before it: 1 entry") in verify_chain(world.database).touched
 
 
 def test_the_chain_is_only_appended_to(world: Reviews) -> None:
