@@ -14,9 +14,11 @@ from domain.actions import Capability
 from domain.calls import CALL_SCHEMA, WORDINGS
 from domain.journey_payload import STEP_SCHEMA
 from domain.policy import Policy
+from domain.recovery_survey import SCHEMA as SURVEY_SCHEMA
 from domain.review_rules import Rule, Way
 from domain.reviews import Asked, Voter, riskier
 from domain.words import one_of
+from services.other_words import Approved, fitting, said_by
 from services.previewing import sample_params
 from services.reviews import AT_ONCE, Changed, ReviewProblem, Standing, held, held_members, standing_of
 from services.reviews_settling import seal
@@ -28,24 +30,26 @@ from templates.library import Template, TemplateProblem
 from templates.renderer import Rendered, render
 
 LINKS = "links"
+MESSAGE = "message"
+"""In a change: the message whose approved words are said instead, `services.other_words`."""
 EDITABLE: Mapping[str, frozenset[str]] = {
-    STEP_SCHEMA: frozenset({LINKS, WORDINGS}),
-    CALL_SCHEMA: frozenset({WORDINGS}),
-    "recovery-survey/1": frozenset({"name", "link"}),
+    STEP_SCHEMA: frozenset({LINKS}),
+    CALL_SCHEMA: frozenset(),
+    SURVEY_SCHEMA: frozenset({"name", "link"}),
 }
-"""What a reviewer may change, by the schema of the payload: what is said. Whom it is about, why it may be sent and how
-confidential it is follow from facts, which nobody edits in a review."""
+"""What a reviewer may change beside the words, by the schema of the payload: what is said. Whom it is about, why it may
+be sent and how confidential it is follow from facts, which nobody edits in a review."""
 
-SHARED = frozenset({LINKS})
+SHARED = frozenset({LINKS, MESSAGE})
 """Of those what all actions of a review may be made to say alike; the others are each customer's own."""
 
 Change = Mapping[str, Any]
-"""New values, by the name of the param."""
+"""New values, by the name of the param, or MESSAGE."""
 
 
 def editable(payload: Mapping[str, Any]) -> dict[str, str]:
     """The texts that a reviewer may change, by name; a part of a param is named with it: `links.video`."""
-    may, params = EDITABLE.get(payload["schema"], frozenset()) - {WORDINGS}, payload["params"]
+    may, params = EDITABLE.get(payload["schema"], frozenset()), payload["params"]
     found: dict[str, str] = {}
     for name in sorted(may & set(params)):
         value = params[name]
@@ -57,9 +61,9 @@ def editable(payload: Mapping[str, Any]) -> dict[str, str]:
 
 
 def with_changes(payload: Mapping[str, Any], typed: Mapping[str, str]) -> dict[str, Any]:
-    """What was typed into those texts, as a change of params; nothing for what stays as it is or may not be changed."""
+    """What was typed into those texts, and the message that was chosen; nothing for what stays or may not change."""
     now = editable(payload)
-    change: dict[str, Any] = {}
+    change: dict[str, Any] = {MESSAGE: typed[MESSAGE]} if typed.get(MESSAGE) else {}
     for name, text in typed.items():
         if name not in now or text == now[name]:
             continue
@@ -70,6 +74,28 @@ def with_changes(payload: Mapping[str, Any], typed: Mapping[str, str]) -> dict[s
 
 class NotEditable(ReviewProblem):
     """It cannot be changed like that; it says what is wrong with it."""
+
+
+def other_words(connection: Connection, payload: Mapping[str, Any], channel: Capability) -> list[str]:
+    """The messages whose approved words a reviewer may choose instead of what it says."""
+    is_editable = payload["schema"] in EDITABLE
+    return fitting(connection, payload, channel, wordings.approved(connection)) if is_editable else []
+
+
+def changed(
+    connection: Connection, payload: Mapping[str, Any], channel: Capability, change: Change, approved: Approved
+) -> dict[str, Any]:
+    """The payload as a change makes it. Raises NotEditable for words that do not fit; nothing is rendered."""
+    params = {name: value for name, value in change.items() if name != MESSAGE}
+    made = {**payload, "params": {**payload["params"], **params}}
+    if MESSAGE not in change:
+        return made
+    wanted = change[MESSAGE]
+    fit = fitting(connection, payload, channel, approved)
+    if wanted not in fit:
+        others = f"choose {one_of(fit)}" if fit else "there are no others"
+        raise NotEditable(f"{MESSAGE}: {wanted!s:.40} has no approved words that could be said here: {others}")
+    return said_by(made, wanted, approved)
 
 
 def edit(
@@ -153,38 +179,13 @@ class _Checked:
 
     def changed(self, payload: Mapping[str, Any], channel: Capability, change: Change) -> dict[str, Any]:
         """The payload with the change, rendered once. Raises NotEditable."""
-        params = {**payload["params"], **self._values(payload, change)}
-        made = {**payload, "params": params}
+        made = changed(self._connection, payload, channel, _values(payload, change), self._approved)
         try:
             self.said += self._rendered(made, channel)
             hash_of(made)
         except (TemplateProblem, TypeError, KeyError) as problem:
             raise NotEditable(f"it cannot be said like that: {problem}") from problem
         return made
-
-    def _values(self, payload: Mapping[str, Any], change: Change) -> Change:
-        may = EDITABLE.get(payload["schema"], frozenset()) & set(payload["params"])
-        for name, value in change.items():
-            if name not in may:
-                known = f"change {one_of(sorted(may))}" if may else "reject it, and plan it anew"
-                raise NotEditable(f'"{name}" is not for a review to change: {known}')
-            if name == WORDINGS:
-                self._check_wordings(payload, value)
-            else:
-                _check_alike(name, payload["params"][name], value)
-        if not change:
-            raise NotEditable("say what is to be changed")
-        return change
-
-    def _check_wordings(self, payload: Mapping[str, Any], value: Any) -> None:
-        """Only words that are approved go out, and those of this message."""
-        if not isinstance(value, Mapping) or set(value) != set(payload["params"][WORDINGS]):
-            raise NotEditable("wordings: name one for each language there is now")
-        for language, wanted in value.items():
-            if self._approved.get((payload["template"], language)) != wanted:
-                raise NotEditable(
-                    f"wordings: {wanted!s:.12} is not the approved wording of {payload['template']}/{language}"
-                )
 
     def _rendered(self, payload: Mapping[str, Any], channel: Capability) -> list[Rendered]:
         params = payload["params"]
@@ -204,6 +205,21 @@ class _Checked:
                 raise NotEditable(f"the wording {wanted:.12} is not published here: run `handrail db upgrade`")
             self._templates[wanted] = Template.from_content(found)
         return self._templates[wanted]
+
+
+def _values(payload: Mapping[str, Any], change: Change) -> Change:
+    """A change of what may be changed. Raises NotEditable."""
+    known = EDITABLE.get(payload["schema"])
+    may = frozenset() if known is None else (known & set(payload["params"])) | {MESSAGE}
+    for name, value in change.items():
+        if name not in may:
+            instead = f"change {one_of(sorted(may))}" if may else "reject it, and plan it anew"
+            raise NotEditable(f'"{name}" is not for a review to change: {instead}')
+        if name != MESSAGE:
+            _check_alike(name, payload["params"][name], value)
+    if not change:
+        raise NotEditable("say what is to be changed")
+    return change
 
 
 def _check_alike(name: str, was: Any, value: Any) -> None:

@@ -58,10 +58,10 @@ async def words_of(handrail: Handrail, rows: Sequence[Row[Any]]) -> dict[int, Wo
     return {one.id: await _words(handrail, one, gathered.get(one.id)) for one in armed}
 
 
-async def words_instead(handrail: Handrail, row: Row[Any], params: Mapping[str, Any]) -> Words | Unsaid:
-    """What it would say with these parameters instead of its own; nothing is kept."""
+async def words_instead(handrail: Handrail, row: Row[Any], payload: Mapping[str, Any]) -> Words | Unsaid:
+    """What it would say by this payload instead of its own; nothing is kept."""
     [armed] = await asyncio.to_thread(_armed, handrail, [row])
-    return await _instead(handrail, replace(armed, payload={**armed.payload, "params": dict(params)}))
+    return await _instead(handrail, replace(armed, payload=dict(payload)))
 
 
 async def words_by(handrail: Handrail, row: Row[Any], wording: str) -> Words | Unsaid:

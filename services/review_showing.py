@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -12,7 +12,7 @@ from domain.actions import Capability, State
 from domain.customers import choose_language
 from services.differing import Differing, differences
 from services.places import Places
-from services.review_edits import SHARED, editable
+from services.review_edits import SHARED, editable, other_words
 from services.review_evidence import Evidence, evidence_of
 from services.review_reading import ReviewSummary, UnknownReview, summary_of
 from services.review_saying import Unsaid, Words, words_by, words_of
@@ -58,6 +58,8 @@ class Member:
     """What a reviewer may change in it."""
     words: Words | Unsaid
     evidence: Evidence
+    instead: Sequence[str] = ()
+    """Messages whose approved words could be said instead; read for one that is shown by itself."""
 
     @property
     def is_asked(self) -> bool:
@@ -66,8 +68,8 @@ class Member:
 
     @property
     def can_be_changed_alike(self) -> bool:
-        """All actions of the review can be made to say the same."""
-        return {name.partition(".")[0] for name in self.editable} <= SHARED
+        """Something of it can be said alike in all actions of the review."""
+        return bool(self.instead) or not SHARED.isdisjoint(name.partition(".")[0] for name in self.editable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,14 +160,20 @@ def read_row(handrail: Handrail, review_id: int, key: str) -> Row[Any] | None:
 async def read_member(handrail: Handrail, review_id: int, key: str) -> Member | None:
     """The same as its page shows it."""
 
-    def read() -> tuple[list[Row[Any]], dict[int, Evidence]]:
+    def read() -> tuple[Row[Any], dict[int, Evidence], list[str]] | None:
         with handrail.database.read() as connection:
             row = review_pages.member(connection, review_id, key)
-            rows = [] if row is None else [row]
-            return rows, evidence_of(connection, rows, handrail.policy, now=handrail.clock())
+            if row is None:
+                return None
+            evidence = evidence_of(connection, [row], handrail.policy, now=handrail.clock())
+            return row, evidence, other_words(connection, row.payload, Capability(row.capability))
 
-    rows, evidence = await asyncio.to_thread(read)
-    return next(iter(await _members(handrail, rows, evidence)), None)
+    found = await asyncio.to_thread(read)
+    if found is None:
+        return None
+    row, evidence, instead = found
+    [member] = await _members(handrail, [row], evidence)
+    return replace(member, instead=instead)
 
 
 def read_mail_of_wording(handrail: Handrail, review_id: int, wording: str) -> str:

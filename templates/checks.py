@@ -12,7 +12,7 @@ from jinja2 import meta, nodes
 from data_contracts.problems import Problem
 from domain.actions import Capability
 from domain.words import did_you_mean, one_of
-from templates.library import CHANNEL_PARTS, Template, TemplateProblem
+from templates.library import CHANNEL_PARTS, PUSH_LINK, Template, TemplateProblem
 from templates.names import dial
 from templates.renderer import Rendered, environment, render
 from templates.text_messages import parts_of
@@ -48,6 +48,8 @@ _EXITS: Mapping[Capability, Sequence[str]] = {
     Capability.VOICE: ("phone",),
 }
 """The ways to a person every message of a channel must show (promise P28)."""
+
+_NOT_NEEDED = {Capability.PUSH: (PUSH_LINK,)}
 
 _FORBIDDEN = (
     nodes.Block,
@@ -91,6 +93,14 @@ def is_of_a_journey(template: Template) -> bool:
         meta.find_undeclared_variables(environment(template.parts).parse(source)) & _OF_A_JOURNEY
         for source in template.parts.values()
     )
+
+
+def parameters(template: Template, channel: Capability) -> frozenset[str]:
+    """The names of what its words for a channel are made of."""
+    jinja = environment(template.parts)
+    its = [part for part in (*CHANNEL_PARTS[channel], *_NOT_NEEDED.get(channel, ())) if part in template.parts]
+    used = [meta.find_undeclared_variables(jinja.parse(template.parts[part])) for part in its]
+    return frozenset().union(*used)
 
 
 def samples(sample: Mapping[str, Any] = SAMPLE) -> Iterator[Mapping[str, Any]]:

@@ -13,11 +13,13 @@ from domain.policy import Policy
 from domain.review_rules import Risk, Rule
 from domain.risk import Ask
 from domain.surveys import SurveyAnswer, SurveyKind
+from services.publishing import publish_templates
 from services.reviews_settling import seal_gathered
 from services.surveys import Given, accept_answer, judge_answer
 from store import customers, wordings
 from store.database import Database
 from store.ledger.enqueue import About, enqueue
+from templates.library import Template
 
 WELCOME = "journey/onboarding/welcome"
 SURVEY = "survey/recovery"
@@ -134,3 +136,16 @@ def welcomes(
     steps = [a_step(database, number, now=now, ask=asked, channel=channel) for number in range(1, len(ids) + 1)]
     put(database, list(zip(steps, ids, strict=True)), now=now)
     return sealed(database, policy, now=now)[0]
+
+
+def other_words(database: Database, message: str, of: str, greeting: str, *, now: datetime) -> None:
+    """Another message of the same parameters, in use in every language: its texts begin with another greeting."""
+    with database.read() as connection:
+        in_use = wordings.approved(connection)
+        known = {its: wordings.content(connection, its) for (name, _), its in in_use.items() if name == of}
+    greeted = {"mail.subject.txt", "mail.txt", "sms.txt", "push.title.txt"}
+    made = []
+    for content in filter(None, known.values()):
+        parts = {part: f"{greeting} {text}" if part in greeted else text for part, text in content["parts"].items()}
+        made.append(Template(message, content["language"], parts))
+    publish_templates(database, made, now=now)

@@ -7,12 +7,13 @@ Each is a POST with the token of the page it came from and the hash of what that
 import asyncio
 import logging
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from sqlalchemy import Row
 
+from domain.actions import Capability
 from domain.review_rules import Way
 from domain.reviews import Decision, Reason, Stand, Voter
 from gateway.pages.forms import Form
@@ -20,15 +21,15 @@ from gateway.pages.rendering import elsewhere, page
 from gateway.pages.reviews import review_page
 from gateway.pages.visitors import Seeing, Sent, Visitor
 from services import review_edits, reviews
-from services.review_edits import SHARED, editable, with_changes
+from services.review_edits import MESSAGE, SHARED, NotEditable, changed, editable, other_words, with_changes
 from services.review_reading import summary
-from services.review_saying import Words, words_instead, words_of
+from services.review_saying import Unsaid, Words, words_instead, words_of
 from services.review_showing import read_row, text_differences
 from services.reviewers import WrongCode, check_code
 from services.reviews import AT_ONCE, AlreadyDecided, Changed, NoSuchReview, NotYours, ReviewProblem
 from services.tries import TooManyTries
 from services.wiring import Handrail
-from store import review_pages
+from store import review_pages, wordings
 
 router = APIRouter(include_in_schema=False)
 _log = logging.getLogger("gateway.pages")
@@ -237,19 +238,35 @@ async def _preview(
     review = await asyncio.to_thread(summary, handrail.database, handrail.policy, review_id)
     change, now = with_changes(row.payload, typed), editable(row.payload)
     before = (await words_of(handrail, [row]))[row.id]
-    after = await words_instead(handrail, row, {**row.payload["params"], **change})
+    instead, then = await asyncio.to_thread(_changed, handrail, row, change)
+    after = Unsaid(then) if isinstance(then, str) else await words_instead(handrail, row, then)
     facts: dict[str, Any] = {
         "review": review,
         "action": row,
         "seen": _only(form, "seen"),
         "is_all": form.one("all") == "yes",
         "editable": now | {name: typed[name] for name in now if name in typed},
+        "instead": instead,
+        "message": change.get(MESSAGE, ""),
         "change": change,
         "then": after,
         "differing": text_differences(before, after) if isinstance(before, Words) and isinstance(after, Words) else [],
         "reviewer": visitor.reviewer,
     }
     return page(request, "review-edit.html", visitor, **facts)
+
+
+def _changed(
+    handrail: Handrail, row: Row[Any], change: review_edits.Change
+) -> tuple[Sequence[str], dict[str, Any] | str]:
+    """The messages it could be said by, and the payload with the change; or why it cannot be changed like that."""
+    with handrail.database.read() as connection:
+        channel = Capability(row.capability)
+        instead = other_words(connection, row.payload, channel)
+        try:
+            return instead, changed(connection, row.payload, channel, change, wordings.approved(connection))
+        except NotEditable as problem:
+            return instead, str(problem)
 
 
 async def _refused(

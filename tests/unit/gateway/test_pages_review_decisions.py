@@ -402,6 +402,62 @@ async def test_nothing_else_is_changed(small: Stage, fields: dict[str, str], sta
     assert small.nothing_happened()
 
 
+VIP = "onboarding-welcome-vip"
+
+
+@pytest.mark.parametrize("is_all", [False, True])
+async def test_other_approved_words_are_chosen_shown_and_asked_anew(scene: Stage, is_all: bool) -> None:
+    database, now = scene.installation.database, scene.installation.clock()
+    stage.other_words(database, VIP, "onboarding-welcome", "Yours alone:", now=now)
+    member = await scene.ewa.get(f"{scene.path}/actions/{key(2)}")
+    assert f"<option>{VIP}</option>" in member.text
+    assert "<option>recovery-survey</option>" not in member.text
+    fields = {"param.message": VIP, **({"all": "yes"} if is_all else {})}
+
+    seen = await scene.ewa.post(f"{scene.path}/edit", member, **fields, do="preview")
+
+    assert (seen.status_code, "<ins>Yours alone: </ins>" in seen.text) == (200, True)
+    assert f"<option selected>{VIP}</option>" in seen.text
+    assert scene.nothing_happened()
+    assert (await scene.ewa.post(f"{scene.path}/edit", seen, **fields, do="keep")).status_code == 303
+    said = {row.key: row.payload["template"] for row in scene.installation.rows("actions")}
+    assert said == {key(n): VIP if is_all or n == 2 else "onboarding-welcome" for n in (1, 2, 3)}
+    assert (scene.review.state, scene.review.revision) == ("open", 2)
+    assert (await scene.ewa.post(f"{scene.path}/decide", member, **YES)).status_code == 409
+
+
+@pytest.mark.parametrize(
+    "message", ["recovery-survey", "onboarding-call", "onboarding-welcome", "nothing", "x" * 3_000]
+)
+async def test_words_that_do_not_fit_cannot_be_chosen(small: Stage, message: str) -> None:
+    member = await small.ewa.get(f"{small.path}/actions/{key(1)}")
+
+    seen = await small.ewa.post(f"{small.path}/edit", member, **{"param.message": message}, do="preview")
+    kept = await small.ewa.post(f"{small.path}/edit", member, **{"param.message": message}, do="keep")
+
+    assert ("no approved words that could be said here" in seen.text, "Keep the change" in seen.text) == (True, False)
+    assert (seen.status_code, kept.status_code) == (200, 409)
+    assert small.nothing_happened()
+
+
+async def test_surveys_in_several_languages_are_all_said_in_other_words(small: Stage) -> None:
+    now, database = small.installation.clock(), small.installation.database
+    ids = [row.id for row in small.installation.rows("customers")]
+    ask = stage.an_ask(stage.SURVEY, Rule.VIP)
+    surveys = [stage.a_survey(database, f"C-{n}", now=now, ask=ask, language=tag) for n, tag in ((1, "en"), (2, "pl"))]
+    stage.put(database, list(zip(surveys, ids, strict=False)), now=now)
+    [other] = stage.sealed(database, small.installation.policy, now=now)
+    stage.other_words(database, "recovery-survey-vip", "recovery-survey", "Yours alone:", now=now)
+    member = await small.ewa.get(f"/reviews/{other}/actions/{surveys[0].key}")
+
+    new = {"param.message": "recovery-survey-vip", "all": "yes", "do": "keep"}
+    assert (await small.ewa.post(f"/reviews/{other}/edit", member, **new)).status_code == 303
+
+    rows = [row.payload for row in small.installation.rows("actions") if row.review_id == other]
+    hashes = {row.hash: (row.name, row.language) for row in small.installation.rows("templates")}
+    assert {hashes[one["template_hash"]] for one in rows} == {("recovery-survey-vip", tag) for tag in ("en", "pl")}
+
+
 async def test_what_is_said_to_one_is_not_said_to_all(small: Stage) -> None:
     now, database = small.installation.clock(), small.installation.database
     ids = [row.id for row in small.installation.rows("customers")]

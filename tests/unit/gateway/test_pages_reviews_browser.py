@@ -153,6 +153,30 @@ def test_change_what_one_says_then_reject_it(opened: Any, on_sqlite: Any) -> Non
     )
 
 
+def test_choose_other_approved_words_for_one_on_a_phone_by_keyboard(opened: Any, on_sqlite: Any) -> None:
+    now, vip = on_sqlite.clock(), "onboarding-welcome-vip"
+    stage.other_words(on_sqlite.database, vip, "onboarding-welcome", "Jen pro Vás:", now=now)
+    window = opened()
+    page = window.page
+    window.press(page.get_by_role("link", name="3 messages: step welcome of the journey onboarding"))
+    window.press(page.get_by_role("link", name="All about journey/onboarding/C-2/1/welcome"))
+    window.tab_to(page.get_by_label("Other approved words"))
+    page.keyboard.type(vip)
+    picture(window, "other-words")
+    window.press(page.get_by_role("button", name="Show how it would look"))
+    assert page.locator(".diff ins").first.inner_text().strip() == "Jen pro Vás:"
+    assert review_of(on_sqlite, stage.WELCOME).revision == 1
+    picture(window, "other-words-shown")
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE
+    window.press(page.get_by_role("button", name="Keep the change"))
+    page.locator("#stands").wait_for()
+    assert review_of(on_sqlite, stage.WELCOME).revision == 2
+    assert page.get_by_text("Jen pro Vás:").first.is_visible()
+    its = review_of(on_sqlite, stage.WELCOME).id
+    said = [row.payload["template"] for row in on_sqlite.rows("actions") if row.review_id == its]
+    assert said == ["onboarding-welcome", vip, "onboarding-welcome"]
+
+
 def test_who_was_too_late_reads_who_was_faster(opened: Any, on_sqlite: Any) -> None:
     window = opened()
     window.page.get_by_role("link", name="3 messages").click()
@@ -177,6 +201,7 @@ def test_every_page_fits_and_hides_nothing_from_anybody(opened: Any, on_sqlite: 
         "messages": f"/reviews/{ids[stage.WELCOME]}",
         "survey": f"/reviews/{ids[stage.SURVEY]}",
         "action": f"/reviews/{ids[stage.SURVEY]}/actions/{SURVEY}",
+        "step": f"/reviews/{ids[stage.WELCOME]}/actions/journey/onboarding/C-1/1/welcome",
         "words": f"/reviews/{ids['onboarding-welcome']}",
         "stopped": f"/reviews/{ids['journey/onboarding/sms']}",
     }.items():

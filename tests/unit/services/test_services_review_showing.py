@@ -192,7 +192,8 @@ async def test_a_preview_keeps_nothing(installation: Any, process: Handrail) -> 
         row = review_pages.member(connection, review_id, survey.key)
     assert row is not None
 
-    words = await words_instead(process, row, {**row.payload["params"], "link": "https://example.com/other"})
+    other = {**row.payload, "params": {**row.payload["params"], "link": "https://example.com/other"}}
+    words = await words_instead(process, row, other)
 
     assert isinstance(words, Words)
     assert "https://example.com/other" in words.text

@@ -37,12 +37,14 @@ def world(database: Database) -> Reviews:
     return Reviews(database, replace(POLICY, reviews=replace(POLICY.reviews, rules=rules)))
 
 
-def published(world: Reviews, parts: dict[str, str] = PARTS) -> str:
-    """The hash of the approved English words of the guide."""
-    template = Template("guide", "en", parts)
+def published(
+    world: Reviews, parts: dict[str, str] = PARTS, *, message: str = "guide", approved_by: str | None = "t"
+) -> str:
+    """The hash of the English words of a message, approved unless told."""
+    template = Template(message, "en", parts)
     with world.database.write() as connection:
-        about = {"name": "guide", "language": "en", "content": template.to_content()}
-        wordings.publish(connection, content_hash=template.hash, approved_by="t", now=world.now, **about)
+        about = {"name": message, "language": "en", "content": template.to_content(), "approved_by": approved_by}
+        wordings.publish(connection, content_hash=template.hash, now=world.now, **about)
     world.wait(1)
     return template.hash
 
@@ -114,8 +116,8 @@ def test_a_change_voids_what_was_said_and_is_no_yes(world: Reviews) -> None:
 
 def test_riskier_words_raise_the_class(world: Reviews) -> None:
     review = asked(world)
-    sorry = published(world, SORRY)
-    edit(world, review, {None: {"wordings": {"en": sorry}}})
+    published(world, SORRY)
+    edit(world, review, {None: {"message": "guide"}})
     row = world.review_row(review)
     assert (row.risk, row.reviewers_needed, row.rules) == ("high", 2, ["vip", "money_or_apology"])
     assert world.vote(review, EWA).stand is Stand.OPEN
@@ -125,13 +127,14 @@ def test_riskier_words_raise_the_class(world: Reviews) -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"purpose": "offers"}, '"purpose" is not for a review to change: change links or wordings'),
+        ({"purpose": "offers"}, '"purpose" is not for a review to change: change links or message'),
         ({"links": {"film": "https://example.com"}}, "give a value for each of video"),
         ({"links": {"video": "javascript:alert(1)"}}, "a link begins with https://"),
         ({"links": {"video": " "}}, "write some words"),
         ({"links": {"video": 3}}, "write some words"),
-        ({"wordings": {"en": "0" * 64}}, "is not the approved wording of guide/en"),
-        ({"wordings": {"pl": "0" * 64}}, "name one for each language"),
+        ({"wordings": {"en": "0" * 64}}, '"wordings" is not for a review to change: change links or message'),
+        ({"message": "guide"}, "there are no others"),
+        ({"message": 3}, "there are no others"),
         ({"links": LINKS}, "it says that already"),
         ({}, "say what is to be changed"),
     ],
@@ -147,9 +150,71 @@ def test_a_change_that_makes_no_sense_changes_nothing(world: Reviews, change: Ch
 
 def test_words_that_want_more_than_there_is_are_refused(world: Reviews) -> None:
     review = asked(world)
-    wants = published(world, {**PARTS, "mail.txt": "{{ links.podcast }}"})
+    published(world, {**PARTS, "mail.txt": "{{ links.podcast }}"})
     with pytest.raises(NotEditable, match=r"it cannot be said like that.*podcast"):
-        edit(world, review, {None: {"wordings": {"en": wants}}})
+        edit(world, review, {None: {"message": "guide"}})
+
+
+VIP = {**PARTS, "mail.txt": "Dear {{ name }},\nyours alone: {{ links.video }}\n{{ human.phone }}"}
+
+
+def test_one_is_told_in_other_approved_words_and_asked_anew(world: Reviews) -> None:
+    """A customer of the highest tier, or one in hardship, gets words that are meant for them."""
+    review = asked(world, risk=Risk.HIGH)
+    world.vote(review, JAN)
+    before = world.row("m-2")
+    its = published(world, VIP, message="guide-vip")
+    standing = edit(world, review, {"m-2": {"message": "guide-vip"}}, OLA)
+    assert (standing.stand, standing.revision, standing.approvals) == (Stand.OPEN, 2, 0)
+    row = world.row("m-2")
+    assert (row.payload["template"], row.payload["params"]["wordings"]) == ("guide-vip", {"en": its})
+    assert row.payload_hash == row.reviewed_hash == payload_hash(row.payload) != before.payload_hash
+    assert {world.row(f"m-{place}").payload["template"] for place in (1, 3)} == {"guide"}
+    assert world.chained(review)[-2:] == ["edited", "reopened"]
+    for who in (OLA, JAN):
+        world.vote(review, who)
+    world.settle()
+    said = {one.key: one.payload["template"] for one in world.take(Capability.MAIL)}
+    assert said == {"m-1": "guide", "m-2": "guide-vip", "m-3": "guide"}
+    assert verify_chain(world.database).touched == ()
+
+
+def test_all_are_told_in_other_words_with_another_link(world: Reviews) -> None:
+    review = asked(world)
+    published(world, VIP, message="guide-vip")
+    edit(world, review, {None: {"message": "guide-vip", "links": NEW}})
+    said = [row.payload for row in world.rows("actions")]
+    assert {(one["template"], one["params"]["links"]["video"]) for one in said} == {("guide-vip", NEW["video"])}
+
+
+def test_other_words_that_are_riskier_raise_the_class(world: Reviews) -> None:
+    review = asked(world)
+    published(world, SORRY, message="guide-sorry")
+    edit(world, review, {"m-1": {"message": "guide-sorry"}})
+    assert world.review_row(review).rules == ["vip", "money_or_apology"]
+
+
+@pytest.mark.parametrize(
+    ("parts", "approved_by"),
+    [
+        (VIP, None),
+        ({"sms.txt": "{{ links.video }} {{ human.phone }}"}, "t"),
+        ({**VIP, "mail.txt": "{{ links.video }} {{ agent }} {{ human.phone }}"}, "t"),
+        ({**VIP, "mail.txt": "{{ human.phone }}", "mail.html": "<p>Hello</p>"}, "t"),
+    ],
+    ids=["not approved", "another channel", "more than is known", "less than is to be said"],
+)
+def test_words_that_do_not_fit_are_not_chosen(world: Reviews, parts: dict[str, str], approved_by: str | None) -> None:
+    review = asked(world)
+    published(world, parts, message="other", approved_by=approved_by)
+    with pytest.raises(
+        NotEditable, match="message: other has no approved words that could be said here: there are no others"
+    ):
+        edit(world, review, {"m-1": {"message": "other"}})
+    published(world, VIP, message="guide-vip")
+    with pytest.raises(NotEditable, match="choose guide-vip"):
+        edit(world, review, {None: {"message": "other"}})
+    assert world.review_row(review).revision == 1
 
 
 def test_who_may_not_decide_may_not_change(world: Reviews) -> None:
