@@ -44,6 +44,20 @@ def test_check_says_that_a_file_is_right_or_where_it_is_not(handrail: CommandLin
     assert wrong["problems"][0]["path"] == "line 7, column 1, purpose"
 
 
+def test_other_words_for_the_highest_tier_are_written_as_the_guide_says(handrail: CommandLine, tmp_path: Path) -> None:
+    guide = (ROOT / "docs" / "write-a-journey.md").read_text(encoding="utf-8")
+    _, _, after = guide.partition("**Other words for some.**")
+    two_steps = after.partition("```yaml\n")[2].partition("```")[0]
+    welcome = SHIPPED[SHIPPED.index("  - id: welcome") : SHIPPED.index("  # A short interactive video")]
+    file = tmp_path / "onboarding.yaml"
+    file.write_text(SHIPPED.replace(welcome, f"{two_steps}\n"), encoding="utf-8")
+    told = handrail("journeys", "check", str(file))
+    assert (told.status, "onboarding-welcome-vip" in told.err) == (1, True)  # nobody has written it yet
+    written = two_steps.replace("onboarding-welcome-vip", "onboarding-mistakes")
+    file.write_text(SHIPPED.replace(welcome, f"{written}\n"), encoding="utf-8")
+    assert handrail("journeys", "check", str(file)).out == f"{file} is right\n"
+
+
 def test_versions_are_listed_and_shown(handrail: CommandLine) -> None:
     [row] = handrail("journeys", "list", "--json").document
     assert (row["journey"], row["version"], row["standing"], row["active"]) == ("onboarding", 1, "live", 0)
