@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import pyotp
+import pytest
 import review_stage as stage
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import StateType
@@ -221,3 +222,20 @@ def policy_of() -> Any:
 
     path = load_settings()[0].policy
     return load_policy(path.read_text(encoding="utf-8"), str(path))
+
+
+@pytest.fixture
+def ground(applied: Server, database: Database, monkeypatch: pytest.MonkeyPatch) -> Ground:
+    """An installation of its own at the one Prefect server, without runs of those before."""
+    monkeypatch.setenv("HANDRAIL_PREFECT_API_URL", applied.api)
+    made = Ground(applied, database)
+    for run in made.all_runs():  # those of another installation: they bear our keys
+        applied.delete(f"/flow_runs/{run['id']}")
+    made.add_people()
+    return made
+
+
+def said(ground: Ground, review: int) -> str:
+    """What is said in the form that stands now of the answer before."""
+    [run] = ground.paused(review)
+    return ground.inputs(run["id"])[run["state"]["state_details"]["run_input_keyset"]["description"]]
