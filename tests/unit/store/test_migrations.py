@@ -1,5 +1,6 @@
 """The migrated schema is the one the tables declare; the audit's triggers know the domain's edges."""
 
+import time
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -167,6 +168,31 @@ def test_every_move_is_written_down_with_who_and_why(world: World) -> None:
         ("ready", "claimed", None, 1, "run-7"),
     ]
     check_audit(world.database)
+
+
+@pytest.mark.postgres
+def test_many_moves_at_once_take_no_longer_than_a_few_at_a_time(standing_world: World) -> None:
+    """The trigger joins what was with what is; compared row by row, 3,000 would take five times as long as by 500."""
+    standing_world.put(a_plan())
+    row = dict(standing_world.row("k")._mapping)
+    del row["id"]
+    with standing_world.database.write() as connection:
+        connection.execute(insert(actions), [row | {"key": f"many-{number}"} for number in range(3_000)])
+        ids = connection.execute(select(actions.c.id).where(actions.c.key.like("many-%"))).scalars().all()
+    with standing_world.database.engine.connect() as connection:
+        connection.execute(update(actions).where(actions.c.key == "k").values(state=State.CLAIMED))
+        connection.commit()  # the trigger's plan stands: this session saw one row first
+
+        def seconds(size: int) -> float:
+            began = time.monotonic()
+            for start in range(0, len(ids), size):
+                some = actions.c.id.between(min(ids[start : start + size]), max(ids[start : start + size]))
+                connection.execute(update(actions).where(some).values(state=State.CLAIMED))
+            took = time.monotonic() - began
+            connection.rollback()
+            return took
+
+        assert min(seconds(3_000) for _ in range(2)) < 2 * min(seconds(500) for _ in range(2))
 
 
 def test_a_refused_insert_leaves_nothing_in_the_audit(world: World) -> None:
