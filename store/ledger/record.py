@@ -32,9 +32,8 @@ _DONE = (
 )
 _RECEIVED = text(
     "INSERT INTO receipts (action_id, integration, external_id, adopted, detail, at) "
-    "SELECT action_id, :integration, external_id, false, CAST(detail AS json), :at FROM unnest("
-    "CAST(:action_ids AS bigint[]), CAST(:external_ids AS text[]), CAST(:details AS text[])"
-    ") AS done (action_id, external_id, detail)"
+    "SELECT CAST(value ->> 0 AS bigint), :integration, value ->> 1, false, value -> 2, :at "
+    "FROM json_array_elements(CAST(:done AS json)) AS done (value)"
 )
 _RECEIVED_IN_SQLITE = text(
     "INSERT INTO receipts (action_id, integration, external_id, adopted, detail, at) "
@@ -112,15 +111,8 @@ def _move(result: Result, now: datetime) -> dict[str, Any]:
 
 
 def _receive(connection: Connection, done: Sequence[Result], integration: str, now: datetime) -> None:
-    received: dict[str, Any] = {"integration": integration, "at": now}
-    if connection.dialect.name == "sqlite":
-        rows = [(result.id, result.external_id or "", result.detail or {}) for result in done]
-        # Not as ASCII: SQLite would make of an escaped half of a character what nobody can read any more.
-        connection.execute(_RECEIVED_IN_SQLITE, received | {"done": json.dumps(rows, ensure_ascii=False)})
-        return
-    received |= {
-        "action_ids": [result.id for result in done],
-        "external_ids": [result.external_id or "" for result in done],
-        "details": [json.dumps(result.detail or {}) for result in done],
-    }
-    connection.execute(_RECEIVED, received)
+    is_sqlite = connection.dialect.name == "sqlite"
+    rows = [(result.id, result.external_id or "", result.detail or {}) for result in done]
+    # Not as ASCII: SQLite would make of an escaped half of a character what nobody can read any more.
+    received = {"integration": integration, "at": now, "done": json.dumps(rows, ensure_ascii=not is_sqlite)}
+    connection.execute(_RECEIVED_IN_SQLITE if is_sqlite else _RECEIVED, received)
