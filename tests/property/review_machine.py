@@ -157,8 +157,38 @@ class ReviewMachine(RuleBasedStateMachine):
     def _agree(self, paper: Paper) -> None:
         for one in self.house.colleagues:
             if paper.is_open(self.world.now) and paper.may(one) and one.name not in paper.yes:
-                view = self._view(paper, is_fresh=True)
-                self.house.vote(one, view, Decision.APPROVE, way=Way.PAGE, code="right", dies=None)
+                self._say_yes(one, paper)
+
+    def _say_yes(self, who: Colleague, paper: Paper) -> None:
+        view = self._view(paper, is_fresh=True)
+        self.house.vote(who, view, Decision.APPROVE, way=Way.PAGE, code="right", dies=None)
+
+    @rule(pick=PICK, who=WHO, one=st.integers(-2, 5), leaves_out=st.booleans())
+    def yes_but(self, pick: int, who: int, one: int, leaves_out: bool) -> None:
+        """One says yes; another changes something; then a third says yes, which is the first of those that count."""
+        waiting = [paper for paper in self.model.papers.values() if paper.is_open(self.world.now)]
+        among = sorted((paper for paper in waiting if paper.needed > 1 and not paper.yes), key=lambda paper: paper.id)
+        if among:
+            paper = among[pick % len(among)]
+            others = [colleague for colleague in self.house.colleagues if paper.may(colleague)]
+            self._say_yes(others[0], paper)
+            view = self._view(paper, is_fresh=True)
+            keys = sorted(view.letters)
+            if keys and leaves_out:
+                self.house.exclude(self._who(who, paper), view, keys[one % len(keys)], dies=None)
+            elif keys:
+                key = keys[one % len(keys)] if one >= 0 else None
+                self.house.edit(self._who(who, paper), view, key, is_sorry=False, dies=None)
+            if paper.is_open(self.world.now):
+                self._say_yes(others[1], paper)
+
+    @rule(pick=PICK, who=WHO, minutes=st.sampled_from([0, 0, 1, 400]))
+    def too_late(self, pick: int, who: int, minutes: int) -> None:
+        """Time passes until nobody may decide any more, and somebody does before anything has noticed."""
+        if paper := self._paper(pick):
+            if paper.is_open(self.world.now):
+                self.world.wait((paper.deadline - self.world.now).total_seconds() + 60 * minutes)
+            self._say_yes(self._who(who, paper), paper)
 
     @rule(pick=PICK, jobs=JOBS, ends=SENDS)
     def push(self, pick: int, jobs: Sequence[Job], ends: Sequence[str]) -> None:

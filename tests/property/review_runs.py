@@ -59,4 +59,4 @@ def run_reviews(place: Place, *, examples: int, steps: int, seed: int | None = N
         phases=[Phase.generate, Phase.shrink],
     )
     run_state_machine_as_test(Machine if seed is None else hypothesis.seed(seed)(Machine), settings=chosen)
-    return Ran(did.pop("histories", 0), did.pop("steps", 0), did)
+    return Ran(did.pop("histories", 0), did.pop("steps", 0), +did)
