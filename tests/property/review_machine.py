@@ -182,6 +182,22 @@ class ReviewMachine(RuleBasedStateMachine):
             if paper.is_open(self.world.now):
                 self._say_yes(others[1], paper)
 
+    @rule(pick=PICK, who=WHO, one=st.integers(0, 8), ask=st.sampled_from([None, Risk.HIGH]))
+    def moved_meanwhile(self, pick: int, who: int, one: int, ask: Risk | None) -> None:
+        """One of many moves and is asked about anew; another's letter is changed; then all of it is approved."""
+        asked = set(self.model.papers)
+        paper = self._paper(pick)
+        if paper is not None and (keys := sorted(self._view(paper, is_fresh=True).letters)):
+            self.house.change(self.model.letters[keys[one % len(keys)]].ref, "address")
+            self.house.settle(is_thorough=True)
+            self.plan_anew(ask)
+            view = self._view(paper, is_fresh=True)
+            if left := sorted(view.letters):
+                self.house.edit(self._who(who, paper), view, left[one % len(left)], is_sorry=False, dies=None)
+            self.house.settle(is_thorough=True)
+            for number in sorted({paper.id} | (set(self.model.papers) - asked)):
+                self._agree(self.model.papers[number])
+
     @rule(pick=PICK, who=WHO, minutes=st.sampled_from([0, 0, 1, 400]))
     def too_late(self, pick: int, who: int, minutes: int) -> None:
         """Time passes until nobody may decide any more, and somebody does before anything has noticed."""
