@@ -71,7 +71,7 @@ _PARTS = {
 }
 _USUAL = Template("guide", "en", _PARTS)
 _SORRY = Template(
-    "guide", "en", {**_PARTS, **{part: f"{_PARTS[part]}\nWe apologise." for part in ("mail.txt", "sms.txt")}}
+    "guide-sorry", "en", {**_PARTS, **{part: f"{_PARTS[part]}\nWe apologise." for part in ("mail.txt", "sms.txt")}}
 )
 
 
@@ -161,15 +161,15 @@ class House:
     def begin(self) -> None:
         """Customers have something that ends; colleagues have phones."""
         with self.database.write() as connection:
-            for hours, template in enumerate((_USUAL, _SORRY)):  # the later one is in use
+            for template in (_USUAL, _SORRY):
                 wordings.publish(
                     connection,
                     content_hash=template.hash,
-                    name="guide",
+                    name=template.name,
                     language="en",
                     content=template.to_content(),
                     approved_by="test",
-                    now=NOON + timedelta(hours=hours - 1),
+                    now=NOON,
                 )
         told = {
             "batch": "b",
@@ -385,9 +385,11 @@ class House:
         there = self.look(paper).letters
         if wanted is None and (key not in there if key is not None else not there):
             wanted = Changed  # it has left meanwhile
+        says_it = any(words == _SORRY.hash for one, ((_, words), _) in there.items() if key in {None, one})
+        is_sorry = is_sorry and not says_it
         change: dict[str, Any] = {"links": {"video": self._link()}}
         if is_sorry:
-            change["wordings"] = {"en": _SORRY.hash}
+            change["message"] = _SORRY.name
         how: dict[str, Any] = {"payload_hash": view.payload_hash, "way": Way.PAGE, "now": now}
         voter, problem = Voter(who.name, who.roles), None
         with dying(dies) as death:
