@@ -18,6 +18,7 @@ from sqlalchemy import select
 
 from data_contracts.policy import load_policy
 from domain.actions import Capability
+from handrail.flow_process import prepare
 from services.drip import run_drip
 from services.journeys import Journeys
 from services.links import Links
@@ -178,4 +179,5 @@ def _memory() -> float:
 
 
 if __name__ == "__main__":
+    prepare()  # as the process of a flow run is
     main()

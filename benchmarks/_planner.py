@@ -9,6 +9,7 @@ from pathlib import Path
 from _endings import NOON
 
 from data_contracts.policy import load_policy
+from handrail.flow_process import prepare
 from services.expiry import detect, look_at_gates, plan_endings
 from services.settings import load_settings
 from store.database import Database
@@ -54,4 +55,5 @@ def _memory() -> float:
 
 
 if __name__ == "__main__":
+    prepare()  # as the process of a flow run is
     main()
