@@ -146,7 +146,7 @@ _SENDABLE = (
 def due(connection: Connection, *, until: datetime, after: Place, limit: int) -> list[Enrolled]:
     """Who waits for a step that is due until then, the earliest first, from behind `after` on."""
     asked = {"until": until, "after_at": after[0], "after_id": after[1], "most": limit}
-    return [Enrolled._make((*row[:_PERSON], Person(*row[_PERSON:]))) for row in connection.execute(_DUE, asked).all()]
+    return [Enrolled._make((*row[:_PERSON], Person._make(row[_PERSON:]))) for row in connection.execute(_DUE, asked).all()]
 
 
 def over(connection: Connection, *, until: datetime, after: Place, limit: int) -> tuple[list[Enrolled], Place | None]:
@@ -159,7 +159,7 @@ def over(connection: Connection, *, until: datetime, after: Place, limit: int) -
     found = []
     for row in rows:
         state, due_at, _ = row[-3:]
-        one = Enrolled._make((*row[:_PERSON], Person(*row[_PERSON:-3])))
+        one = Enrolled._make((*row[:_PERSON], Person._make(row[_PERSON:-3])))
         found.append(one._replace(due_at=due_at) if state == State.SKIPPED else one)
     return found, (rows[-1].look_at, rows[-1].id) if rows else None
 

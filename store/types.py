@@ -1,7 +1,7 @@
 """Column types, clock and list expressions that mean the same on SQLite and PostgreSQL."""
 
 import json
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -53,13 +53,17 @@ class Instant(TypeDecorator[datetime]):
         """As SQLite keeps it."""
         return (instant - _EPOCH) // _MICROSECOND
 
-    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
-        if value is None:
-            return None
-        if dialect.name == "sqlite":
-            return _EPOCH + timedelta(microseconds=value)
-        assert isinstance(value, datetime)  # noqa: S101 - narrows the driver's answer for the type checker
-        return value.astimezone(UTC)
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], datetime | None]:
+        """What makes an instant of the driver's answer; without the two calls more that SQLAlchemy makes for a value."""
+        return _of_microseconds if dialect.name == "sqlite" else _in_utc
+
+
+def _of_microseconds(value: int | None) -> datetime | None:
+    return None if value is None else _EPOCH + timedelta(0, 0, value)
+
+
+def _in_utc(value: datetime | None) -> datetime | None:
+    return None if value is None else value.astimezone(UTC)
 
 
 class db_now(FunctionElement[datetime]):
