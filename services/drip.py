@@ -187,7 +187,7 @@ class _Run:
         after: Place | None = _BEGINNING
         while after is not None:
             most = self._pace.size
-            with self._database.read() as connection:
+            with self._database.read_ahead() as connection:
                 rows, last = store.over(connection, until=self._over_until, after=after, limit=most)
             self._land(rows)
             after = last if len(rows) == most else None
@@ -230,7 +230,7 @@ class _Run:
         after = _BEGINNING
         while True:
             most = self._pace.size
-            with self._database.read() as connection:
+            with self._database.read_ahead() as connection:
                 rows = store.due(connection, until=self._until, after=after, limit=most)
             self._report.due += len(rows)
             self._advance(rows)
@@ -317,7 +317,7 @@ class _Run:
         """What is read for a page beside its rows, by few queries; `is_over`: only what the next step waits for."""
         needed = [(row, needs) for row in rows if (needs := self._needs(row)) is not None]
         facts = PageFacts()
-        with self._database.read() as connection:
+        with self._database.read_ahead() as connection:
             ending = {row.customer_id for row, needs in needed if needs.ending}
             facts.endings = store.next_endings(connection, ending, first=(self._now - timedelta(days=1)).date())
             steered = {row.customer_id for row, needs in needed if needs.may_hurry or (needs.behaviour and not is_over)}

@@ -299,7 +299,7 @@ class _Run:
         for day, nearest in days.items():
             after = ("", 0)
             while True:
-                with self._database.read() as connection:
+                with self._database.read_ahead() as connection:
                     most = self._pace.size
                     rows = store.unplanned_on(connection, asked, day, nearest=nearest, after=after, limit=most)
                 yield rows
@@ -312,7 +312,7 @@ class _Run:
         nearest = self._policy.expiry.kinds[kind].horizons[-1]
         last_seen = (self._look.since - OVERLAP, 0)
         while True:
-            with self._database.read() as connection:
+            with self._database.read_ahead() as connection:
                 most = self._pace.size
                 rows, changed_at = store.unplanned_since(
                     connection, asked, first, last, nearest=nearest, after=last_seen, limit=most
@@ -363,7 +363,7 @@ class _Run:
             return set(), set(), frozenset()
         purpose = self._policy.expiry.calls.purpose
         people = [ending.customer_id for ending in callable_]
-        with self._database.read() as connection:
+        with self._database.read_ahead() as connection:
             consenting = store.consenting(connection, people, purpose)
             in_hardship = self._risks.in_hardship(connection, people)
             if not self._is_any_number_suppressed:

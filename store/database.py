@@ -31,7 +31,7 @@ _ALIVE = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3
 
 
 class Database:
-    """One database. `write()` and `read()` are the only doors to it.
+    """One database. `write()`, `read()` and `read_ahead()` are the only doors to it.
 
     On SQLite a write transaction begins IMMEDIATE, so it never fails halfway for a lock; inside one process writers
     take turns on a lock of ours, because SQLite's own busy handler sleeps up to 100 ms between tries. Errors quote
@@ -72,6 +72,26 @@ class Database:
         """A transaction that only reads: one consistent picture."""
         with self.engine.connect() as connection, connection.begin():
             yield connection
+
+    @contextmanager
+    def read_ahead(self) -> Iterator[Connection]:
+        """`read()` of what this thread writes about next, for planners who read a page and write it, again and again.
+
+        On SQLite it is the connection that writes: its pages are there then, while another's are forgotten with each
+        write. Other writers of this process wait meanwhile, and a `write()` inside would wait for ever.
+        """
+        if not self.is_sqlite:
+            with self.read() as connection:
+                yield connection
+            return
+        with self._writer:
+            connection = self._connection_that_writes()
+            connection.execution_options(**{_WRITES: False})
+            try:
+                with connection.begin():
+                    yield connection
+            finally:
+                connection.execution_options(**{_WRITES: True})
 
     def empty_log(self, tries: int = 20) -> bool:
         """Write SQLite's log back into the file and cut it to nothing, so that no earlier page lies in it any more.

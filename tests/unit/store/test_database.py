@@ -1,6 +1,7 @@
 """Transactions: what is not finished is not there, and writers wait for each other instead of failing."""
 
 import socket
+import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier
@@ -70,6 +71,41 @@ def test_a_reader_does_not_wait_for_a_writer(database: Database) -> None:
         connection.execute(insert(_volumes).values(what="r", hour=NOON, planned=1))
         assert _count(database) == 0
     assert _count(database) == 1
+
+
+def test_what_is_read_ahead_waits_for_nobody_and_holds_nobody(database: Database) -> None:
+    other = Database(database.url.render_as_string(hide_password=False))
+    _note(database)
+    with other.write() as connection:
+        connection.execute(insert(_volumes).values(what="r", hour=NOON, planned=1))
+        with database.read_ahead() as ahead:
+            assert ahead.execute(select(func.count()).select_from(_volumes)).scalar_one() == 1
+    with database.read_ahead() as ahead:
+        assert ahead.execute(select(func.count()).select_from(_volumes)).scalar_one() == 2
+        _note(other)
+    _note(database)
+    assert _count(database) == 4
+    other.close()
+
+
+def test_after_reading_ahead_who_writes_has_the_lock_from_the_beginning_again(tmp_path: Path) -> None:
+    database = Database(sqlite_url(tmp_path / "handrail.db"))
+
+    def fails() -> None:
+        with database.read_ahead() as ahead:
+            ahead.exec_driver_sql("SELECT 1")
+            raise RuntimeError("halfway")
+
+    with pytest.raises(RuntimeError, match="halfway"):
+        fails()
+    impatient = sqlite3.connect(tmp_path / "handrail.db", timeout=0)
+    with database.write() as connection:
+        connection.exec_driver_sql("SELECT 1")
+        with pytest.raises(sqlite3.OperationalError, match="locked"):
+            impatient.execute("BEGIN IMMEDIATE")
+    impatient.execute("BEGIN IMMEDIATE")
+    impatient.close()
+    database.close()
 
 
 @pytest.mark.postgres
