@@ -146,7 +146,8 @@ _SENDABLE = (
 def due(connection: Connection, *, until: datetime, after: Place, limit: int) -> list[Enrolled]:
     """Who waits for a step that is due until then, the earliest first, from behind `after` on."""
     asked = {"until": until, "after_at": after[0], "after_id": after[1], "most": limit}
-    return [Enrolled._make((*row[:_PERSON], Person._make(row[_PERSON:]))) for row in connection.execute(_DUE, asked).all()]
+    rows = connection.execute(_DUE, asked).all()
+    return [Enrolled._make((*row[:_PERSON], Person._make(row[_PERSON:]))) for row in rows]
 
 
 def over(connection: Connection, *, until: datetime, after: Place, limit: int) -> tuple[list[Enrolled], Place | None]:

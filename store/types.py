@@ -1,6 +1,5 @@
 """Column types, clock and list expressions that mean the same on SQLite and PostgreSQL."""
 
-import json
 from collections.abc import Callable, Collection
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -54,7 +53,7 @@ class Instant(TypeDecorator[datetime]):
         return (instant - _EPOCH) // _MICROSECOND
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], datetime | None]:
-        """What makes an instant of the driver's answer; without the two calls more that SQLAlchemy makes for a value."""
+        """What makes an instant of the driver's answer, without SQLAlchemy's two calls more for each value."""
         return _of_microseconds if dialect.name == "sqlite" else _in_utc
 
 
@@ -100,7 +99,7 @@ class _Texts(TypeDecorator[Collection[str]]):
 
     def process_bind_param(self, value: Collection[str] | None, dialect: Dialect) -> Any:
         listed = list(value or ())
-        return json.dumps(listed) if dialect.name == "sqlite" else listed
+        return orjson.dumps(listed).decode() if dialect.name == "sqlite" else listed
 
 
 class _Ids(TypeDecorator[Collection[int]]):

@@ -118,17 +118,21 @@ def advance(
     if dialect != "sqlite":
         asked["people"] = sorted({row.customer_id for those in chosen.values() for row in those})
         return frozenset(connection.execute(_advance_at_once(), asked).scalars().all())
+    moved: Sequence[int] = ()
     if any(one.action is not None for one in chosen):
         before = connection.execute(_LAST).scalar_one()
         connection.execute(_act("sqlite"), asked)
         connection.execute(_BIND, {"before": before})  # SQLite has one writer at a time: what is new is all ours
-    return frozenset(connection.execute(_move("sqlite"), asked).scalars().all())
+        moved = connection.execute(_TAKE_OFF, {"before": before, "run": run, "now": now}).scalars().all()
+        if len(moved) == len(rows):  # as nearly always: nobody is looked at twice
+            return frozenset(moved)
+    return frozenset((*moved, *connection.execute(_move("sqlite"), asked).scalars()))
 
 
 def settle(connection: Connection, landed: Sequence[Landed], *, run: str, now: datetime) -> frozenset[int]:
     """Let those go on whose action is over; the ids of those that did. Who was changed or is held meanwhile stays."""
     dialect = connection.dialect.name
-    asked = {**thin.given_as(dialect, _LANDED, landed), "run": run, "now": now}
+    asked = {**thin.given_as(dialect, _LANDED, list(map(tuple, landed))), "run": run, "now": now}
     return frozenset(connection.execute(_settle(dialect), asked).scalars().all())
 
 
@@ -203,6 +207,19 @@ _BIND = insert(evidence).from_select(
     ),
 )
 _RUN, _NOW = bindparam("run", type_=String()), bindparam("now", type_=Instant())
+_TAKE_OFF = (
+    # What `_move` does with those who wait for an action, told by the new action itself.
+    update(enrolments)
+    .where(
+        enrolments.c.id == actions.c.enrolment_id + literal_column("0"),  # so that SQLite begins with the new actions
+        actions.c.id > bindparam("before"),
+        actions.c.state != State.SKIPPED,
+    )
+    .values(
+        reason=null(), due_at=null(), action_id=actions.c.id, look_at=actions.c.due_at, updated_at=_NOW, updated_by=_RUN
+    )
+    .returning(enrolments.c.id)
+)
 
 
 def _standing(dialect: str) -> Select[Any]:

@@ -9,6 +9,7 @@ from datetime import datetime
 from operator import itemgetter
 from typing import Any
 
+import orjson
 from sqlalchemy import (
     ARRAY,
     JSON,
@@ -99,10 +100,10 @@ def _driver_type(kind: TypeEngine[Any]) -> TypeEngine[Any]:
     return DateTime(timezone=True) if isinstance(kind, Instant) else kind
 
 
-def given_as(dialect: str, types: Types, rows: Sequence[Sequence[Any]]) -> dict[str, Any]:
+def given_as(dialect: str, types: Types, rows: Sequence[tuple[Any, ...]]) -> dict[str, Any]:
     """The parameters of `given`; each row is in the order of its columns."""
     if dialect == "sqlite":
-        return {"given": json.dumps(rows, default=Instant.microseconds)}
+        return {"given": orjson.dumps(rows, Instant.microseconds, orjson.OPT_PASSTHROUGH_DATETIME).decode()}
     return {f"given_{name}": list(map(itemgetter(place), rows)) for place, name in enumerate(types)}
 
 
