@@ -264,7 +264,7 @@ class _Run:
         for purpose, those in counted.items():
             self._held.update(one.going.id for one in those)
             rules, now_free = crowds.take(purpose, those)
-            now_free = [self._plans.crowded(one, rules) for one in now_free] if rules else now_free
+            now_free = self._crowded(now_free, rules)
             if len(now_free) > len(those):  # with them those that were held before: more than a page
                 self._in_pages(now_free)
             else:
@@ -274,7 +274,14 @@ class _Run:
     def _plan_held(self) -> None:
         """At the end of the run it is known of how many each is one."""
         for _, rules, those in self._crowds.rest() if self._crowds is not None else ():
-            self._in_pages([self._plans.crowded(one, rules) for one in those] if rules else those)
+            self._in_pages(self._crowded(those, rules))
+
+    def _crowded(self, planned: list[Planned], rules: tuple[Rule, ...]) -> list[Planned]:
+        """The same, to whom these rules apply."""
+        if not rules:
+            return planned
+        crowded = {at: self._plans.crowded(at, rules) for at in {one.advance for one in planned}}
+        return [Planned(crowded[one.advance], *one[1:]) for one in planned]
 
     def _in_pages(self, planned: Sequence[Planned]) -> None:
         written = 0
@@ -293,16 +300,16 @@ class _Run:
 
     def _carry_out(self, planned: Sequence[Planned]) -> list[Enrolled]:
         """Write them; those of them whose next step is due by now."""
-        chosen: dict[Advance, list[Going]] = {}
+        alike: dict[Advance, list[Planned]] = {}
         for one in planned:
-            chosen.setdefault(one.advance, []).append(one.going)
-        moved = self._write(chosen) if chosen else frozenset()
+            alike.setdefault(one.advance, []).append(one)
+        moved = self._write({at: [one.going for one in those] for at, those in alike.items()}) if alike else frozenset()
         onward = []
-        for one in planned:
-            if one.going.id in moved:
-                self._tell(one)
-                if one.onward is not None and one.onward.due_at <= self._until:
-                    onward.append(one.onward)
+        for at, those in alike.items():
+            gone = [one for one in those if one.going.id in moved]
+            if gone:
+                self._tell(at, gone)
+            onward += [one.onward for one in gone if one.onward is not None and one.onward.due_at <= self._until]
         return onward
 
     def _after_their_steps(self, rows: list[Enrolled]) -> list[Enrolled]:
@@ -315,9 +322,10 @@ class _Run:
 
     def _facts(self, rows: Sequence[Enrolled], *, is_over: bool = False) -> PageFacts:
         """What is read for a page beside its rows, by few queries; `is_over`: only what the next step waits for."""
-        needed = [(row, needs) for row in rows if (needs := self._needs(row)) is not None]
+        needs_at = {at: self._needs(row) for at, row in {(row.journey_hash, row.step): row for row in rows}.items()}
+        needed = [(row, needs) for row in rows if (needs := needs_at[row.journey_hash, row.step]) is not None]
         facts = PageFacts()
-        with self._database.read_ahead() as connection:
+        with self._database.read() as connection:
             ending = {row.customer_id for row, needs in needed if needs.ending}
             facts.endings = store.next_endings(connection, ending, first=(self._now - timedelta(days=1)).date())
             steered = {row.customer_id for row, needs in needed if needs.may_hurry or (needs.behaviour and not is_over)}
@@ -373,20 +381,24 @@ class _Run:
         self._report.longest_hold_seconds = max(self._report.longest_hold_seconds, held)
         return moved
 
-    def _tell(self, one: Planned) -> None:
-        report, at = self._report, one.advance
-        if one.channel is not None:
-            report.planned[StepPlanned(at.journey, at.step, one.channel)] += 1
-            if one.ask is not None:
-                report.reviewed[one.ask.rules] += 1
-            if one.going.reason is not None and one.going.at is not None:
-                report.deferred[one.going.at.replace(minute=0, second=0, microsecond=0)] += 1
-        elif one.skipped is not None:
-            report.skipped[StepSkipped(at.journey, at.step, one.skipped)] += 1
-        elif one.going.reason is not None:
-            report.set_aside[one.going.reason] += 1
+    def _tell(self, at: Advance, gone: Sequence[Planned]) -> None:
+        report = self._report
+        for channel, count in Counter(one.channel for one in gone).items():
+            if channel is not None:
+                report.planned[StepPlanned(at.journey, at.step, channel)] += count
+        if at.action is not None and at.action.ask is not None:
+            report.reviewed[at.action.ask.rules] += len(gone)
         if at.next_step is None:
-            report.finished[at.journey] += 1
+            report.finished[at.journey] += len(gone)
+        for one in gone:
+            if one.skipped is not None:
+                report.skipped[StepSkipped(at.journey, at.step, one.skipped)] += 1
+            elif one.going.reason is None:
+                continue
+            elif one.channel is None:
+                report.set_aside[one.going.reason] += 1
+            elif one.going.at is not None:
+                report.deferred[one.going.at.replace(minute=0, second=0, microsecond=0)] += 1
 
 
 class _Known:

@@ -62,7 +62,6 @@ class Planned(NamedTuple):
     channel: Channel | None  # over which its step is done
     skipped: str | None  # why it is not
     onward: Enrolled | None  # as it stands then, if it waits for another step
-    ask: Ask | None = None  # the review that its step waits for
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,13 +94,13 @@ class StepPlans:
         `now` None: time is virtual, and each is decided on when it is due.
         """
         self._policy, self._journey_of, self._wordings, self._now = policy, journey_of, wordings, now
+        self._just_now = now - _JUST_NOW if now is not None else None
         self._risks, self._says_money = risks, says_money
-        self._asks: dict[Advance, Ask | None] = {}
         self._purposes: dict[Advance, str | None] = {}
         self._crowded: dict[tuple[Advance, tuple[Rule, ...]], Advance] = {}
         self._advances: dict[tuple[Any, ...], Advance] = {}
         self._payloads: dict[tuple[str, str], Payload] = {}
-        self._channels: dict[tuple[Any, ...], Channel] = {}
+        self._sends: dict[tuple[Any, ...], _Sent] = {}
         self._stands: dict[tuple[str, str], _Stand] = {}
 
     def needs(self, row: Enrolled) -> Needs:
@@ -119,8 +118,8 @@ class StepPlans:
         if steps_before > len(journey.steps):
             raise ValueError(f"journey {journey.name} version {journey.version} goes in a circle at step {step.id}")
         alike = self._alike(row, stand, facts)
-        if alike is not None and (channel := self._channels.get(alike)) is not None:
-            return self._send(row, stand, Send(channel, row.due_at), facts)
+        if alike is not None and (known := self._sends.get(alike)) is not None:
+            return _planned(row, known, row.due_at)
         traveller = self._traveller(row, journey, facts)
         if step.branch:
             return None if row.due_at > self._at(row) else self._part(row, journey, step, traveller)
@@ -133,9 +132,10 @@ class StepPlans:
         decided = decide(journey, step, traveller, self._policy, due_at=row.due_at, now=self._at(row), key=action_key)
         if isinstance(decided, SkipStep):
             return self._skip(row, journey, step, traveller, decided.reason)
+        sent = self._sent(row, stand, decided.channel, facts)
         if alike is not None and decided == Send(decided.channel, row.due_at):
-            self._channels[alike] = decided.channel
-        return self._send(row, stand, decided, facts)
+            self._sends[alike] = sent
+        return _planned(row, sent, decided.due_at, decided.reason)
 
     def purpose_of(self, advance: Advance) -> str | None:
         """What a step is for, as reviews call it; None: nothing is done that a rule may delay."""
@@ -145,25 +145,24 @@ class StepPlans:
             self._purposes[advance] = step_purpose(advance.journey, advance.step) if is_counted else None
         return self._purposes[advance]
 
-    def crowded(self, one: Planned, rules: Iterable[Rule]) -> Planned:
+    def crowded(self, advance: Advance, rules: Iterable[Rule]) -> Advance:
         """The same, for which these rules apply beside its own."""
-        made = one.advance, tuple(rules)
-        advance = self._crowded.get(made)
-        if advance is None:
-            what = step_purpose(one.advance.journey, one.advance.step)
-            advance = self._crowded[made] = self._asking(one.advance, self._risks.with_rules(what, one.ask, rules))
-        return one._replace(advance=advance, ask=self._asks[advance])
+        made = advance, tuple(rules)
+        if made not in self._crowded:
+            own = advance.action.ask if advance.action is not None else None
+            ask = self._risks.with_rules(step_purpose(advance.journey, advance.step), own, made[1])
+            self._crowded[made] = _asking(advance, ask)
+        return self._crowded[made]
 
-    def _send(self, row: Enrolled, stand: "_Stand", decided: Send, facts: PageFacts) -> Planned:
+    def _sent(self, row: Enrolled, stand: "_Stand", channel: Channel, facts: PageFacts) -> "_Sent":
         is_vip = self._risks.is_of_tiers and row.person.tier == Tier.VIP
-        made = row.journey_hash, row.step, decided.channel, is_vip, row.customer_id in facts.in_hardship
+        made = row.journey_hash, row.step, channel, is_vip, row.customer_id in facts.in_hardship
         advance = self._advances.get(made)
         if advance is None:
-            advance = self._act(row, stand.journey, stand.step, decided.channel, is_skipped=False)
-            advance = self._advances[made] = self._asking(advance, self._ask(advance, *made[-2:]))
-        not_after = pointless_at(stand.step, row.due_at)
-        going = _going(row, at=decided.due_at, not_after=not_after, next_due_at=None, reason=decided.reason)
-        return Planned(advance, going, decided.channel, None, None, self._asks[advance])
+            advance = self._act(row, stand.journey, stand.step, channel, is_skipped=False)
+            advance = self._advances[made] = _asking(advance, self._ask(advance, *made[-2:]))
+        ends = pointless_at(stand.step, row.due_at)
+        return _Sent(advance, channel, ends - row.due_at if ends is not None else None)
 
     def _ask(self, advance: Advance, is_vip: bool, in_hardship: bool) -> Ask | None:
         action = advance.action
@@ -173,23 +172,15 @@ class StepPlans:
         one = Outward(action.kind, action.basis, tier, in_hardship, self._says_money(action.payload))
         return self._risks.ask(step_purpose(advance.journey, advance.step), one)
 
-    def _asking(self, advance: Advance, ask: Ask | None) -> Advance:
-        """The same step of those whose action waits for a review."""
-        if ask is not None and advance.action is not None:
-            advance = replace(advance, action=replace(advance.action, ask=ask))
-        self._asks[advance] = ask
-        return advance
-
     def _alike(self, row: Enrolled, stand: "_Stand", facts: PageFacts) -> tuple[Any, ...] | None:
         """What decides about a step that is done at its time, the same for many; None: ask about this one alone.
 
         Hours and time zones begin and end on whole minutes, so the minute does for the instant. Whoever is late, did
-        anything that counts, or waits for an ending is decided on alone, and so is whose step is held or skipped: only
-        the channel is remembered.
+        anything that counts, or waits for an ending is decided on alone, and so is whose step is held or skipped.
         """
         who, due_at, needs = row.customer_id, row.due_at, stand.needs
         if (
-            due_at < self._at(row) - _JUST_NOW
+            (self._just_now is not None and due_at < self._just_now)
             or needs.is_counted_down
             or (needs.behaviour and facts.behaviour.get(who))
         ):
@@ -208,6 +199,7 @@ class StepPlans:
             *person[_FROM_LANGUAGE:],
             frozenset(said.items()) if said else None,
             frozenset(facts.suppressed.get(who, ())) if facts.suppressed else None,
+            who in facts.in_hardship,
         )
 
     def land(self, row: Enrolled, facts: PageFacts) -> Landed:
@@ -222,7 +214,7 @@ class StepPlans:
     def set_aside(self, row: Enrolled, why: str, *, until: datetime) -> Planned:
         """One whose row makes no sense: it waits, with the reason, and nobody with it."""
         advance = self._stay(row)
-        return Planned(advance, _going(row, at=None, not_after=None, next_due_at=until, reason=why), None, None, None)
+        return Planned(advance, _going(row, next_due_at=until, reason=why), None, None, None)
 
     def _traveller(self, row: Enrolled, journey: Journey, facts: PageFacts) -> Traveller:
         next_ending, ending_zone = facts.endings.get(row.customer_id, (None, None))
@@ -265,7 +257,7 @@ class StepPlans:
         advance = self._advances.get(made)
         if advance is None:
             advance = self._advances[made] = Advance(row.journey, row.journey_hash, step.id, None, True, next_step)
-        going = _going(row, at=None, not_after=None, next_due_at=due_at, reason=None)
+        going = _going(row, next_due_at=due_at)
         return Planned(advance, going, None, None, _onward_row(row, next_step, due_at))
 
     def _skip(self, row: Enrolled, journey: Journey, step: Step, traveller: Traveller, why: str) -> Planned:
@@ -276,11 +268,11 @@ class StepPlans:
             channel = step.by[0] if step.by else Channel.PERSON
             advance = self._act(row, journey, step, channel, is_skipped=True, next_step=next_step)
             self._advances[made] = advance
-        going = _going(row, at=row.due_at, not_after=None, next_due_at=due_at, reason=why)
+        going = _going(row, at=row.due_at, next_due_at=due_at, reason=why)
         return Planned(advance, going, None, why, _onward_row(row, next_step, due_at))
 
     def _wait(self, row: Enrolled, until: datetime) -> Planned:
-        going = _going(row, at=None, not_after=None, next_due_at=until, reason=None)
+        going = _going(row, next_due_at=until)
         return Planned(self._stay(row), going, None, None, row._replace(due_at=until))
 
     def _stay(self, row: Enrolled) -> Advance:
@@ -326,6 +318,14 @@ class StepPlans:
         return self._now or row.due_at
 
 
+class _Sent(NamedTuple):
+    """How a step is done."""
+
+    advance: Advance
+    channel: Channel
+    worth: timedelta | None  # how long after it was due; None: always
+
+
 class _Stand(NamedTuple):
     """Where enrolments stand: one step of one version. Its key's parts are quoted as `journey_key` quotes them."""
 
@@ -337,9 +337,27 @@ class _Stand(NamedTuple):
 
 
 def _going(
-    row: Enrolled, *, at: datetime | None, not_after: datetime | None, next_due_at: datetime | None, reason: str | None
+    row: Enrolled,
+    *,
+    at: datetime | None = None,
+    not_after: datetime | None = None,
+    next_due_at: datetime | None = None,
+    reason: str | None = None,
 ) -> Going:
     return Going(row.id, row.due_at, row.customer_id, row.version, row.action_id, at, not_after, next_due_at, reason)
+
+
+def _planned(row: Enrolled, sent: _Sent, at: datetime, reason: str | None = None) -> Planned:
+    not_after = row.due_at + sent.worth if sent.worth is not None else None
+    going = _going(row, at=at, not_after=not_after, reason=reason)
+    return Planned(sent.advance, going, sent.channel, None, None)
+
+
+def _asking(advance: Advance, ask: Ask | None) -> Advance:
+    """The same step of those whose action waits for a review."""
+    if ask is None or advance.action is None:
+        return advance
+    return replace(advance, action=replace(advance.action, ask=ask))
 
 
 def _onward_row(row: Enrolled, next_step: str | None, due_at: datetime | None) -> Enrolled | None:
