@@ -388,9 +388,9 @@ class _Run:
         while written < len(calls):
             page: dict[Thin, list[Chosen]] = {}
             for thin, row in calls[written : written + self._pace.size]:
-                page.setdefault(self._plans.crowded(thin, rules) if rules else thin, []).append(row)
+                page.setdefault(thin, []).append(row)
                 written += 1
-            self._write(page)
+            self._write({self._plans.crowded(thin, rules): rows for thin, rows in page.items()} if rules else page)
 
     def _room(self, purpose: str) -> Mapping[Rule, int]:
         with self._database.read() as connection:

@@ -208,7 +208,7 @@ def unplanned_on(
     `nearest` is the horizon the day has reached, in the zone where it is nearest: by it a task needs a note.
     """
     where = {"day": day, "zone": after[0], "row_id": after[1]}
-    return [Ending(*row) for row in connection.execute(_ON_DAY, _asked(asked, nearest, limit) | where).all()]
+    return list(map(Ending._make, connection.execute(_ON_DAY, _asked(asked, nearest, limit) | where).all()))
 
 
 def unplanned_since(
@@ -227,7 +227,7 @@ def unplanned_since(
     """
     where = {"first": first, "last": last, "since": after[0], "row_id": after[1]}
     rows = connection.execute(_CHANGED, _asked(asked, nearest, limit) | where).all()
-    return [Ending(*row[:-1]) for row in rows], rows[-1].changed_at if rows else None
+    return [Ending._make(row[:-1]) for row in rows], rows[-1].changed_at if rows else None
 
 
 def _asked(asked: Asked, nearest: int, limit: int) -> dict[str, Any]:
