@@ -46,6 +46,9 @@ _SQLITE_HOLD_SECONDS, _HOLD_SECONDS = 0.04, 0.1
 _FIRST_PAGE, _SMALLEST_PAGE, _LARGEST_PAGE = 250, 50, 5_000
 """Endings a transaction; the page grows and shrinks with the time the last one took."""
 
+_SQLITE_LARGEST_PAGE = 1_000
+"""Of more, the pages that reading fetched would not be there any more when they are written about."""
+
 
 @dataclass
 class GateReport:
@@ -264,8 +267,10 @@ class _Run:
         self._crowds: Crowds[tuple[Thin, Chosen]] | None = None
         if self._risks.is_of_many:
             self._crowds = Crowds(self._room, policy.reviews.rules.risk_of, most=MOST_HELD)
-        hold = _SQLITE_HOLD_SECONDS if database.is_sqlite else _HOLD_SECONDS
-        self._pace = Pace(hold, first=_FIRST_PAGE, smallest=_SMALLEST_PAGE, largest=_LARGEST_PAGE)
+        hold, largest = (
+            (_SQLITE_HOLD_SECONDS, _SQLITE_LARGEST_PAGE) if database.is_sqlite else (_HOLD_SECONDS, _LARGEST_PAGE)
+        )
+        self._pace = Pace(hold, first=_FIRST_PAGE, smallest=_SMALLEST_PAGE, largest=largest)
 
     def plan(self) -> None:
         """Page after page; then the mark, unless some wait for their gate: they must be seen again."""
