@@ -25,6 +25,10 @@ class Seen:
         left = {name: max(0, count - asdict(before)[name]) for name, count in asdict(self).items()}
         return Seen(**left)
 
+    def still(self, now: "Seen") -> "Seen":
+        """What there is of it by now: an answer that has been found since must not excuse another that is lost."""
+        return Seen(**{name: min(count, asdict(now)[name]) for name, count in asdict(self).items()})
+
 
 @dataclass(frozen=True, slots=True)
 class Progress:

@@ -44,7 +44,12 @@ def release(
         row = canary.review(connection, review_id)
         if row is None or not _goes(row) or not _is_worth_a_look(connection, row, rules, is_thorough):
             return
-        progress = _progress(connection, row, rules, now)
+        pending, became = canary.look(connection, review_id)
+        progress = _progress(connection, row, rules, pending, became, now)
+    accepted = Seen(**row.accepted)
+    if accepted.still(became) != accepted:
+        _excuse_less(database, row, accepted.still(became))
+        return  # the next round goes on
     match next_step(progress, rules):
         case Halt(reason):
             if _halt(database, row, progress.seen, reason, now):
@@ -96,8 +101,9 @@ def _is_worth_a_look(connection: Connection, row: Row[Any], rules: CanaryRules, 
     return is_thorough or row.stage <= len(rules.steps) or review_members.is_any_waiting(connection, row.id)
 
 
-def _progress(connection: Connection, row: Row[Any], rules: CanaryRules, now: datetime) -> Progress:
-    pending, became = canary.look(connection, row.id)
+def _progress(
+    connection: Connection, row: Row[Any], rules: CanaryRules, pending: int, became: Seen, now: datetime
+) -> Progress:
     return Progress(
         stage=row.stage,
         released=row.released,
@@ -115,6 +121,13 @@ def _halt(database: Database, row: Row[Any], became: Seen, reason: str, now: dat
         canary.change(connection, row.id, halted_at=now, halted_reason=reason)
         chain.append(connection, Subject.REVIEW, row.id, "halted", by=BY_ITSELF, at=now, detail=asdict(became))
         return True
+
+
+def _excuse_less(database: Database, row: Row[Any], left: Seen) -> None:
+    """Some of what a reviewer went on in spite of is well by now."""
+    with database.write("excuse-less") as connection:
+        if _is_as_seen(connection, row):
+            canary.change(connection, row.id, accepted=asdict(left))
 
 
 def _keep_waiting(database: Database, row: Row[Any], now: datetime) -> None:

@@ -188,6 +188,21 @@ def test_who_says_go_on_has_looked(world: Reviews) -> None:
     assert world.chained(review)[3:] == ["halted", "continued", "halted"]
 
 
+def test_an_answer_found_after_go_on_does_not_excuse_another_that_is_lost(world: Reviews) -> None:
+    review = approved(world, 20)
+    world.settle()
+    lost = send(world, State.UNCERTAIN)
+    world.settle(later(minutes=1))
+    service.go_on(world.database, world.policy, review, reviewer=EWA, way=Way.PAGE, now=later(minutes=2))
+    for key in lost:
+        world.change(key, state=State.DONE)
+    for minute in (20, 21):
+        world.settle(later(minutes=minute))
+    assert len(send(world, State.UNCERTAIN, now=later(minutes=22), limit=2)) == 2
+    world.settle(later(minutes=23))
+    assert world.review_row(review).halted_reason.startswith("2 of 2 uncertain")
+
+
 def test_who_gives_up_ends_the_rest(world: Reviews) -> None:
     review = approved(world, 20)
     world.settle()
