@@ -18,7 +18,7 @@ enrolments: Table = metadata.tables["enrolments"]
 _APPROVED = (
     select(journeys.c.name, journeys.c.hash)
     .where(journeys.c.approved_at.is_not(None))
-    .order_by(journeys.c.approved_at, journeys.c.published_at)
+    .order_by(journeys.c.approved_at, journeys.c.published_at, journeys.c.version)
 )
 
 _MOVE = update(enrolments).where(
