@@ -29,10 +29,10 @@ $(STAMP): requirements-dev.txt pyproject.toml
 demo: setup  ## from nothing to the whole system on real input (ONCE=1: summary as JSON, then stop)
 	$(BIN)/handrail demo $(if $(ONCE),--once)
 
-test: setup  ## all tests: three at a time, as many of them wait, then those that start processes, beside the demo
+test: setup  ## all tests: three at a time, as many of them wait, then those that start processes, by themselves
 	@failed=0; \
 	  $(BIN)/python -m pytest -n 3 -m "not process and not prefect and not real" || failed=1; \
-	  $(BIN)/python -m pytest -n 2 --dist loadgroup -m "process or prefect" || failed=1; \
+	  $(BIN)/python -m pytest -m "process or prefect" || failed=1; \
 	  exit $$failed
 
 test-real: setup  ## against real systems that start without Docker (a mailbox, by npm); not part of make test

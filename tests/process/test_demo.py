@@ -20,7 +20,7 @@ ONBOARDING = (
 )
 REVIEWS = ("valued", "crowd", "one_left_out", "decided_in_prefect", "gone_stale", "nobody_decides")
 
-pytestmark = [pytest.mark.process, pytest.mark.xdist_group("demo")]  # most of it is waiting: others run beside it
+pytestmark = pytest.mark.process
 
 
 @pytest.fixture(scope="module")
