@@ -26,6 +26,9 @@ from store.pages import Pace, in_steps
 _HOLD_SECONDS = 0.02
 """How long one transaction holds SQLite's lock, about."""
 
+_MOST = 500
+"""Actions one transaction lets go: of 2,000 the commit alone may take 0.1 s, under SQLite's lock."""
+
 _AT_ONCE = 1_000
 """Actions that one transaction makes due after a halt."""
 
@@ -154,7 +157,7 @@ def _is_as_seen(connection: Connection, row: Row[Any]) -> bool:
 
 def _let_go(database: Database, review_id: int, stage: int, up_to: int | None, run: str, now: datetime) -> int:
     """Up to so many altogether: nobody counts but under the lock."""
-    gone, after, pace = 0, 0, Pace(_HOLD_SECONDS, first=100, smallest=10, largest=2_000)
+    gone, after, pace = 0, 0, Pace(_HOLD_SECONDS, first=100, smallest=10, largest=_MOST)
     while True:
         chosen = None
         if up_to is not None:  # few: those due first
