@@ -88,6 +88,8 @@ class House:
         self.contacts: dict[str, tuple[str, datetime]] = {}
         self.sent_again_by_people: Counter[str] = Counter()
         self.done_by_people: set[str] = set()
+        self.tried_again_by_people: set[str] = set()
+        """Somebody let it go once more, though the first time may have gone out: its end tells of the second."""
         self.due: set[str] = set()
         """Acknowledgements that somebody who delivered a bad answer may rely on."""
 

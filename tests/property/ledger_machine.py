@@ -86,16 +86,17 @@ class LedgerMachine(RuleBasedStateMachine):
         later = 0
         for delivery, told in zip(deliveries, self.door.deliver(house.handrail, deliveries), strict=True):
             answer, is_first, is_kept = told
-            calls = is_first and delivery.calls_for_a_case
+            said = delivery._replace(words="") if house.people[delivery.ref].is_erased else delivery
+            calls = is_first and said.calls_for_a_case
             has_case = delivery.acknowledgement in {*before, *whose}
             is_news = calls and not has_case
             adds_words = (
-                is_first and not is_kept and has_case and bool(delivery.words) and delivery.response not in self.worded
+                is_first and not is_kept and has_case and bool(said.words) and delivery.response not in self.worded
             )
             assert bool(answer.urgent) == (is_news or adds_words)
             if is_news:
                 whose[delivery.acknowledgement] = delivery
-            if is_first and not is_kept and delivery.words:
+            if is_first and not is_kept and said.words:
                 self.worded.add(delivery.response)
             later += adds_words
             house.tally.did("answer: its words came later", adds_words)
@@ -281,6 +282,8 @@ class LedgerMachine(RuleBasedStateMachine):
             settle(connection, key, to, POLICY.reviews, by="anna", reason="asked them", now=self.world.now)
         self.house.tally.did(f"decided: {to}")
         self.house.sent_again_by_people[key] += to is State.READY
+        if to in {State.READY, State.AWAITING_REVIEW}:
+            self.house.tried_again_by_people.add(key)
         if to is State.DONE:
             self.house.done_by_people.add(key)
 
