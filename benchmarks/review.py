@@ -2,8 +2,8 @@
 
 Each size runs in a process of its own, so that its memory is its own: `memory_peak_mb` at ten thousand and at a hundred
 thousand says whether it is flat. Beside it the bare limit: one query over the same actions, counted and hashed by
-hand, and nothing written. `longest_hold_ms` is the longest transaction of ours, with SQLite's checkpoint after it, for
-which nobody waits; how long others do is what the small writes of another process took meanwhile. One JSON line each.
+hand, and nothing written. `longest_hold_ms` is the longest transaction of ours, with its commit, and with SQLite's
+checkpoint after it; how long others wait is what the small writes of another process took. One JSON line each.
 """
 
 import argparse
@@ -127,8 +127,7 @@ def _measured(url: str, size: int) -> dict[str, Any]:
     memory = peak_mb()
     holds.clear()
     # A few go first, and are over; then all others at once, as in the last stage; then the look that would halt them.
-    in_two = replace(policy.reviews.canary, steps=(_FIRST,), minutes=0)
-    policy = replace(policy, reviews=replace(policy.reviews, canary=in_two))
+    policy = _in_two_steps(policy)
     first_stage = settle_reviews(database, policy, run="bench", now=now)
     assert f"review {review_id}: {_FIRST} let go" in first_stage
     with database.write() as connection:
@@ -169,8 +168,8 @@ def _policy() -> Policy:
     return load_policy(path.read_text(encoding="utf-8"), str(path))
 
 
-def _in_steps(policy: Policy, *steps: int) -> Policy:
-    canary = replace(policy.reviews.canary, steps=steps)
+def _in_two_steps(policy: Policy) -> Policy:
+    canary = replace(policy.reviews.canary, steps=(_FIRST,), minutes=0)
     return replace(policy, reviews=replace(policy.reviews, canary=canary))
 
 

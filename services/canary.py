@@ -50,8 +50,9 @@ def release(
         pending, became = canary.look(connection, review_id)
         progress = _progress(connection, row, rules, pending, became, now)
     accepted = Seen(**row.accepted)
-    if accepted.still(became) != accepted:
-        _excuse_less(database, row, accepted.still(became))
+    still = accepted.still(became)
+    if still != accepted:
+        _excuse_less(database, row, still)
         return  # the next round goes on
     match next_step(progress, rules):
         case Halt(reason):

@@ -28,20 +28,6 @@ class EndingsWorld(World):
         publish_templates(database, load(), now=NOON)
         self.gate = self.pass_gate()
 
-    def pass_gate(self, data_set: str = "entitlements", feed: str = "crm", **values: Any) -> int:
-        """A batch that was let through."""
-        told = {
-            "batch": "b",
-            "origin": "f.csv",
-            "rows": 1,
-            "broken": 0,
-            "findings": [],
-            "measures": {},
-            "run": "import",
-        }
-        verdict = {"verdict": "pass", "decided_at": self.now}
-        return self.add("gates", data_set=data_set, feed=feed, **{**told, **verdict, **values})
-
     def entitlement(
         self, ref: str = "E-1", *, customer_id: int | None = None, in_days: int | None = None, **values: Any
     ) -> int:

@@ -4,10 +4,8 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-import hypothesis
-from hypothesis import HealthCheck, Phase, settings
-from hypothesis.stateful import run_state_machine_as_test
-from ledger_runs import Place
+from hypothesis import settings
+from ledger_runs import Place, run_machine
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +17,7 @@ class Ran:
     did: Counter[str]
 
 
-def run_machine(
+def run_counted(
     machine: type[Any], place: Place, *, examples: int, steps: int, seed: int | None, ci_seed: int | None = None
 ) -> Ran:
     """Run so many histories. Raises what did not hold, with the shortest history that shows it in its notes.
@@ -38,14 +36,5 @@ def run_machine(
 
     if seed is None and settings().derandomize:
         seed = ci_seed
-    chosen = settings(
-        max_examples=examples,
-        stateful_step_count=steps,
-        deadline=None,
-        database=None,
-        derandomize=seed is None and settings().derandomize,
-        suppress_health_check=list(HealthCheck),
-        phases=[Phase.generate, Phase.shrink],
-    )
-    run_state_machine_as_test(Machine if seed is None else hypothesis.seed(seed)(Machine), settings=chosen)
+    run_machine(Machine, examples=examples, steps=steps, seed=seed)
     return Ran(did.pop("histories", 0), did.pop("steps", 0), +did)

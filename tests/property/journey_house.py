@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 from zoneinfo import ZoneInfo
 
+from crew import Crew
 from journeys_world import JourneysWorld
 from ledger_house import Process, Proofs
 from ledger_outside import APPLIED, ENDS, Outside
@@ -112,7 +113,7 @@ class Person:
         return any(name == what for name, _ in self.did)
 
 
-class House:
+class House(Crew):
     """One history."""
 
     def __init__(self, database: Database) -> None:
@@ -183,16 +184,6 @@ class House:
         rows = self.world.reserve(capability, lane=lane, limit=limit, worker=process.worker)
         assert not (rows and self.is_stopped)
         process.reserved[capability] += rows
-
-    def go_on(self, process: Process, until: str, ends: Sequence[str]) -> None:
-        """From wherever it stands."""
-        for capability in list(process.reserved):
-            if until >= "2 armed" and process.reserved[capability]:
-                self.arm(process, capability)
-        if until >= "3 sent":
-            self.send(process, ends)
-        if until >= "4 recorded":
-            self.record(process)
 
     def arm(self, process: Process, capability: Capability) -> None:
         """Step two; nothing is armed that somebody or something forbids now."""
@@ -281,10 +272,6 @@ class House:
             self.deaths += 1
             self.did["died holding something"] += 1
             self.processes[self.processes.index(process)] = Process(f"w after {self.deaths} deaths")
-
-    def busy(self) -> list[Process]:
-        """Processes that hold something."""
-        return [process for process in self.processes if process.is_busy]
 
     def under_way(self) -> dict[str, str]:
         """Enrolments that are neither over nor wait where a person looks; and unsent actions of those that are over."""

@@ -1,6 +1,6 @@
 """Histories of journeys, of one seed on one kind of database."""
 
-from history_runs import Ran, run_machine
+from history_runs import Ran, run_counted
 from journey_machine import JourneyMachine
 from ledger_runs import Place
 
@@ -18,4 +18,4 @@ USUAL = frozenset(
 
 def run_journeys(place: Place, *, examples: int, steps: int, seed: int | None = None) -> Ran:
     """Run so many histories. Raises what did not hold, with the shortest history that shows it in its notes."""
-    return run_machine(JourneyMachine, place, examples=examples, steps=steps, seed=seed)
+    return run_counted(JourneyMachine, place, examples=examples, steps=steps, seed=seed)

@@ -11,7 +11,7 @@ from pathlib import Path
 import hypothesis
 import psycopg
 from hypothesis import HealthCheck, Phase, settings
-from hypothesis.stateful import run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
 from ledger_machine import LedgerMachine
 from ledger_tally import Tally
 from ledger_world import empty, hasten
@@ -113,6 +113,12 @@ def run_histories(place: Place, *, examples: int, steps: int, seed: int | None =
             ran.tally.update(self.house.tally)
             type(self).ran = Ran(ran.histories + 1, ran.steps + self.house.steps, ran.tally)
 
+    run_machine(Machine, examples=examples, steps=steps, seed=seed)
+    return Machine.ran
+
+
+def run_machine(machine: type[RuleBasedStateMachine], *, examples: int, steps: int, seed: int | None) -> None:
+    """Run a state machine through so many histories of so many steps; the same ones for the same seed."""
     chosen = settings(
         max_examples=examples,
         stateful_step_count=steps,
@@ -122,6 +128,4 @@ def run_histories(place: Place, *, examples: int, steps: int, seed: int | None =
         suppress_health_check=list(HealthCheck),
         phases=[Phase.generate, Phase.shrink],
     )
-    machine = Machine if seed is None else hypothesis.seed(seed)(Machine)
-    run_state_machine_as_test(machine, settings=chosen)
-    return Machine.ran
+    run_state_machine_as_test(machine if seed is None else hypothesis.seed(seed)(machine), settings=chosen)

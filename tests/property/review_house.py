@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pyotp
+from crew import Crew
 from ledger_house import Process, Proofs
 from ledger_outside import APPLIED, ENDS, Outside
 from ledger_world import NOON, POLICY, World
@@ -140,7 +141,7 @@ def dying(at: int | None) -> Iterator[Death]:
         crash_points.watch(None)
 
 
-class House:
+class House(Crew):
     """One history."""
 
     def __init__(self, database: Database) -> None:
@@ -171,17 +172,7 @@ class House:
                     approved_by="test",
                     now=NOON,
                 )
-        told = {
-            "batch": "b",
-            "origin": "f.csv",
-            "rows": 1,
-            "broken": 0,
-            "findings": [],
-            "measures": {},
-            "run": "import",
-        }
-        passed = {"verdict": "pass", "decided_at": self.world.now, "data_set": "entitlements", "feed": "crm"}
-        self.gate = self.world.add("gates", **told, **passed)
+        self.gate = self.world.pass_gate()
         for ref in REFS:
             self.ids[ref] = (who := self.world.customer(ref, consents=False, language="en")), self._box(ref, who)
         for number, (name, roles) in enumerate(PEOPLE.items()):
@@ -537,16 +528,6 @@ class House:
         assert not (rows and self.model.is_stopped)
         process.reserved[capability] += rows
 
-    def go_on(self, process: Process, until: str, ends: Sequence[str]) -> None:
-        """From wherever it stands."""
-        for capability in list(process.reserved):
-            if until >= "2 armed" and process.reserved[capability]:
-                self.arm(process, capability)
-        if until >= "3 sent":
-            self.send(process, ends)
-        if until >= "4 recorded":
-            self.record(process)
-
     def arm(self, process: Process, capability: Capability) -> None:
         """Step two. Whether it may go is noted now; it counts if the outside gets it."""
         rows = process.reserved.pop(capability, [])
@@ -643,10 +624,6 @@ class House:
             self.deaths += 1
             self.did["died holding something"] += 1
             self.processes[self.processes.index(process)] = Process(f"w after {self.deaths} deaths")
-
-    def busy(self) -> list[Process]:
-        """Processes that hold something."""
-        return [process for process in self.processes if process.is_busy]
 
     def tell(self, pick: int, what: MessageNews) -> None:
         """A vendor tells what became of something that it has."""

@@ -1,6 +1,6 @@
 """Histories of reviews, of one seed on one kind of database."""
 
-from history_runs import Ran, run_machine
+from history_runs import Ran, run_counted
 from ledger_runs import Place
 from review_machine import ReviewMachine
 
@@ -28,4 +28,4 @@ _CI_SEED = 22
 
 def run_reviews(place: Place, *, examples: int, steps: int, seed: int | None = None) -> Ran:
     """Run so many histories. Raises what did not hold, with the shortest history that shows it in its notes."""
-    return run_machine(ReviewMachine, place, examples=examples, steps=steps, seed=seed, ci_seed=_CI_SEED)
+    return run_counted(ReviewMachine, place, examples=examples, steps=steps, seed=seed, ci_seed=_CI_SEED)

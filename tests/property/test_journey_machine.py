@@ -1,11 +1,10 @@
 """Journeys, events and the clock as a Hypothesis state machine, on both databases."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from journey_runs import USUAL, run_journeys
-from ledger_runs import Place, on_postgresql, on_sqlite
+from ledger_runs import Place, on_sqlite
 
 
 @pytest.mark.slow
@@ -14,12 +13,6 @@ def test_any_history_of_a_journey_keeps_the_promises_on_sqlite(sqlite_template: 
     ran = run_journeys(on_sqlite(sqlite_template, tmp_path), examples=20, steps=40)
     assert ran.histories >= 20
     assert len(USUAL & ran.did.keys()) > len(USUAL) / 2, f"most of it never happened: {sorted(USUAL - ran.did.keys())}"
-
-
-@pytest.fixture
-def standing(postgres_server: str, postgres_template: str) -> Iterator[Place]:
-    with on_postgresql(postgres_server, postgres_template) as place:
-        yield place
 
 
 @pytest.mark.slow

@@ -1,10 +1,9 @@
 """The ledger as a Hypothesis state machine, on both databases."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from ledger_runs import Place, on_postgresql, on_sqlite, run_histories
+from ledger_runs import Place, on_sqlite, run_histories
 from ledger_tally import KINDS, Tally
 
 
@@ -14,12 +13,6 @@ def test_any_history_keeps_the_promises_on_sqlite(sqlite_template: Path, tmp_pat
     ran = run_histories(on_sqlite(sqlite_template, tmp_path), examples=20, steps=40)
     assert ran.histories >= 20
     assert len(ran.tally) > len(KINDS) / 2, f"most of it never happened: {ran.tally.never()}"
-
-
-@pytest.fixture
-def standing(postgres_server: str, postgres_template: str) -> Iterator[Place]:
-    with on_postgresql(postgres_server, postgres_template) as place:
-        yield place
 
 
 @pytest.mark.slow

@@ -1,10 +1,9 @@
 """A review's whole life as a Hypothesis state machine, on both databases."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from ledger_runs import Place, on_postgresql, on_sqlite
+from ledger_runs import Place, on_sqlite
 from review_runs import USUAL, run_reviews
 
 
@@ -16,12 +15,6 @@ def test_any_history_of_a_review_keeps_the_promises_on_sqlite(sqlite_template: P
     assert len(USUAL & ran.did.keys()) > 2 / 3 * len(USUAL), f"never happened: {sorted(USUAL - ran.did.keys())}"
     for risk in ("low", "medium", "high"):
         assert ran.did[f"went out: {risk}"], f"nothing of class {risk} ever went out"
-
-
-@pytest.fixture
-def standing(postgres_server: str, postgres_template: str) -> Iterator[Place]:
-    with on_postgresql(postgres_server, postgres_template) as place:
-        yield place
 
 
 @pytest.mark.slow
