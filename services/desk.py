@@ -13,6 +13,7 @@ from domain.actions import Capability
 from domain.cases import has_bad_peak, may_end, plan_last_word
 from domain.distress import Category
 from domain.policy import Policy
+from domain.words import how_many
 from integrations.errors import IntegrationError, Rejected
 from integrations.ports import TicketState, TicketStatus
 from services.case_plans import recovery_survey
@@ -204,4 +205,5 @@ def _open_again(connection: Connection, row: Row[Any], now: datetime) -> str:
 
 def words_of(report: DeskReport) -> str:
     """For a run's name: `12 tickets read, 3 changed`."""
-    return f"{report.asked} tickets read, {len(report.changed)} changed{', then trouble' if report.trouble else ''}"
+    then = ", then trouble" if report.trouble else ""
+    return f"{how_many(report.asked, 'ticket')} read, {len(report.changed)} changed{then}"

@@ -11,6 +11,7 @@ from domain.cases import due_pages, plan_page
 from domain.planning import PlannedAction
 from domain.promises import PromiseState, settle
 from domain.recovery_survey import TACTLESS
+from domain.words import how_many
 from services.wiring import Handrail
 from store import following, promises
 from store.crash_points import reached
@@ -32,10 +33,10 @@ class Followed:
     @property
     def words(self) -> str:
         """As in `4 open cases, 1 page, 2 promises kept`."""
-        parts = [f"{self.open_cases} open cases"]
+        parts = [how_many(self.open_cases, "open case")]
         if self.pages:
-            parts.append(f"{len(self.pages)} pages")
-        parts += [f"{count} promises {state}" for state, count in sorted(self.promises.items())]
+            parts.append(how_many(len(self.pages), "page"))
+        parts += [f"{how_many(count, 'promise')} {state}" for state, count in sorted(self.promises.items())]
         return ", ".join(parts)
 
 

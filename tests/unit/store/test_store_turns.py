@@ -52,3 +52,18 @@ def test_a_turn_that_fails_is_over() -> None:
         raise ValueError("no")
     with turns:
         pass
+
+
+def test_who_has_its_turn_and_asks_for_another_is_told_so_instead_of_waiting_for_ever() -> None:
+    turns = Turns()
+    with turns:
+        with pytest.raises(RuntimeError, match="inside another of the same thread"), turns:
+            pass
+        later = Thread(target=lambda: turns.__enter__() or turns.__exit__(None, None, None))
+        later.start()
+        while not turns._waiting:
+            pass
+    later.join(timeout=30)
+    assert not later.is_alive()
+    with turns:
+        pass
