@@ -78,7 +78,7 @@ class Database:
         """`read()` of what this thread writes about next, for planners who read a page and write it, again and again.
 
         On SQLite it is the connection that writes: its pages are there then, while another's are forgotten with each
-        write. Other writers of this process wait meanwhile; a `write()` inside is refused (RuntimeError), as in a `write()`.
+        write. Other writers of this process wait meanwhile. Raises RuntimeError where a `write()` is begun inside.
         """
         if not self.is_sqlite:
             with self.read() as connection:
