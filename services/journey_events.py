@@ -78,7 +78,7 @@ def follow(
     """Count what customers did, no customer twice, and do at once what it means for their journeys; in words.
 
     Only the first counts where a journey says so: whatever comes later, or late, or again, enters nobody a second time.
-    Whatever is older than somebody's entry changes nothing about it.
+    Whatever is older than somebody's entry neither ends nor hurries it, but counts where a step asks what they did.
     """
     ids = [it.customer_id for it in happened]
     before = enrolments.behaviour_of(connection, ids)
@@ -140,11 +140,10 @@ def _go_on(
 ) -> None:
     """What it means for one journey that the customer is in."""
     it = one.it
-    if it.at < entered.entered_at:
-        return
+    is_since = it.at >= entered.entered_at
 
     def means(seen: Seen | None) -> bool:
-        return seen is not None and _is_of(seen, it) and has_seen(seen, one.behaviour, now=now)
+        return is_since and seen is not None and _is_of(seen, it) and has_seen(seen, one.behaviour, now=now)
 
     left = next((seen for seen in journey.exits if means(seen)), None)
     step = None if entered.step is None else journey.step(entered.step)

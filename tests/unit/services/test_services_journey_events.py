@@ -391,6 +391,27 @@ async def test_another_step_waits_on(deliver: Deliver, installation: Any) -> Non
     assert one(installation).due_at == later(days=3)
 
 
+@pytest.mark.parametrize("days", [1, -2], ids=["since they entered", "before, and told late"])
+async def test_what_they_did_makes_a_planned_step_be_looked_at_again(
+    deliver: Deliver, installation: Any, days: int
+) -> None:
+    needless = "by: [mail]\n    skip_when: {seen: {event: feature.used, named: guide}}\n  - id: thanks"
+    publish(
+        installation.database,
+        ONBOARDING.replace("version: 1", "version: 2").replace("by: [mail]\n  - id: thanks", needless),
+    )
+    await deliver(activated())
+    go_to_tip(installation, state=State.READY)
+    installation.clock.go(days=2)
+    (before,) = installation.rows("customers")
+    await deliver(event("feature.used", at=later(days=days), feature="export"), "another")
+    (unmoved,) = installation.rows("customers")
+    await deliver(event("feature.used", at=later(days=days), feature="guide"), "guide")
+    (moved,) = installation.rows("customers")
+    assert (unmoved.version, moved.version) == (before.version, before.version + 1)
+    assert (one(installation).state, one(installation).step) == ("active", "tip")
+
+
 # -- consent ------------------------------------------------------------------------------------------------------
 
 
