@@ -1,5 +1,6 @@
 """Databases for tests: the same tests run on SQLite and on PostgreSQL."""
 
+import gc
 import os
 import uuid
 from collections.abc import Iterator
@@ -18,6 +19,13 @@ settings.register_profile("here", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
 settings.register_profile("fast", deadline=None, max_examples=20)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "here"))
+
+
+def pytest_collection_finish() -> None:
+    """Look for garbage rarely: all modules and tests are there by now and stay, and each look goes through them."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
 
 
 @pytest.fixture(scope="session")
