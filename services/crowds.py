@@ -19,7 +19,7 @@ MOST_HELD = 20_000
 class _Crowd(Generic[T]):
     rooms: Mapping[Rule, int]
     held: list[T] = field(default_factory=list)
-    count: int = 0
+    count: int = 0  # of all that were taken, held or not
     rules: tuple[Rule, ...] = ()  # those that apply by now
     is_open: bool = False  # nothing more is held
 
@@ -28,9 +28,15 @@ class Crowds(Generic[T]):
     """The crowds of one run. `room_of` says how many more may come until which rule applies (`domain.risk.room`)."""
 
     def __init__(
-        self, room_of: Callable[[str], Mapping[Rule, int]], risk_of: Callable[[Rule], Risk | None], *, most: int
+        self,
+        room_of: Callable[[str], Mapping[Rule, int]],
+        risk_of: Callable[[Rule], Risk | None],
+        *,
+        most: int,
+        size_of: Callable[[T], int] = lambda _one: 1,
     ) -> None:
-        self._room_of, self._risk_of, self._most = room_of, risk_of, most
+        """`size_of`: for how many customers one that is taken stands."""
+        self._room_of, self._risk_of, self._most, self._size_of = room_of, risk_of, most, size_of
         self._crowds: dict[str, _Crowd[T]] = {}
 
     def take(self, what: str, those: Sequence[T]) -> tuple[tuple[Rule, ...], list[T]]:
@@ -38,12 +44,12 @@ class Crowds(Generic[T]):
         crowd = self._crowds.get(what)
         if crowd is None:
             crowd = self._crowds[what] = _Crowd(self._room_of(what))
-        crowd.count += len(those)
+        crowd.count += sum(map(self._size_of, those))
         crowd.rules = tuple(rule for rule, room in crowd.rooms.items() if crowd.count > room)
         if crowd.is_open:
             return crowd.rules, list(those)
         crowd.held += those
-        crowd.is_open = self._is_sure(crowd) or len(crowd.held) > self._most
+        crowd.is_open = self._is_sure(crowd) or crowd.count > self._most
         return crowd.rules, self._let_go(crowd) if crowd.is_open else []
 
     def rest(self) -> Iterator[tuple[str, tuple[Rule, ...], list[T]]]:

@@ -1,9 +1,9 @@
 """What is planned about each ending: policy is asked once for those that are alike, and answers with a thin action."""
 
-from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import date, datetime, time
+from itertools import product
 from typing import Any, NamedTuple
 
 from domain.actions import Basis, Capability, Kind
@@ -21,8 +21,8 @@ from domain.policy import Policy
 from domain.review_rules import Rule
 from domain.risk import Outward, call_purpose, is_reviewable
 from services.risks import Risks
-from store.detection import Ending
-from store.ledger.endings import Chosen, Thin
+from store.detection import Alike
+from store.ledger.endings import Thin
 
 
 class _Call(NamedTuple):
@@ -49,69 +49,58 @@ class EndingPlans:
         self.kind = kind
         self.purpose = call_purpose(kind)
         """What its calls are for, as reviews call it."""
+        self.amounts = value_thresholds(policy)
+        """Between two of them any value at risk decides the same."""
         self._risks, self._says_money = risks, says_money
         self._crowded: dict[tuple[Thin, tuple[Rule, ...]], Thin] = {}
         self._wordings = wordings
         self._policy = policy
         self._calendars = calendars
-        self._thresholds = value_thresholds(policy)
-        self._rules = policy.expiry.kinds[kind]
         self._calls_anybody = policy.expiry.calls.basis is not Basis.PROACTIVE
         self._horizons: dict[tuple[date, str], int | None] = {}
         self._plans: dict[tuple[Any, ...], Thin | _Call] = {}
         self._calls: dict[tuple[Any, ...], Thin] = {}
         self._times: dict[tuple[object, ...], tuple[datetime, datetime] | None] = {}
 
-    def horizon(self, ending: Ending) -> int | None:
-        """The horizon it has reached on its own calendar."""
-        cell = ending.ends_on, ending.time_zone
-        if cell not in self._horizons:
-            today = self._calendars.today(ending.time_zone)
-            self._horizons[cell] = horizon_reached(self.kind, ending.ends_on, today, self._policy)
-        return self._horizons[cell]
+    def called(self) -> list[str]:
+        """Who policy has called if their number, consent and lock allow it, as `store.detection.Asked` names them."""
+        return [
+            f"{tier}/{amount}"
+            for tier, amount in product(Tier, self.amounts)
+            if not objections(Channel.VOICE, self._all_well(tier, amount), self._policy)
+        ]
 
-    def may_be_called(self, ending: Ending) -> bool:
-        """True when policy has the voicebot call such customers; then it matters whether the number is suppressed."""
-        return ending.phone is not None and ending.tier in self._rules.call
+    def _all_well(self, tier: Tier, amount: int) -> Situation:
+        return Situation(
+            self.kind, tier, amount, has_agent=False, has_phone=True, may_call=True, is_locked=False, is_erased=False
+        )
 
-    def choose(
-        self,
-        ending: Ending,
-        *,
-        is_suppressed: bool,
-        consents: bool,
-        in_hardship: bool = False,
-        gate: GateVerdict = GateVerdict.PASS,
-    ) -> tuple[Thin, Chosen] | None:
-        """What is planned about one ending; None when it has reached no horizon that nothing was planned for yet."""
-        horizon = self.horizon(ending)
-        if horizon is None or (ending.task_horizon is not None and horizon >= ending.task_horizon):
+    def choose(self, alike: Alike, *, is_suppressed: bool = False, gate: GateVerdict = GateVerdict.PASS) -> Thin | None:
+        """What is planned about each; None when they have reached no horizon that nothing was planned for yet."""
+        horizon = self._horizon(alike)
+        if horizon is None or (alike.task_horizon is not None and horizon >= alike.task_horizon):
             return None
-        at_risk = self._thresholds[bisect_right(self._thresholds, ending.at_risk_minor) - 1]
-        chosen = Chosen(ending.id, ending.version, ending.task_id)
-        decides: tuple[Any, ...]
-        if ending.task_id is not None:
-            decides = (horizon, at_risk)
-        else:
-            has_phone = ending.phone is not None and not is_suppressed
-            may_call = self._calls_anybody or consents
-            who = (ending.tier, ending.has_agent, has_phone, may_call, ending.is_locked, ending.is_erased)
-            decides = (horizon, at_risk, *who)
+        decides: tuple[Any, ...] = horizon, alike.at_risk_minor
+        if not alike.has_task:
+            has_phone = alike.has_phone and not is_suppressed
+            may_call = self._calls_anybody or bool(alike.consents)
+            decides += (alike.tier, alike.has_agent, has_phone, may_call, alike.is_locked, alike.is_erased)
         plan = self._plans.get(decides)
         if plan is None:
-            plan = self._plans[decides] = self._decide(*decides) if ending.task_id is None else self._note(*decides)
+            plan = self._plans[decides] = self._note(*decides) if alike.has_task else self._decide(*decides)
         if isinstance(plan, Thin):
-            return plan, chosen
-        times = self._call_times(ending)
+            return plan
+        times = self._call_times(alike)
         if times is None:
-            return plan.instead, chosen
-        alike = decides, times, in_hardship, gate
-        call = self._calls.get(alike)
+            return plan.instead
+        in_hardship = bool(alike.in_hardship)
+        asked = decides, times, in_hardship, gate
+        call = self._calls.get(asked)
         if call is None:
-            planned = self._call(horizon, at_risk, plan.why, *times)
-            one = Outward(planned.kind, planned.basis, Tier(ending.tier), in_hardship, self._says_money, gate)
-            call = self._calls[alike] = replace(planned, ask=self._risks.ask(self.purpose, one))
-        return call, chosen
+            planned = self._call(horizon, alike.at_risk_minor, plan.why, *times)
+            one = Outward(planned.kind, planned.basis, Tier(alike.tier), in_hardship, self._says_money, gate)
+            call = self._calls[asked] = replace(planned, ask=self._risks.ask(self.purpose, one))
+        return call
 
     def is_counted(self, thin: Thin) -> bool:
         """True for a call, of which there may be too many at once."""
@@ -124,6 +113,14 @@ class EndingPlans:
             ask = self._risks.with_rules(self.purpose, thin.ask, made[1])
             self._crowded[made] = replace(thin, ask=ask)
         return self._crowded[made]
+
+    def _horizon(self, alike: Alike) -> int | None:
+        """The horizon they have reached on their own calendar."""
+        cell = alike.ends_on, alike.time_zone
+        if cell not in self._horizons:
+            today = self._calendars.today(alike.time_zone)
+            self._horizons[cell] = horizon_reached(self.kind, alike.ends_on, today, self._policy)
+        return self._horizons[cell]
 
     def _decide(self, horizon: int, at_risk: int, tier: str, *who: bool) -> "Thin | _Call":
         situation = Situation(self.kind, Tier(tier), at_risk, *who)
@@ -157,6 +154,7 @@ class EndingPlans:
             capability=Capability.CRM,
             payload=Payload(NOTE_SCHEMA, pressing(at_risk, horizon, self.kind, self._policy)),
             due_at=self._calendars.now,
+            is_after_task=True,
         )
 
     def _call(self, horizon: int, at_risk: int, why: str, due_at: datetime, not_after: datetime) -> Thin:
@@ -172,25 +170,25 @@ class EndingPlans:
             purpose=calls.purpose,
         )
 
-    def _call_times(self, ending: Ending) -> tuple[datetime, datetime] | None:
+    def _call_times(self, alike: Alike) -> tuple[datetime, datetime] | None:
         """From when and until when to call: inside the hours they stated, else their tier's; None: it ends before."""
-        day = last_day(self.kind, ending.ends_on, ending.latest_on, self._policy)
-        asked = (day, ending.time_zone, ending.lives_in, ending.window_start, ending.window_end, ending.tier)
+        day = last_day(self.kind, alike.ends_on, alike.latest_on, self._policy)
+        asked = (day, alike.time_zone, alike.lives_in, alike.window_start, alike.window_end, alike.tier)
         if asked not in self._times:
-            now, not_after = self._calendars.now, self._calendars.end_of(day, ending.time_zone)
+            now, not_after = self._calendars.now, self._calendars.end_of(day, alike.time_zone)
             hold = hours_hold(
                 self._policy.expiry.calls.basis,
                 Capability.VOICE,
-                self._window(ending),
+                self._window(alike),
                 self._policy.contact.quiet,
-                self._calendars.place(ending.lives_in).key,
+                self._calendars.place(alike.lives_in).key,
                 now,
             )
             due_at = hold.until if hold else now
             self._times[asked] = (due_at, not_after) if due_at < not_after else None
         return self._times[asked]
 
-    def _window(self, ending: Ending) -> ContactWindow:
-        if ending.window_start and ending.window_end:
-            return ContactWindow(time.fromisoformat(ending.window_start), time.fromisoformat(ending.window_end))
-        return self._policy.expiry.calls.windows[Tier(ending.tier)]
+    def _window(self, alike: Alike) -> ContactWindow:
+        if alike.window_start and alike.window_end:
+            return ContactWindow(time.fromisoformat(alike.window_start), time.fromisoformat(alike.window_end))
+        return self._policy.expiry.calls.windows[Tier(alike.tier)]

@@ -2,9 +2,11 @@
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
+from itertools import groupby
 from typing import Any
 
 from sqlalchemy import Connection
@@ -23,7 +25,7 @@ from services.risks import Risks
 from store import detection as store
 from store.canonical import address_hash
 from store.database import Database
-from store.detection import Cell, Ending
+from store.detection import Alike, Asked, Cell, Found
 from store.ledger.endings import Chosen, Planned, Thin, plan
 from store.ledger.facts import gates_of
 from store.pages import Pace
@@ -234,8 +236,12 @@ def plan_endings(
     Run again, or beside itself, or after dying anywhere, it plans nothing twice: keys are facts of the endings.
     """
     planning = Planning()
+    hold, largest = (
+        (_SQLITE_HOLD_SECONDS, _SQLITE_LARGEST_PAGE) if database.is_sqlite else (_HOLD_SECONDS, _LARGEST_PAGE)
+    )
+    pace = Pace(hold, first=_FIRST_PAGE, smallest=_SMALLEST_PAGE, largest=largest)
     for look in detection.looks if gates.usable else ():
-        _Run(database, policy, detection, gates, planning, look, run=run, dry_run=dry_run).plan()
+        _Run(database, policy, detection, gates, planning, look, pace, run=run, dry_run=dry_run).plan()
     return planning
 
 
@@ -250,27 +256,24 @@ class _Run:
         gates: GateReport,
         planning: Planning,
         look: Look,
+        pace: Pace,
         *,
         run: str,
         dry_run: bool,
     ) -> None:
-        self._database, self._policy, self._look = database, policy, look
+        self._database, self._policy, self._look, self._pace = database, policy, look, pace
         self._detection, self._gates, self._planning = detection, gates, planning
         self._run, self._dry_run = run, dry_run
         self._risks = Risks(policy, now=detection.at)
         with database.read() as connection:
             wordings = call_wordings(approved(connection), policy.languages)
             says_money = self._risks.says_money_or_apology(connection, call_payload({}, wordings))
-            self._is_any_number_suppressed = store.is_any_number_suppressed(connection)
+            self._with_numbers = store.is_any_number_suppressed(connection)
         calendars = Calendars(detection.at, policy.default_time_zone)
         self._plans = EndingPlans(look.kind, policy, calendars, wordings, self._risks, says_money=says_money)
         self._crowds: Crowds[tuple[Thin, Chosen]] | None = None
         if self._risks.is_of_many:
-            self._crowds = Crowds(self._room, policy.reviews.rules.risk_of, most=MOST_HELD)
-        hold, largest = (
-            (_SQLITE_HOLD_SECONDS, _SQLITE_LARGEST_PAGE) if database.is_sqlite else (_HOLD_SECONDS, _LARGEST_PAGE)
-        )
-        self._pace = Pace(hold, first=_FIRST_PAGE, smallest=_SMALLEST_PAGE, largest=largest)
+            self._crowds = Crowds(self._room, policy.reviews.rules.risk_of, most=MOST_HELD, size_of=_size)
 
     def plan(self) -> None:
         """Page after page; then the mark, unless some wait for their gate: they must be seen again."""
@@ -286,46 +289,49 @@ class _Run:
         with self._database.write("mark-endings") as connection:
             store.set_mark(connection, self._look.kind, looked_at=now, whole_at=now if is_whole else None)
 
-    def _pages(self) -> Iterator[list[Ending]]:
+    def _pages(self) -> Iterator[list[Alike]]:
         """What is read, in pages that one transaction can write."""
-        page: list[Ending] = []
-        for read in self._read():
-            page += read
-            if len(page) >= self._pace.size:
-                yield page
-                page = []
+        page: list[Alike] = []
+        room = self._pace.size
+        for look, begin in self._reads():
+            after: tuple[Any, ...] | None = begin
+            while after is not None:
+                with self._database.read_ahead() as connection:
+                    alike, after = look(connection, after=after, limit=room)
+                page += alike
+                room -= sum(one.endings for one in alike)
+                if not room:
+                    yield page
+                    page, room = [], self._pace.size
         if page:
             yield page
 
-    def _read(self) -> Iterator[list[Ending]]:
+    def _reads(self) -> Iterator[tuple[Callable[..., Found], tuple[Any, ...]]]:
+        """How what has to be looked at is read, page by page, and where each reading begins."""
         kind, at = self._look.kind, self._detection.at
-        asked = store.Asked(kind, quiet_before(kind, self._policy, at))
+        asked = Asked(
+            kind,
+            quiet_before(kind, self._policy, at),
+            self._plans.amounts,
+            self._plans.called(),
+            self._policy.expiry.calls.purpose,
+            self._risks.distress_since,
+            self._with_numbers,
+        )
         days = dict(self._days())
-        for day, nearest in days.items():
-            after = ("", 0)
-            while True:
-                with self._database.read_ahead() as connection:
-                    most = self._pace.size
-                    rows = store.unplanned_on(connection, asked, day, nearest=nearest, after=after, limit=most)
-                yield rows
-                if len(rows) < most:
-                    break
-                after = rows[-1].time_zone, rows[-1].id
+        for first, last, nearest in _spans(days):
+            yield partial(store.unplanned_in, asked=asked, last=last, nearest=nearest), (first, "", 0)
         if self._look.since is None:
             return
         first, last = ends_due(kind, self._policy, at)
         nearest = self._policy.expiry.kinds[kind].horizons[-1]
-        last_seen = (self._look.since - OVERLAP, 0)
-        while True:
-            with self._database.read_ahead() as connection:
-                most = self._pace.size
-                rows, changed_at = store.unplanned_since(
-                    connection, asked, first, last, nearest=nearest, after=last_seen, limit=most
-                )
-            yield [row for row in rows if row.ends_on not in days]  # nobody is to be planned about twice in a page
-            if changed_at is None or len(rows) < most:
-                break
-            last_seen = changed_at, rows[-1].id
+
+        def changed(connection: Connection, *, after: tuple[Any, ...], limit: int) -> Found:
+            found = store.unplanned_since(connection, asked, first, last, nearest=nearest, after=after, limit=limit)
+            # Nobody is to be planned about twice in a page.
+            return found._replace(alike=[one for one in found.alike if one.ends_on not in days])
+
+        yield changed, (self._look.since - OVERLAP, 0)
 
     def _days(self) -> Iterator[tuple[date, int]]:
         """The days to look at, with the horizon each has reached: all of the window, or those that came nearer."""
@@ -338,64 +344,68 @@ class _Run:
             ):
                 yield day, min(zones.values())
 
-    def _choose(self, page: Sequence[Ending]) -> dict[Thin, list[Chosen]]:
+    def _choose(self, page: Sequence[Alike]) -> dict[Thin, list[Chosen]]:
         """What is planned about each of a page, those alike together."""
-        suppressed, consenting, in_hardship = self._may_ring(page)
+        suppressed = self._suppressed(page)
         chosen: dict[Thin, list[Chosen]] = {}
-        for ending in page:
-            decided = self._plans.choose(
-                ending,
-                is_suppressed=ending.id in suppressed,
-                consents=ending.customer_id in consenting,
-                in_hardship=ending.customer_id in in_hardship,
-                gate=GateVerdict.WARNINGS if ending.gate_id in self._gates.warned else GateVerdict.PASS,
+        for alike in page:
+            thin = self._plans.choose(
+                alike,
+                is_suppressed=alike.phone in suppressed,
+                gate=GateVerdict.WARNINGS if alike.gate_id in self._gates.warned else GateVerdict.PASS,
             )
-            if decided is None:
+            if thin is None:
                 continue
-            if ending.gate_id not in self._gates.usable:
-                self._planning.held[self._look.kind] += 1
+            if alike.gate_id not in self._gates.usable:
+                self._planning.held[self._look.kind] += alike.endings
                 continue
-            thin, row = decided
-            chosen.setdefault(thin, []).append(row)
+            chosen.setdefault(thin, []).append(Chosen(alike.version, alike.ids, alike.endings))
             if not thin.is_skipped:
-                self._planning.at_risk_minor += ending.at_risk_minor
+                self._planning.at_risk_minor += alike.sum_at_risk_minor
         return chosen
 
-    def _may_ring(self, endings: Sequence[Ending]) -> tuple[set[int], set[int], frozenset[int]]:
-        """Of endings whose customers might be called: those whose number is suppressed; who allowed it; in hardship."""
-        callable_ = [ending for ending in endings if self._plans.may_be_called(ending)]
-        if not callable_:
-            return set(), set(), frozenset()
-        purpose = self._policy.expiry.calls.purpose
-        people = [ending.customer_id for ending in callable_]
+    def _suppressed(self, page: Sequence[Alike]) -> set[str]:
+        """The telephone numbers of a page that must not be called."""
+        hashes = {alike.phone: address_hash(alike.phone) for alike in page if alike.phone is not None}
+        if not hashes:
+            return set()
         with self._database.read_ahead() as connection:
-            consenting = store.consenting(connection, people, purpose)
-            in_hardship = self._risks.in_hardship(connection, people)
-            if not self._is_any_number_suppressed:
-                return set(), consenting, in_hardship
-            hashes = {ending.id: address_hash(ending.phone) for ending in callable_ if ending.phone is not None}
             suppressed = store.suppressed_numbers(connection, sorted(set(hashes.values())))
-        return {ending_id for ending_id, hashed in hashes.items() if hashed in suppressed}, consenting, in_hardship
+        return {phone for phone, hashed in hashes.items() if hashed in suppressed}
 
     def _without_held(
         self, chosen: Mapping[Thin, Sequence[Chosen]], crowds: Crowds[tuple[Thin, Chosen]]
     ) -> dict[Thin, Sequence[Chosen]]:
         """Those that may be written now; calls that may be some of too many wait until that is known."""
-        free = {thin: rows for thin, rows in chosen.items() if not self._plans.is_counted(thin)}
+        free: dict[Thin, Sequence[Chosen]] = {
+            thin: rows for thin, rows in chosen.items() if not self._plans.is_counted(thin)
+        }
         calls = [(thin, row) for thin, rows in chosen.items() if thin not in free for row in rows]
         if calls:
             rules, now_free = crowds.take(self._plans.purpose, calls)
-            self._in_pages(now_free, rules)
+            if len(now_free) > len(calls):
+                self._in_pages(now_free, rules)
+            else:
+                free |= self._asked(now_free, rules)
         return free
 
-    def _in_pages(self, calls: Sequence[tuple[Thin, Chosen]], rules: tuple[Rule, ...]) -> None:
-        written = 0
-        while written < len(calls):
-            page: dict[Thin, list[Chosen]] = {}
-            for thin, row in calls[written : written + self._pace.size]:
-                page.setdefault(thin, []).append(row)
-                written += 1
-            self._write({self._plans.crowded(thin, rules): rows for thin, rows in page.items()} if rules else page)
+    def _in_pages(self, calls: Iterable[tuple[Thin, Chosen]], rules: tuple[Rule, ...]) -> None:
+        page: list[tuple[Thin, Chosen]] = []
+        room = self._pace.size
+        for call in calls:
+            if page and _size(call) > room:
+                self._write(self._asked(page, rules))
+                page, room = [], self._pace.size
+            page.append(call)
+            room -= _size(call)
+        self._write(self._asked(page, rules))
+
+    def _asked(self, calls: Iterable[tuple[Thin, Chosen]], rules: tuple[Rule, ...]) -> dict[Thin, Sequence[Chosen]]:
+        """Those alike together, as they are planned when these rules apply beside their own."""
+        chosen: dict[Thin, list[Chosen]] = {}
+        for thin, those in calls:
+            chosen.setdefault(thin, []).append(those)
+        return {self._plans.crowded(thin, rules) if rules else thin: those for thin, those in chosen.items()}
 
     def _room(self, purpose: str) -> Mapping[Rule, int]:
         with self._database.read() as connection:
@@ -403,8 +413,8 @@ class _Run:
 
     def _write(self, chosen: Mapping[Thin, Sequence[Chosen]]) -> None:
         if self._dry_run:
-            for thin, rows in chosen.items():
-                self._tell(Planned(thin.kind, thin.reason, thin.ask is not None), len(rows))
+            for thin, those in chosen.items():
+                self._tell(Planned(thin.kind, thin.reason, thin.ask is not None), sum(one.endings for one in those))
             return
         if not chosen:
             return
@@ -419,7 +429,8 @@ class _Run:
             self._tell(one, count)
         self._planning.pages += 1
         self._planning.longest_hold_seconds = max(self._planning.longest_hold_seconds, held)
-        self._pace.took(sum(map(len, chosen.values())), took)  # the disk's part of it is the same for any page
+        endings = sum(one.endings for those in chosen.values() for one in those)
+        self._pace.took(endings, took)  # the disk's part of it is the same for any page
 
     def _tell(self, one: Planned, count: int) -> None:
         if one.skipped is None:
@@ -427,3 +438,15 @@ class _Run:
             self._planning.reviewed += count if one.waits else 0
         else:
             self._planning.skipped[one.skipped] += count
+
+
+def _spans(days: Mapping[date, int]) -> Iterator[tuple[date, date, int]]:
+    """Days in a row that have reached one horizon: the first, the last, and that horizon."""
+    apart = groupby(enumerate(sorted(days)), lambda one: (days[one[1]], one[1] - timedelta(one[0])))
+    for (nearest, _), those in apart:
+        span = [day for _, day in those]
+        yield span[0], span[-1], nearest
+
+
+def _size(call: tuple[Thin, Chosen]) -> int:
+    return call[1].endings

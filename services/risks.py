@@ -45,6 +45,8 @@ class Risks:
         self.is_of_tiers = rules.vip is not None
         self.is_of_many = rules.many_customers is not None or rules.unusual_volume is not None
         """Some rule counts what is planned."""
+        self.distress_since = None if rules.hardship is None else now - timedelta(days=rules.hardship.days)
+        """Who told of distress since then is in hardship; None: nobody is."""
 
     def ask(self, what: str, one: Outward) -> Ask | None:
         """What one action waits for; None: it may go."""
@@ -60,10 +62,8 @@ class Risks:
 
     def in_hardship(self, connection: Connection, customer_ids: Collection[int]) -> frozenset[int]:
         """Those of these customers who told of distress within the policy's days: one query for all."""
-        rule = self._policy.reviews.rules.hardship
-        if rule is None:
-            return frozenset()
-        return distress.told_since(connection, customer_ids, self._now - timedelta(days=rule.days))
+        since = self.distress_since
+        return frozenset() if since is None else distress.told_since(connection, customer_ids, since)
 
     def says_money_or_apology(self, connection: Connection, payload: Payload) -> bool:
         """True when a wording of what is sent does, in any language: those of one message say the same."""

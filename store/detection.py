@@ -1,17 +1,24 @@
 """Detection: set-based reading of what is about to end, and what has already been planned about it."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date, datetime
+from functools import cache
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
+    BigInteger,
+    Boolean,
     ColumnElement,
     Connection,
+    Date,
     Row,
     Select,
     String,
+    Subquery,
     and_,
     bindparam,
+    case,
+    cast,
     func,
     literal,
     or_,
@@ -21,6 +28,7 @@ from sqlalchemy import (
 )
 
 from domain.actions import Capability, State
+from store import distress
 from store.ledger.endings import key_of
 from store.ledger.rows import actions, consents, customers, entitlements, gates, suppressions
 from store.once import insert_once
@@ -68,30 +76,53 @@ class Cell(NamedTuple):
     at_risk_minor: int
 
 
-class Ending(NamedTuple):
-    """An ending about which something may have to be planned, with what decides, in the order of its columns."""
+class Alike(NamedTuple):
+    """Endings of a page that are alike in all that decides about them, in the order of its columns."""
 
-    id: int
-    version: int
-    customer_id: int
     ends_on: date
-    latest_on: date | None
     time_zone: str
+    version: int
     gate_id: int
-    at_risk_minor: int
+    at_risk_minor: int  # rounded down to the nearest of `Asked.amounts`
     tier: str
     has_agent: bool
-    phone: str | None
+    has_phone: bool
+    is_locked: bool
+    is_erased: bool
+    has_task: bool
+    task_horizon: int | None
+    # Null but for those who may be called (`Asked.called`).
+    consents: bool | None  # to calls for this
+    in_hardship: bool | None
+    phone: str | None  # only where `Asked.with_numbers`
+    latest_on: date | None
     lives_in: str | None  # the customer's time zone
     window_start: str | None
     window_end: str | None
-    is_locked: bool
-    is_erased: bool
-    task_id: int | None
-    task_horizon: int | None
+    # Not what decides, but of all of them together.
+    endings: int  # how many
+    sum_at_risk_minor: int
+    last_id: int
+    ids: str  # with commas, to be handed back unread (`store.ledger.endings.Chosen`)
 
 
-def _endings() -> Select[Any]:
+class Asked(NamedTuple):
+    """What of one kind is looked for, and what decides about it."""
+
+    kind: str
+    quiet_before: date
+    amounts: tuple[int, ...]  # ascending; between two of them any value at risk decides the same
+    called: Collection[str]  # who may be called if their number, consent and lock allow it: `tier/amount`
+    purpose: str  # of consents to calls
+    distress_since: datetime | None  # who told of distress since then is in hardship; None: nobody
+    with_numbers: bool  # telephone numbers decide, as some are suppressed: hardly any two endings are alike then
+
+
+_OF_ALL = ("endings", "sum_at_risk_minor", "last_id", "ids")
+_DECIDES = tuple(name for name in Alike._fields if name not in _OF_ALL)
+
+
+def _page(amounts: tuple[int, ...]) -> Select[Any]:
     """Active endings about which nothing is planned yet, or whose task was planned for an earlier horizon."""
     e, c, task, other = entitlements, customers, actions.alias("task"), actions.alias("other")
 
@@ -106,26 +137,33 @@ def _endings() -> Select[Any]:
         horizon > bindparam("nearest"),
         ~is_planned(literal("task/").concat(bindparam("nearest_part", type_=String()))),
     )
+    from_on = [(e.c.at_risk_minor >= amount, literal(amount, BigInteger())) for amount in reversed(amounts[1:])]
+    amount = case(*from_on, else_=literal(amounts[0], BigInteger()))
+    called = among(c.c.tier.concat("/").concat(cast(amount, String())), "called")
     return (
         select(
             e.c.id,
-            e.c.version,
             e.c.customer_id,
             e.c.ends_on,
-            e.c.latest_on,
             e.c.time_zone,
+            e.c.changed_at,
+            e.c.version,
             e.c.gate_id,
-            e.c.at_risk_minor,
+            e.c.at_risk_minor.label("exactly_at_risk_minor"),
+            amount.label("at_risk_minor"),
             c.c.tier,
-            c.c.dedicated_agent.is_not(None),
+            c.c.dedicated_agent.is_not(None).label("has_agent"),
+            c.c.phone.is_not(None).label("has_phone"),
+            c.c.tact_lock.is_not(None).label("is_locked"),
+            c.c.erased_at.is_not(None).label("is_erased"),
+            task.c.id.is_not(None).label("has_task"),
+            horizon.label("task_horizon"),
+            and_(task.c.id.is_(None), c.c.phone.is_not(None), called).label("may_ring"),
             c.c.phone,
-            c.c.time_zone,
+            e.c.latest_on,
+            c.c.time_zone.label("lives_in"),
             c.c.window_start,
             c.c.window_end,
-            c.c.tact_lock.is_not(None),
-            c.c.erased_at.is_not(None),
-            task.c.id,
-            horizon,
         )
         .select_from(e)
         .join(c, c.c.id == e.c.customer_id)
@@ -141,36 +179,72 @@ def _endings() -> Select[Any]:
     )
 
 
-_ON_DAY = (
-    _endings()
-    .where(
-        entitlements.c.ends_on == bindparam("day"),
-        tuple_(entitlements.c.time_zone, entitlements.c.id) > tuple_(bindparam("zone"), bindparam("row_id")),
+def _alike(page: Subquery, *lead: str) -> Select[Any]:
+    """The endings of a page, those alike as one row, by `lead`: the columns that the page is in the order of."""
+    consented = (
+        select(literal(1))
+        .where(
+            consents.c.customer_id == page.c.customer_id,
+            consents.c.purpose == bindparam("purpose"),
+            consents.c.channel == Capability.VOICE,
+            consents.c.granted,
+        )
+        .limit(1)
+        .scalar_subquery()
+        .is_not(None)
     )
-    .order_by(entitlements.c.time_zone, entitlements.c.id)
-)
-_CHANGED = (
-    _endings()
-    .add_columns(entitlements.c.changed_at)
-    .where(
-        entitlements.c.ends_on.between(bindparam("first"), bindparam("last")),
-        tuple_(entitlements.c.changed_at, entitlements.c.id)
-        > tuple_(bindparam("since", type_=Instant), bindparam("row_id")),
+    of_calls: dict[str, ColumnElement[Any]] = {
+        "consents": consented,
+        "in_hardship": distress.has_told(page.c.customer_id),
+        "phone": case((bindparam("with_numbers", type_=Boolean()), page.c.phone)),
+        **{name: page.c[name] for name in ("latest_on", "lives_in", "window_start", "window_end")},
+    }
+    told = select(
+        page.c.id,
+        page.c.exactly_at_risk_minor,
+        page.c.changed_at,
+        *(page.c[name] for name in _DECIDES if name not in of_calls),
+        *(case((page.c.may_ring, asked)).label(name) for name, asked in of_calls.items()),
+    ).subquery("told")
+    rest = [name for name in _DECIDES if name not in lead]
+    return (
+        select(
+            *(told.c[name] for name in _DECIDES),
+            func.count(),
+            func.sum(told.c.exactly_at_risk_minor),
+            func.max(told.c.id),
+            func.aggregate_strings(cast(told.c.id, String()), ","),
+            *(told.c[name].label(f"lead_{name}") for name in lead),
+        )
+        .group_by(*(told.c[name] for name in (*lead, *rest)))
+        .order_by(*(told.c[name] for name in lead))
     )
-    .order_by(entitlements.c.changed_at, entitlements.c.id)
-)
+
+
+@cache
+def _in_days(amounts: tuple[int, ...]) -> Select[Any]:
+    e = entitlements
+    after = tuple_(bindparam("day", type_=Date()), bindparam("zone"), bindparam("row_id"))
+    page = _page(amounts).where(e.c.ends_on <= bindparam("last"), tuple_(e.c.ends_on, e.c.time_zone, e.c.id) > after)
+    return _alike(page.order_by(e.c.ends_on, e.c.time_zone, e.c.id).subquery("page"), "ends_on", "time_zone")
+
+
+@cache
+def _changed(amounts: tuple[int, ...]) -> Select[Any]:
+    e = entitlements
+    after = tuple_(bindparam("since", type_=Instant), bindparam("row_id"))
+    page = _page(amounts).where(
+        e.c.ends_on.between(bindparam("first"), bindparam("last")), tuple_(e.c.changed_at, e.c.id) > after
+    )
+    return _alike(page.order_by(e.c.changed_at, e.c.id).subquery("page"), "changed_at")
+
+
 _COUNT_CHANGED = select(func.count()).select_from(
     select(literal(1).label("one"))
     .select_from(entitlements)
     .where(entitlements.c.changed_at > bindparam("since", type_=Instant))
     .limit(bindparam("most"))
     .subquery()
-)
-_CONSENTING = select(consents.c.customer_id).where(
-    among(consents.c.customer_id, "ids"),
-    consents.c.purpose == bindparam("purpose"),
-    consents.c.channel == Capability.VOICE,
-    consents.c.granted,
 )
 _FIRST_MARK = insert_once(marks, "kind")
 _ANY_SUPPRESSED = select(suppressions.c.id).where(suppressions.c.channel == Capability.VOICE).limit(1)
@@ -193,22 +267,23 @@ def renewed(connection: Connection, kind: str, *, first: date, last: date) -> li
     return [(day, place, count) for day, place, count in connection.execute(_RENEWED, asked)]
 
 
-class Asked(NamedTuple):
-    """What of one kind is looked for."""
+class Found(NamedTuple):
+    """A page of endings that something may have to be planned about."""
 
-    kind: str
-    quiet_before: date
+    alike: list[Alike]
+    after: tuple[Any, ...] | None  # where the next page begins; None: there is none
 
 
-def unplanned_on(
-    connection: Connection, asked: Asked, day: date, *, nearest: int, after: tuple[str, int], limit: int
-) -> list[Ending]:
-    """The endings of a day that something may have to be planned about, by zone and id, after `after`.
+def unplanned_in(
+    connection: Connection, asked: Asked, last: date, *, nearest: int, after: tuple[Any, ...], limit: int
+) -> Found:
+    """The endings until a day that something may have to be planned about, by day, zone and id, after `after`.
 
-    `nearest` is the horizon the day has reached, in the zone where it is nearest: by it a task needs a note.
+    `nearest` is the horizon that these days have reached, in the zone where it is nearest: by it a task needs a note.
     """
-    where = {"day": day, "zone": after[0], "row_id": after[1]}
-    return list(map(Ending._make, connection.execute(_ON_DAY, _asked(asked, nearest, limit) | where).all()))
+    day, zone, row_id = after
+    where = {"last": last, "day": day, "zone": zone, "row_id": row_id}
+    return _read(connection, _in_days(asked.amounts), asked, where, nearest, limit)
 
 
 def unplanned_since(
@@ -218,26 +293,37 @@ def unplanned_since(
     last: date,
     *,
     nearest: int,
-    after: tuple[datetime, int],
+    after: tuple[Any, ...],
     limit: int,
-) -> tuple[list[Ending], datetime | None]:
-    """The same of endings from `first` to `last` that changed after an instant (and after an id at that instant).
-
-    With them when the last of these changed.
-    """
-    where = {"first": first, "last": last, "since": after[0], "row_id": after[1]}
-    rows = connection.execute(_CHANGED, _asked(asked, nearest, limit) | where).all()
-    return [Ending._make(row[:-1]) for row in rows], rows[-1].changed_at if rows else None
+) -> Found:
+    """The same of endings from `first` to `last` that changed after an instant (and after an id at that instant)."""
+    since, row_id = after
+    where = {"first": first, "last": last, "since": since, "row_id": row_id}
+    return _read(connection, _changed(asked.amounts), asked, where, nearest, limit)
 
 
-def _asked(asked: Asked, nearest: int, limit: int) -> dict[str, Any]:
-    return {
+def _read(
+    connection: Connection, statement: Select[Any], asked: Asked, where: dict[str, Any], nearest: int, limit: int
+) -> Found:
+    told = {
         "of_kind": asked.kind,
         "quiet_before": asked.quiet_before,
+        "called": asked.called,
+        "purpose": asked.purpose,
+        "distress_since": asked.distress_since,
+        "with_numbers": asked.with_numbers,
         "nearest": nearest,
         "nearest_part": str(nearest),
         "most": limit,
     }
+    rows = connection.execute(statement, told | where).all()
+    width = len(Alike._fields)
+    alike = [Alike._make(row[:width]) for row in rows]
+    if sum(one.endings for one in alike) < limit:
+        return Found(alike, None)
+    lead = rows[-1][width:]
+    last_id = max(one.last_id for one, row in zip(alike, rows, strict=True) if row[width:] == lead)
+    return Found(alike, (*lead, last_id))
 
 
 def changed_count(connection: Connection, since: datetime, *, most: int) -> int:
@@ -269,11 +355,6 @@ def has_actions(connection: Connection) -> bool:
     return connection.execute(
         select(actions.c.id).where(actions.c.entitlement_id.is_not(None)).limit(1)
     ).first() is not None  # fmt: skip
-
-
-def consenting(connection: Connection, customer_ids: Sequence[int], purpose: str) -> set[int]:
-    """Those of the customers who allowed calls for a purpose."""
-    return set(connection.execute(_CONSENTING, {"ids": list(customer_ids), "purpose": purpose}).scalars().all())
 
 
 def is_any_number_suppressed(connection: Connection) -> bool:

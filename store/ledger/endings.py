@@ -9,18 +9,20 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     ColumnElement,
     Connection,
     Insert,
-    Integer,
     Select,
     String,
     Table,
     bindparam,
+    case,
     func,
     insert,
     literal_column,
     select,
+    true,
 )
 
 from domain.actions import Basis, Capability, Kind, State
@@ -46,15 +48,16 @@ class Thin:
     purpose: str | None = None
     reason: str | None = None
     is_skipped: bool = False
+    is_after_task: bool = False  # the ending's task must be over first
     ask: Ask | None = None  # it waits for a review
 
 
 class Chosen(NamedTuple):
-    """An ending as it was when it was decided on, and the action that must be over first."""
+    """Endings as they were when they were decided on, all of one version."""
 
-    id: int
     version: int
-    after_id: int | None
+    ids: str  # with commas, as the database that read them wrote them down: nobody here needs to read them
+    endings: int  # how many
 
 
 class Planned(NamedTuple):
@@ -80,10 +83,14 @@ def plan(
     left out, and what changes while this is written makes the action be planned anew.
     """
     dialect = connection.dialect.name
-    rows = [(*one, place) for place, those in enumerate(chosen.values()) for one in those]
     waiting = reviews.join_all(connection, {one.ask for one in chosen if one.ask is not None}, initiator=run, now=now)
-    shared = thin.shared_as(dialect, (_told(one, place, waiting) for place, one in enumerate(chosen)))
-    asked = {**thin.given_as(dialect, _GIVEN, rows), **shared, "run": run, "now": now}
+    alike = (
+        {**told, "version": version, "ids": thin.members_as(dialect, ids)}
+        for one, those in chosen.items()
+        for told in (_told(one, waiting),)
+        for version, ids in _by_version(those).items()
+    )
+    asked = {**thin.shared_as(dialect, alike), "run": run, "now": now}
     if dialect != "sqlite":
         return _counted(connection.execute(_plan_at_once(), asked))
     before = connection.execute(_LAST).scalar_one()
@@ -92,10 +99,17 @@ def plan(
     return _counted(connection.execute(_NEW, {"before": before}))
 
 
-def _told(one: Thin, place: int, waiting: Mapping[Ask | None, int]) -> dict[str, Any]:
+def _by_version(those: Iterable[Chosen]) -> dict[int, list[str]]:
+    found: dict[int, list[str]] = {}
+    for one in those:
+        found.setdefault(one.version, []).append(one.ids)
+    return found
+
+
+def _told(one: Thin, waiting: Mapping[Ask | None, int]) -> dict[str, Any]:
     return {
-        "place": place,
         "what": one.what,
+        "is_after_task": one.is_after_task,
         **thin.content(
             one.kind,
             one.basis,
@@ -120,38 +134,40 @@ def _counted(rows: Iterable[Any]) -> Counter[Planned]:
 
 @cache
 def _plan(dialect: str) -> Insert:
-    given, shared, e = thin.given(dialect, _GIVEN), thin.shared(dialect, _SHARED), entitlements
+    shared, e, task = thin.shared(dialect, _SHARED), entitlements, actions.alias("task")
+    member = thin.members(dialect, shared.c.ids)
     values: dict[str, ColumnElement[Any]] = {
         "key": key_of(e, shared.c.what),
         "customer_id": e.c.customer_id,
         "entitlement_id": e.c.id,
         "gate_id": e.c.gate_id,
-        "after_id": given.c.after_id,
+        "after_id": case(
+            (shared.c.is_after_task, select(task.c.id).where(task.c.key == key_of(e, "task")).scalar_subquery())
+        ),
         **{name: shared.c[name] for name in _SHARED if name in actions.c},
         **thin.new_row(),
     }
     chosen = (
         select(*values.values())
-        .select_from(given)
-        .join(e, e.c.id == given.c.id)
-        .join(shared, shared.c.place == given.c.place)
-        .where(e.c.version == given.c.version)
+        .select_from(shared)
+        .join(member, true())
+        .join(e, e.c.id == member.c.value)
+        .where(e.c.version == shared.c.version)
     )
     return insert_once(actions, "key").from_select(list(values), chosen)
 
 
 @cache
 def _plan_at_once() -> Select[Any]:
-    """PostgreSQL's: actions, evidence and counts by one statement."""
-    given = thin.given("postgresql", _GIVEN)
+    """PostgreSQL's: actions, evidence and counts by one statement, to which a version is what it is to the insert."""
     new = (
         _plan("postgresql")
         .returning(*(actions.c[name] for name in ("id", "entitlement_id", "kind", "state", "reason")))
         .cte("new")
     )
     bound = (
-        select(new.c.id, literal_column("'entitlement'"), given.c.id, given.c.version)
-        .join_from(new, given, given.c.id == new.c.entitlement_id)
+        select(new.c.id, literal_column("'entitlement'"), entitlements.c.id, entitlements.c.version)
+        .join_from(new, entitlements, entitlements.c.id == new.c.entitlement_id)
         .where(new.c.state != State.SKIPPED)
     )
     written = insert(evidence).from_select(_EVIDENCE, bound).cte("written")
@@ -159,12 +175,13 @@ def _plan_at_once() -> Select[Any]:
     return select(*alike, func.count()).group_by(*alike).add_cte(written)
 
 
-_GIVEN: thin.Types = dict.fromkeys((*Chosen._fields, "place"), BigInteger())
 _SHARED: thin.Types = {
-    "place": Integer(),
     "what": String(),
+    "is_after_task": Boolean(),
     **thin.content_types(),
     **{name: actions.c[name].type for name in ("reason", "due_at", "not_after")},
+    "version": BigInteger(),
+    "ids": String(),
 }
 _EVIDENCE = ["action_id", "fact", "subject_id", "version"]
 _LAST = select(func.coalesce(func.max(actions.c.id), 0))

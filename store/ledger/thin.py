@@ -13,10 +13,12 @@ import orjson
 from sqlalchemy import (
     ARRAY,
     JSON,
+    BigInteger,
     ColumnElement,
     DateTime,
     FromClause,
     String,
+    TableValuedAlias,
     bindparam,
     cast,
     column,
@@ -130,6 +132,20 @@ def shared_as(dialect: str, rows: Iterable[Mapping[str, Any]]) -> dict[str, Any]
     return {
         "shared": json.dumps(list(rows), default=Instant.microseconds if dialect == "sqlite" else datetime.isoformat)
     }
+
+
+def members(dialect: str, ids: ColumnElement[str]) -> TableValuedAlias:
+    """The ids that a row of `shared` lists, as a table of `value`."""
+    if dialect != "sqlite":
+        value = column("value", BigInteger())
+        return func.unnest(cast(ids, ARRAY(BigInteger))).table_valued(value, name="members").render_derived()
+    return func.json_each(ids).table_valued(column("value", BigInteger()), name="members")
+
+
+def members_as(dialect: str, ids: Iterable[str]) -> str:
+    """What a row of `shared` lists: texts of ids with commas, as one."""
+    joined = ",".join(ids)
+    return f"[{joined}]" if dialect == "sqlite" else f"{{{joined}}}"
 
 
 def content_types() -> dict[str, TypeEngine[Any]]:

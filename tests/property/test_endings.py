@@ -18,7 +18,7 @@ from domain.entitlements import EntitlementKind, occurrence_after, occurrence_of
 from services.ending_plans import EndingPlans
 from services.risks import Risks
 from store.database import Database
-from store.detection import Ending
+from store.detection import Alike
 
 ZONES = (
     "Europe/Warsaw",
@@ -82,17 +82,17 @@ def test_a_call_is_due_at_the_first_moment_of_its_window_and_before_the_end(
     calendars = Calendars(now, POLICY.default_time_zone)
     ends_on = calendars.today(place) + timedelta(days=ends_in)
     stated = (f"{starts:%H:%M}", f"{ends:%H:%M}") if is_stated else (None, None)
-    ending = Ending(
-        id=1, version=1, customer_id=1, ends_on=ends_on, latest_on=None, time_zone=place, gate_id=1,
-        at_risk_minor=10_000, tier=Tier.CORE, has_agent=False, phone="+48601000001", lives_in=place,
-        window_start=stated[0], window_end=stated[1], is_locked=False, is_erased=False, task_id=None, task_horizon=None,
+    alike = Alike(
+        ends_on=ends_on, time_zone=place, version=1, gate_id=1, at_risk_minor=900, tier=Tier.CORE, has_agent=False,
+        has_phone=True, is_locked=False, is_erased=False, has_task=False, task_horizon=None, consents=True,
+        in_hardship=False, phone=None, latest_on=None, lives_in=place, window_start=stated[0], window_end=stated[1],
+        endings=1, sum_at_risk_minor=10_000, last_id=1, ids="1",
     )  # fmt: skip
     plans = EndingPlans(
         EntitlementKind.SUBSCRIPTION, POLICY, calendars, {"en": "0" * 64}, Risks(POLICY, now=calendars.now)
     )
-    decided = plans.choose(ending, is_suppressed=False, consents=True)
-    assert decided is not None
-    plan, _ = decided
+    plan = plans.choose(alike)
+    assert plan is not None
     window = ContactWindow(starts, ends) if is_stated else POLICY.expiry.calls.windows[Tier.CORE]
     over = calendars.end_of(ends_on, place)
 
