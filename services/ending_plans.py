@@ -24,6 +24,8 @@ from services.risks import Risks
 from store.detection import Alike
 from store.ledger.endings import Thin
 
+_NO_BOUND = 2**63 - 1
+
 
 class _Call(NamedTuple):
     """They are called, if an hour is left for it before it ends."""
@@ -62,13 +64,19 @@ class EndingPlans:
         self._calls: dict[tuple[Any, ...], Thin] = {}
         self._times: dict[tuple[object, ...], tuple[datetime, datetime] | None] = {}
 
-    def called(self) -> list[str]:
-        """Who policy has called if their number, consent and lock allow it, as `store.detection.Asked` names them."""
-        return [
-            f"{tier}/{amount}"
+    def called(self) -> tuple[list[str], int, int]:
+        """Who may be called if number, consent and lock allow it: of which tiers, from and below how much at risk.
+
+        For others none of the three decides: something else speaks against a call, and is the reason that is given.
+        """
+        found = [
+            (tier, amount)
             for tier, amount in product(Tier, self.amounts)
             if not objections(Channel.VOICE, self._all_well(tier, amount), self._policy)
         ]
+        amounts = {amount for _, amount in found}
+        above = (amount for amount in self.amounts if amount > max(amounts, default=0))
+        return sorted({tier.value for tier, _ in found}), min(amounts, default=0), next(above, _NO_BOUND)
 
     def _all_well(self, tier: Tier, amount: int) -> Situation:
         return Situation(

@@ -48,7 +48,7 @@ _SQLITE_HOLD_SECONDS, _HOLD_SECONDS = 0.04, 0.1
 _FIRST_PAGE, _SMALLEST_PAGE, _LARGEST_PAGE = 250, 50, 5_000
 """Endings a transaction; the page grows and shrinks with the time the last one took."""
 
-_SQLITE_LARGEST_PAGE = 1_000
+_SQLITE_LARGEST_PAGE = 1_500
 """Of more, the pages that reading fetched would not be there any more when they are written about."""
 
 
@@ -313,7 +313,7 @@ class _Run:
             kind,
             quiet_before(kind, self._policy, at),
             self._plans.amounts,
-            self._plans.called(),
+            *self._plans.called(),
             self._policy.expiry.calls.purpose,
             self._risks.distress_since,
             self._with_numbers,

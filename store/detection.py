@@ -91,7 +91,7 @@ class Alike(NamedTuple):
     is_erased: bool
     has_task: bool
     task_horizon: int | None
-    # Null but for those who may be called (`Asked.called`).
+    # Null but for those who may be called (`Asked.tiers_called`).
     consents: bool | None  # to calls for this
     in_hardship: bool | None
     phone: str | None  # only where `Asked.with_numbers`
@@ -112,7 +112,10 @@ class Asked(NamedTuple):
     kind: str
     quiet_before: date
     amounts: tuple[int, ...]  # ascending; between two of them any value at risk decides the same
-    called: Collection[str]  # who may be called if their number, consent and lock allow it: `tier/amount`
+    # Who may be called, if their number, consent and lock allow it:
+    tiers_called: Collection[str]
+    called_from: int  # at risk
+    called_below: int
     purpose: str  # of consents to calls
     distress_since: datetime | None  # who told of distress since then is in hardship; None: nobody
     with_numbers: bool  # telephone numbers decide, as some are suppressed: hardly any two endings are alike then
@@ -139,7 +142,13 @@ def _page(amounts: tuple[int, ...]) -> Select[Any]:
     )
     from_on = [(e.c.at_risk_minor >= amount, literal(amount, BigInteger())) for amount in reversed(amounts[1:])]
     amount = case(*from_on, else_=literal(amounts[0], BigInteger()))
-    called = among(c.c.tier.concat("/").concat(cast(amount, String())), "called")
+    may_ring = and_(
+        e.c.at_risk_minor >= bindparam("called_from", type_=BigInteger()),
+        e.c.at_risk_minor < bindparam("called_below", type_=BigInteger()),
+        task.c.id.is_(None),
+        c.c.phone.is_not(None),
+        among(c.c.tier, "tiers_called"),
+    )
     return (
         select(
             e.c.id,
@@ -158,7 +167,7 @@ def _page(amounts: tuple[int, ...]) -> Select[Any]:
             c.c.erased_at.is_not(None).label("is_erased"),
             task.c.id.is_not(None).label("has_task"),
             horizon.label("task_horizon"),
-            and_(task.c.id.is_(None), c.c.phone.is_not(None), called).label("may_ring"),
+            may_ring.label("may_ring"),
             c.c.phone,
             e.c.latest_on,
             c.c.time_zone.label("lives_in"),
@@ -308,7 +317,9 @@ def _read(
     told = {
         "of_kind": asked.kind,
         "quiet_before": asked.quiet_before,
-        "called": asked.called,
+        "tiers_called": asked.tiers_called,
+        "called_from": asked.called_from,
+        "called_below": asked.called_below,
         "purpose": asked.purpose,
         "distress_since": asked.distress_since,
         "with_numbers": asked.with_numbers,

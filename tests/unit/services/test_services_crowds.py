@@ -66,6 +66,14 @@ def test_no_more_is_held_than_memory_is_meant_for() -> None:
     assert some.take("a", list(range(4, 12))) == ((MANY,), list(range(4, 12)))
 
 
+def test_one_that_stands_for_many_counts_as_many() -> None:
+    some: Crowds[str] = Crowds(lambda _what: {MANY: 5}, CLASSES.get, most=8, size_of=len)
+    assert some.take("a", ["aaa", "bb"]) == ((), [])
+    assert some.take("a", ["c"]) == ((MANY,), ["aaa", "bb", "c"])
+    assert some.take("b", ["aaa"]) == ((), [])
+    assert list(some.rest()) == [("b", (), ["aaa"])]
+
+
 @given(pages=st.lists(st.integers(1, 5), max_size=8), cap=st.integers(0, 20))
 def test_in_one_run_all_wait_or_none(pages: list[int], cap: int) -> None:
     some, told, number = crowds({MANY: cap}), {}, 0

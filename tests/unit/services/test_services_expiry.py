@@ -152,6 +152,18 @@ def test_a_suppressed_number_is_not_called(world: EndingsWorld) -> None:
     assert world.plan().planned == {"task": 2}
 
 
+def test_a_number_that_is_not_suppressed_is_called_beside_one_that_is(world: EndingsWorld) -> None:
+    """They are alike but for their numbers, which no database can hash as suppressions are."""
+    for number in range(1, 4):
+        who = world.customer(f"C-{number}", tier="core", phone=f"+4860100000{number}")
+        world.entitlement(f"E-{number}", customer_id=who)
+    with world.database.write() as connection:
+        people.suppress(connection, "voice", "+48601000002", "complaint", now=NOON)
+    assert world.plan().planned == {"call": 2, "task": 1}
+    day = TODAY + timedelta(days=30)
+    assert world.state(task_key("E-2", day)) is State.READY
+
+
 def test_nothing_is_planned_on_data_whose_gate_is_absent_halted_or_stale(world: EndingsWorld) -> None:
     """It is planned as soon as the feed is fresh again, though the rows have not changed."""
     halted = world.pass_gate(verdict="halt", feed="other", decided_at=NOON)

@@ -80,7 +80,7 @@ def distress(world: World, customer: int, table: str = "messages", days_ago: int
     at = world.now - timedelta(days=days_ago)
     if table == "messages":
         how: dict[str, Any] = {
-            "message_id": "1",
+            "message_id": str(customer),
             "words": "…",
             "confidence": 1.0,
             "urgency": "normal",
@@ -88,7 +88,7 @@ def distress(world: World, customer: int, table: str = "messages", days_ago: int
         }
     else:
         how = {
-            "response_id": "1",
+            "response_id": str(customer),
             "kind": "nps",
             "score": 2,
             "answered_at": at,
@@ -303,8 +303,10 @@ def test_a_call_to_somebody_in_hardship_waits_and_a_colleagues_task_never(ending
     world = endings(hardship=HARDSHIP)
     distress(world, called(world, 1))
     distress(world, called(world, 2, tier=Tier.VIP), table="survey_responses")
+    distress(world, called(world, 3), table="survey_responses")
+    distress(world, called(world, 4), days_ago=HARDSHIP.days + 1)
     world.plan()
-    assert asked(world) == {call(1): ["hardship"]}
+    assert asked(world) == {call(1): ["hardship"], call(3): ["hardship"]}
     assert world.state(call(2).replace("call/1", "task")) is State.READY
 
 
