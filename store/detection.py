@@ -208,25 +208,23 @@ def _alike(page: Subquery, *lead: str) -> Select[Any]:
         "phone": case((bindparam("with_numbers", type_=Boolean()), page.c.phone)),
         **{name: page.c[name] for name in ("latest_on", "lives_in", "window_start", "window_end")},
     }
-    told = select(
-        page.c.id,
-        page.c.exactly_at_risk_minor,
-        page.c.changed_at,
-        *(page.c[name] for name in _DECIDES if name not in of_calls),
-        *(case((page.c.may_ring, asked)).label(name) for name, asked in of_calls.items()),
-    ).subquery("told")
-    rest = [name for name in _DECIDES if name not in lead]
+    asked = {name: case((page.c.may_ring, told)).label(f"call_{name}") for name, told in of_calls.items()}
+    decides = [asked[name] if name in asked else page.c[name] for name in _DECIDES]
+    begins = [page.c[name] for name in lead]
     return (
         select(
-            *(told.c[name] for name in _DECIDES),
+            *decides,
             func.count(),
-            func.sum(told.c.exactly_at_risk_minor),
-            func.max(told.c.id),
-            func.aggregate_strings(cast(told.c.id, String()), ","),
-            *(told.c[name].label(f"lead_{name}") for name in lead),
+            func.sum(page.c.exactly_at_risk_minor),
+            func.max(page.c.id),
+            func.aggregate_strings(cast(page.c.id, String()), ","),
+            *(column.label(f"lead_{column.name}") for column in begins),
         )
-        .group_by(*(told.c[name] for name in (*lead, *rest)))
-        .order_by(*(told.c[name] for name in lead))
+        # By their names: PostgreSQL takes no expression with parameters for the same as another.
+        .group_by(
+            *begins, *(column.name for column in asked.values()), *(page.c[n] for n in _DECIDES if n not in asked)
+        )
+        .order_by(*begins)
     )
 
 
