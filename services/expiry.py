@@ -45,7 +45,7 @@ WHOLE_OVERLAP = timedelta(days=2)
 _SQLITE_HOLD_SECONDS, _HOLD_SECONDS = 0.04, 0.1
 """How long one transaction of planning may last. SQLite's keeps every other writer waiting, urgent ones among them."""
 
-_FIRST_PAGE, _SMALLEST_PAGE, _LARGEST_PAGE = 250, 50, 5_000
+_FIRST_PAGE, _SMALLEST_PAGE, _LARGEST_PAGE = 500, 50, 5_000
 """Endings a transaction; the page grows and shrinks with the time the last one took."""
 
 _SQLITE_LARGEST_PAGE = 1_500
