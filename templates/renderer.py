@@ -3,11 +3,13 @@
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache, wraps
+from functools import lru_cache
 from typing import Any
 
 import jinja2
+from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
+from markupsafe import escape
 
 from data_contracts.problems import Problem
 from domain.actions import Capability
@@ -31,7 +33,10 @@ FILTERS: Mapping[str, Callable[..., str]] = {
     "as_name": names.as_name,
     "dial": names.dial,
 }
-"""All a template may call. Jinja's own are left out: `safe` would undo the escaping, `default` hide a missing value."""
+"""All a template may call. Jinja's own are left out: `safe` would undo the escaping, `default` hide a missing value.
+
+Each remembers what it said, so it hashes its arguments; there StrictUndefined raises, as strict as where it is printed.
+"""
 
 
 @dataclass(frozen=True)
@@ -87,21 +92,8 @@ def environment(parts: Mapping[str, str]) -> jinja2.Environment:
         auto_reload=False,
     )
     made.globals.clear()
-    made.filters = {name: _of_defined(function) for name, function in FILTERS.items()}
+    made.filters = dict(FILTERS)
     return made
-
-
-def _of_defined(function: Callable[..., str]) -> Callable[..., str]:
-    """The filter, for whose arguments StrictUndefined is as strict as for what is printed."""
-
-    @wraps(function)
-    def strict(*arguments: object) -> str:
-        for argument in arguments:
-            if isinstance(argument, jinja2.Undefined):
-                str(argument)  # raises, naming the variable
-        return function(*arguments)
-
-    return strict
 
 
 @lru_cache(maxsize=_COMPILED)
@@ -114,13 +106,25 @@ def _compiled(template: Template, part: str) -> jinja2.Template:
     """Compiled once per content: templates are equal by hash. Safe from several threads."""
     compiled = _environment(template).get_template(part)
     compiled.globals = {}  # a sandbox has none; Jinja would look through two empty mappings each time
+    compiled.root_render_func.__globals__["escape"] = _escaped
     return compiled
+
+
+def _escaped(value: Any) -> str:
+    """As markupsafe has it: it is what a part ending in `.html` calls for everything it prints."""
+    return _escaped_text(value) if type(value) is str else escape(value)
+
+
+@lru_cache(maxsize=64)  # what the messages of one window share; what is said to one alone is not kept for long
+def _escaped_text(text: str) -> str:
+    return escape(text)
 
 
 def _words(template: Template, part: str, values: dict[str, Any]) -> str:
     try:
         compiled = _compiled(template, part)
-        words = "".join(compiled.root_render_func(compiled.new_context(values, shared=True)))  # as `render` does it
+        context = Context(compiled.environment, values, part, compiled.blocks)
+        words = "".join(compiled.root_render_func(context))  # as `render` does it, without copies of the values
     except jinja2.UndefinedError as undefined:
         variable = _QUOTED.findall(undefined.message or "")[-1]
         what = f'"{variable}" is undefined{did_you_mean(variable, values)}'
@@ -142,9 +146,9 @@ def _plain(template: Template, path: str, value: Any) -> Any:
     """A parameter as plain JSON: its texts on one line and no `Markup`, nothing with methods worth calling."""
     if isinstance(value, str):
         return names.one_line(value)
-    if value is None or isinstance(value, bool | int | float):
+    if value is None or isinstance(value, (bool, int, float)):  # noqa: UP038 - a union is made anew each time
         return value
-    if isinstance(value, Mapping):
+    if isinstance(value, dict | Mapping):
         return {str(key): _plain(template, f"{path}.{key}", item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(template, path, item) for item in value]
