@@ -54,10 +54,11 @@ class Instant(TypeDecorator[datetime]):
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], datetime | None]:
         """What makes an instant of the driver's answer, without SQLAlchemy's two calls more for each value."""
-        return _of_microseconds if dialect.name == "sqlite" else _in_utc
+        return of_microseconds if dialect.name == "sqlite" else _in_utc
 
 
-def _of_microseconds(value: int | None) -> datetime | None:
+def of_microseconds(value: int | None) -> datetime | None:
+    """An instant as SQLite keeps it; None stays None."""
     return None if value is None else _EPOCH + timedelta(0, 0, value)
 
 

@@ -146,7 +146,7 @@ def _plain(template: Template, path: str, value: Any) -> Any:
     """A parameter as plain JSON: its texts on one line and no `Markup`, nothing with methods worth calling."""
     if isinstance(value, str):
         return names.one_line(value)
-    if value is None or isinstance(value, (bool, int, float)):  # noqa: UP038 - a union is made anew each time
+    if value is None or isinstance(value, (bool, int, float)):
         return value
     if isinstance(value, dict | Mapping):
         return {str(key): _plain(template, f"{path}.{key}", item) for key, item in value.items()}

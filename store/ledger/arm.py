@@ -12,6 +12,7 @@ from domain.actions import Basis, Capability, State
 from domain.controls import LOOK_AGAIN, Part, Scope, Stop, holding, read_stops
 from domain.customers import Customer
 from domain.policy import Policy
+from store.at_once import AtOnce
 from store.customers import PERSON, Person, as_customer
 from store.ledger.facts import read_facts
 from store.ledger.pace import pace_of
@@ -34,13 +35,13 @@ from store.types import Instant, among, db_now
 _NOW: BindParameter[datetime] = bindparam("now", type_=Instant)
 _STOPPED = select(controls.c.stopped, controls.c.stops).where(controls.c.id == 1).with_for_update(read=True)
 _INTEGRATION = select(integration_state).where(integration_state.c.name == bindparam("target")).with_for_update()
-_CUSTOMERS = (
+_CUSTOMERS = AtOnce(
     select(customers.c.id, *PERSON)
     .where(among(customers.c.id, "ids"))
     .order_by(customers.c.id)
     .with_for_update(skip_locked=True, key_share=True)
 )
-_OURS = (
+_OURS = AtOnce(
     select(*(actions.c[name] for name in Claimed._fields))
     .where(among(actions.c.id, "ids"), actions.c.state == State.CLAIMED, actions.c.claimed_by == bindparam("worker"))
     .order_by(actions.c.due_at, actions.c.id)
@@ -214,9 +215,9 @@ def _one_per_customer(reserved: Sequence[Reserved]) -> tuple[list[Reserved], lis
 def _lock_customers(connection: Connection, ids: Iterable[int]) -> dict[int | None, Customer | ValueError]:
     """The customers whom nobody else holds; for one whose row makes no sense, why: it must not stop the others."""
     found: dict[int | None, Customer | ValueError] = {}
-    for customer_id, *person in connection.execute(_CUSTOMERS, {"ids": sorted(set(ids))}).all():
+    for customer_id, *person in _CUSTOMERS.rows(connection, {"ids": sorted(set(ids))}):
         try:
-            found[customer_id] = as_customer(Person(*person))
+            found[customer_id] = as_customer(Person._make(person))
         except ValueError as problem:
             found[customer_id] = problem
     return found
@@ -225,7 +226,7 @@ def _lock_customers(connection: Connection, ids: Iterable[int]) -> dict[int | No
 def _lock_actions(connection: Connection, reserved: Sequence[Reserved], worker: Worker) -> list[Claimed]:
     """The rows that are still ours: a lease that ran out took its row away, whatever we believe."""
     fences = {row.id: row.fence for row in reserved}
-    ours = [Claimed(*row) for row in connection.execute(_OURS, {"ids": list(fences), "worker": worker.name}).all()]
+    ours = [Claimed._make(row) for row in _OURS.rows(connection, {"ids": list(fences), "worker": worker.name})]
     return [row for row in ours if row.fence == fences[row.id]]
 
 

@@ -16,6 +16,7 @@ from domain.gates import DataSet, Gate, GateVerdict
 from domain.journey_payload import window_of
 from domain.journeys import Standing
 from domain.reviews import Stand
+from store.at_once import AtOnce
 from store.canonical import address_hash
 from store.gates import REPLAYED
 from store.ledger.rows import (
@@ -97,8 +98,10 @@ _STANDS = select(reviews.c.id, reviews.c.state, reviews.c.decided_by, reviews.c.
 )
 _FOR_THE_ERASED = frozenset({Kind.TASK_CLOSE, Kind.ERASURE})
 _ON_TASKS = frozenset({Kind.TASK_NOTE, Kind.TASK_CLOSE})
-_CONSENTS = select(consents.c.customer_id, consents.c.purpose, consents.c.granted).where(
-    consents.c.channel == bindparam("on_channel"), among(consents.c.customer_id, "ids")
+_CONSENTS = AtOnce(
+    select(consents.c.customer_id, consents.c.purpose, consents.c.granted).where(
+        consents.c.channel == bindparam("on_channel"), among(consents.c.customer_id, "ids")
+    )
 )
 _CONTACTS = select(cap_slots.c.customer_id, cap_slots.c.at).where(
     among(cap_slots.c.customer_id, "ids"),
@@ -259,8 +262,8 @@ def _consents(
 ) -> dict[tuple[int | None, str | None], bool]:
     if not rows:
         return {}
-    said = connection.execute(_CONSENTS, {"on_channel": channel, "ids": [row.customer_id for row in rows]})
-    return {(customer_id, purpose): granted for customer_id, purpose, granted in said.all()}
+    said = _CONSENTS.rows(connection, {"on_channel": channel, "ids": [row.customer_id for row in rows]})
+    return {(customer_id, purpose): granted for customer_id, purpose, granted in said}
 
 
 def _contacts(connection: Connection, rows: Sequence[Claimed], since: datetime) -> dict[int | None, list[datetime]]:

@@ -9,11 +9,12 @@ from typing import Any
 from sqlalchemy import Connection, Float, bindparam, case, literal, select, text, update
 
 from domain.actions import State
+from store.at_once import AtOnce
 from store.ledger.facts import may_be_out
 from store.ledger.rows import Result, Worker, actions
 from store.types import Instant, among, db_now
 
-_STANDING = (
+_STANDING = AtOnce(
     select(actions.c.id, actions.c.fence)
     .where(among(actions.c.id, "ids"), actions.c.state == State.SENDING)
     .with_for_update()
@@ -62,8 +63,8 @@ def record(
     and somebody else decides about it now (P15). What an earlier try may have brought about is not called `failed`: it
     is `uncertain`, and recovery asks, repeats or tells a person as its write class has it.
     """
-    standing = connection.execute(_STANDING, {"ids": [result.id for result in results]})
-    fences = {action_id: fence for action_id, fence in standing.all()}
+    standing = _STANDING.rows(connection, {"ids": [result.id for result in results]})
+    fences = {action_id: fence for action_id, fence in standing}
     valid = [result for result in results if fences.get(result.id) == result.fence]
     done = [result for result in valid if result.state is State.DONE]
     if done:

@@ -5,11 +5,12 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, exists, literal, or_, select, text, update
+from sqlalchemy import ColumnElement, Connection, Select, bindparam, exists, literal, or_, select, text, update
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from domain.actions import FINAL, State
 from domain.controls import Scope, read_stops
+from store.at_once import AtOnce
 from store.ledger.rows import Reserved, Worker, actions, controls, integration_state
 from store.types import Instant, among, db_now
 
@@ -72,8 +73,12 @@ def reserve(
     }
     if keys is not None:
         asked["keys"] = list(keys)
-    claim = _claim(connection.dialect.name, urgent_only=urgent_only, named=keys is not None)
-    return sorted((Reserved(*row) for row in connection.execute(claim, asked).all()), key=lambda row: row.id)
+    if connection.dialect.name == "sqlite":
+        reserved = _due(urgent_only=urgent_only, named=keys is not None).rows(connection, asked)
+        connection.execute(_CLAIM, asked | {"ids": [row[0] for row in reserved]})
+    else:
+        reserved = connection.execute(_claim(urgent_only=urgent_only, named=keys is not None), asked).all()
+    return sorted((Reserved(*row) for row in reserved), key=lambda row: row.id)
 
 
 def _is_stopped(connection: Connection, capability: str, stops: Sequence[Mapping[str, Any]]) -> bool:
@@ -83,14 +88,29 @@ def _is_stopped(connection: Connection, capability: str, stops: Sequence[Mapping
     )
 
 
-@cache
-def _claim(dialect: str, *, urgent_only: bool, named: bool) -> ReturningUpdate[Any]:
-    """The statement: built once, as it runs for every answer."""
+_CLAIMED = (
+    update(actions)
+    .values(
+        state=State.CLAIMED,
+        fence=actions.c.fence + 1,
+        claimed_by=bindparam("worker"),
+        lease_until=db_now(bindparam("lease_seconds")),
+        reason=None,
+        updated_at=_NOW,
+        updated_by=bindparam("run"),
+    )
+    .where(_READY)
+)
+_CLAIM = _CLAIMED.where(among(actions.c.id, "ids"))
+
+
+def _first(columns: Sequence[ColumnElement[Any]], *, urgent_only: bool, named: bool) -> Select[Any]:
+    """The oldest due rows of a lane that wait for nothing."""
     earlier = actions.alias("earlier")
     # Not as NOT EXISTS: PostgreSQL would join the whole table to itself before it took the first few rows.
     is_over = select(earlier.c.state.in_(sorted(FINAL))).where(earlier.c.id == actions.c.after_id).scalar_subquery()
     due = (
-        select(actions.c.id)
+        select(*columns)
         .where(*_DUE, actions.c.after_id.is_(None) | is_over)
         .order_by(actions.c.due_at, actions.c.id)
         .limit(bindparam("most"))
@@ -98,25 +118,24 @@ def _claim(dialect: str, *, urgent_only: bool, named: bool) -> ReturningUpdate[A
     )
     if urgent_only:
         due = due.where(actions.c.urgent)
-    if named:
-        due = due.where(among(actions.c.key, "keys"))
-    if dialect == "sqlite":
-        chosen = due.scalar_subquery()
-    else:  # as a fence for the planner: the limit must be taken once
-        chosen = select(due.cte("due").prefix_with("MATERIALIZED").c.id).scalar_subquery()
-    return (
-        update(actions)
-        .where(actions.c.id.in_(chosen), _READY)
-        .values(
-            state=State.CLAIMED,
-            fence=actions.c.fence + 1,
-            claimed_by=bindparam("worker"),
-            lease_until=db_now(bindparam("lease_seconds")),
-            reason=None,
-            updated_at=_NOW,
-            updated_by=bindparam("run"),
-        )
-        .returning(actions.c.id, actions.c.key, actions.c.fence, actions.c.lane, actions.c.customer_id)
+    return due.where(among(actions.c.key, "keys")) if named else due
+
+
+@cache
+def _due(*, urgent_only: bool, named: bool) -> AtOnce:
+    """On SQLite, where nobody else writes meanwhile: the rows as they are claimed next."""
+    columns = (actions.c.id, actions.c.key, actions.c.fence + 1, actions.c.lane, actions.c.customer_id)
+    return AtOnce(_first(columns, urgent_only=urgent_only, named=named))
+
+
+@cache
+def _claim(*, urgent_only: bool, named: bool) -> ReturningUpdate[Any]:
+    """On PostgreSQL both in one statement: built once, as it runs for every answer."""
+    due = _first((actions.c.id,), urgent_only=urgent_only, named=named)
+    # As a fence for the planner: the limit must be taken once.
+    chosen = select(due.cte("due").prefix_with("MATERIALIZED").c.id).scalar_subquery()
+    return _CLAIMED.where(actions.c.id.in_(chosen)).returning(
+        actions.c.id, actions.c.key, actions.c.fence, actions.c.lane, actions.c.customer_id
     )
 
 
