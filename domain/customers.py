@@ -1,11 +1,12 @@
 """Customers: what we know of a person we serve, and how an event may add to it."""
 
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 
 from domain.actions import Capability
 from domain.hours import ContactWindow
+from domain.light import light
 
 
 class Tier(StrEnum):
@@ -25,7 +26,7 @@ class Purpose(StrEnum):
     MARKETING = "marketing"  # anything we would like to sell
 
 
-@dataclass(frozen=True, slots=True)
+@light(frozen=True, slots=True)
 class Customer:
     """A person we serve, known by `ref` alone: phones and addresses may be shared. None means: we do not know."""
 

@@ -10,6 +10,7 @@ from domain.customers import Customer
 from domain.gates import Gate
 from domain.hours import ContactWindow
 from domain.journeys import Standing
+from domain.light import light
 from domain.policy import Policy
 from domain.recovery_survey import TACTLESS
 from domain.spreading import spread
@@ -26,7 +27,7 @@ class Enrolled:
     window: ContactWindow | None  # the journey's, for those who stated no hours
 
 
-@dataclass(frozen=True, slots=True)
+@light(frozen=True, slots=True)
 class Facts:
     """What arming read of one claimed action, under its locks."""
 

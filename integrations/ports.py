@@ -15,6 +15,7 @@ from data_contracts.events import StandardEvent
 from data_contracts.journey_events import MessageEvents
 from data_contracts.surveys import SurveyAnswered
 from domain.actions import Capability
+from domain.light import light
 from integrations.errors import IntegrationError
 
 
@@ -123,7 +124,7 @@ class TaskClosing:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@light(frozen=True, slots=True)
 class Mail:
     """One message to one address, as text and as HTML; `template` names the wording."""
 

@@ -1,10 +1,10 @@
 """What a send's end means for the ledger: one table from the integrations' errors to the action's next state."""
 
 import random
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from domain.actions import State
+from domain.light import light
 from domain.policy import RetryRules
 from domain.recovery import backoff_seconds
 from integrations.errors import (
@@ -29,7 +29,7 @@ class CannotBeSaid(Exception):
     """Surely nothing left the house, and the same try would end the same way."""
 
 
-@dataclass(frozen=True, slots=True)
+@light(frozen=True, slots=True)
 class Outcome:
     """The end of one send: a receipt, or the problem."""
 

@@ -85,9 +85,11 @@ class Recording:
 
     def note(self, outcomes: Sequence[Outcome], window: Window) -> None:
         """These are back. Returns at once; `window` is over when all of its rows are written down."""
-        self._back += [(outcome, window) for outcome in outcomes]
+        for outcome in outcomes:
+            self._back.append((outcome, window))
+            if outcome.problem is not None:
+                window.went_well = False
         window.out -= len(outcomes)
-        window.went_well = window.went_well and all(outcome.problem is None for outcome in outcomes)
         if not window.out:
             self._is_whole.set()
         if self._task is None or self._task.done():

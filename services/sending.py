@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -15,6 +14,7 @@ from domain.calls import CALL_SCHEMA, WORDINGS
 from domain.customers import Customer, Purpose, choose_language
 from domain.ending_tasks import CALL_NOTE_SCHEMA, TASK_SCHEMA
 from domain.journey_payload import STEP_SCHEMA
+from domain.light import light
 from domain.policy import Policy
 from integrations import ports
 from integrations.ports import Receipt
@@ -55,7 +55,7 @@ class CannotSay(Exception):
     """The action cannot be put into words or has nowhere to go. Surely nothing was sent; a person looks."""
 
 
-@dataclass(frozen=True, slots=True)
+@light(frozen=True, slots=True)
 class Call:
     """One write of an integration's port, ready to be made: alone by calling it, or with others in a vendor batch."""
 

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -13,6 +12,7 @@ from markupsafe import escape
 
 from data_contracts.problems import Problem
 from domain.actions import Capability
+from domain.light import light
 from domain.words import did_you_mean, one_of
 from templates import dates, names
 from templates.library import CHANNEL_PARTS, PARTS, PUSH_LINK, Template, TemplateProblem
@@ -39,7 +39,7 @@ Each remembers what it said, so it hashes its arguments; there StrictUndefined r
 """
 
 
-@dataclass(frozen=True)
+@light(frozen=True, slots=True)
 class Rendered:
     """What a channel sends; what it has no use for is empty."""
 

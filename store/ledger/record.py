@@ -1,11 +1,12 @@
 """Write down what came of what was armed, guarded by the fence; and what became of a lost answer."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+import orjson
 from sqlalchemy import Connection, Float, bindparam, case, literal, select, text, update
 
 from domain.actions import State
@@ -114,6 +115,13 @@ def _move(result: Result, now: datetime) -> dict[str, Any]:
 def _receive(connection: Connection, done: Sequence[Result], integration: str, now: datetime) -> None:
     is_sqlite = connection.dialect.name == "sqlite"
     rows = [(result.id, result.external_id or "", result.detail or {}) for result in done]
-    # Not as ASCII: SQLite would make of an escaped half of a character what nobody can read any more.
-    received = {"integration": integration, "at": now, "done": json.dumps(rows, ensure_ascii=not is_sqlite)}
+    received = {"integration": integration, "at": now, "done": _as_json(rows, ensure_ascii=not is_sqlite)}
     connection.execute(_RECEIVED_IN_SQLITE if is_sqlite else _RECEIVED, received)
+
+
+def _as_json(rows: Sequence[tuple[int, str, Mapping[str, Any]]], *, ensure_ascii: bool) -> str:
+    """For SQLite not as ASCII: it would make of an escaped half of a character what nobody can read any more."""
+    try:
+        return orjson.dumps(rows, option=orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS).decode()
+    except TypeError:  # a vendor's answer with half a character, or a number beyond 64 bits
+        return json.dumps(rows, ensure_ascii=ensure_ascii)

@@ -8,6 +8,7 @@ from sqlalchemy import Table
 
 from domain.actions import Basis, Capability, Kind, State
 from domain.customers import Customer
+from domain.light import light
 from store.tables import metadata
 
 actions: Table = metadata.tables["actions"]
@@ -47,7 +48,7 @@ class Worker:
     run: str
 
 
-@dataclass(frozen=True, slots=True)
+@light(frozen=True, slots=True)
 class Reserved:
     """A claimed row. `fence` is the worker's ticket: a result with an older one is refused."""
 
@@ -86,7 +87,7 @@ class Claimed(NamedTuple):
     urgent: bool
 
 
-@dataclass(frozen=True, slots=True)
+@light(frozen=True, slots=True)
 class Armed:
     """A row that may be sent now, with what arming read under its locks."""
 
@@ -108,7 +109,7 @@ class Armed:
     urgent: bool
 
 
-@dataclass(frozen=True, slots=True)
+@light(frozen=True, slots=True)
 class Result:
     """What came of one send, as the ledger records it."""
 
