@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import orjson
-from sqlalchemy import JSON, Boolean, Connection, Select, func, select
+from sqlalchemy import JSON, Boolean, Connection, Select, Text, cast, func, select
 
 from store.types import Instant, of_microseconds
 
@@ -18,7 +18,13 @@ class AtOnce:
     """
 
     def __init__(self, statement: Select[Any]) -> None:
-        self._statement = statement
+        written = [
+            cast(column, Text) if isinstance(column.type, JSON) else column for column in statement.selected_columns
+        ]
+        self._statement = statement.with_only_columns(*written, maintain_column_froms=True)
+        self._in_json = [
+            place for place, column in enumerate(statement.selected_columns) if isinstance(column.type, JSON)
+        ]
         inner = statement.subquery()
         columns = [func.json(column) if isinstance(column.type, JSON) else column for column in inner.c]
         self._as_text = select(func.json_group_array(func.json_array(*columns))).select_from(inner)
@@ -29,11 +35,22 @@ class AtOnce:
     def rows(self, connection: Connection, parameters: Mapping[str, Any]) -> Sequence[Sequence[Any]]:
         """Its rows, each as long as its columns."""
         if connection.dialect.name != "sqlite":
-            return connection.execute(self._statement, parameters).all()
+            return self._row_by_row(connection, parameters)
         rows: list[list[Any]] = orjson.loads(connection.execute(self._as_text, parameters).scalar_one())
         for place, made in self._made:
             for row in rows:
                 row[place] = made(row[place])
+        return rows
+
+    def _row_by_row(self, connection: Connection, parameters: Mapping[str, Any]) -> Sequence[Sequence[Any]]:
+        """PostgreSQL's driver has them all at once anyway."""
+        found = connection.execute(self._statement, parameters).all()
+        if not self._in_json:
+            return found
+        rows = [list(row) for row in found]
+        for place in self._in_json:
+            for row in rows:
+                row[place] = None if row[place] is None else orjson.loads(row[place])
         return rows
 
 
