@@ -40,6 +40,8 @@ class Configured:
     rate_per_second: float | None
     timeout_seconds: float
     search_lag_seconds: float = 5.0
+    connections: int = 128
+    """Most that are open at the same time: more sends than that would only wait."""
     batches: Mapping[str, int] = field(default_factory=dict)
     """Items one call of an operation carries, as configured; what is left out goes one by one."""
 
@@ -157,6 +159,7 @@ def _configured(integration: Integration[Any], config: IntegrationConfig) -> Con
         rate_per_second=config.rate_per_second,
         timeout_seconds=config.timeout_seconds,
         search_lag_seconds=config.search_lag_seconds,
+        connections=config.connections,
         batches={operation: min(config.batch, most) for operation, most in integration.batches.items()},
     )
 

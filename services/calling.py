@@ -4,10 +4,12 @@ import asyncio
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 
 from integrations.errors import IntegrationError, OutcomeUnknown, Rejected, Unsupported
 from integrations.registry import Configured
+from services.lanes import Lanes, Send
 from services.outcomes import Outcome, failed_before_sending
 from services.recording import Recording, Window
 from services.sending import Call, CannotSay, Context, Sender
@@ -21,16 +23,24 @@ class Calling:
     """Makes the calls of one window and hands each end to the recording as soon as it is known. Raises nothing."""
 
     def __init__(
-        self, sender: Sender, configured: Configured, recording: Recording, window: Window, *, latest_start: float
+        self,
+        sender: Sender,
+        configured: Configured,
+        recording: Recording,
+        lanes: Lanes,
+        window: Window,
+        *,
+        latest_start: float,
     ) -> None:
         self._sender = sender
         self._configured = configured
         self._recording = recording
+        self._lanes = lanes
         self._window = window
         self._latest_start = latest_start
 
     async def send(self, armed: Sequence[Armed], contexts: Mapping[int, Context]) -> None:
-        """Send all of them, side by side, once all are put into words: side by side that would cost more."""
+        """Send all of them, side by side, once all are put into words: that side by side would cost more."""
         prepared: dict[str, list[tuple[Armed, Call]]] = defaultdict(list)
         for action in armed:
             call = await self._prepared(action, contexts.get(action.id))
@@ -38,14 +48,14 @@ class Calling:
                 self._ended(call)
             else:
                 prepared[call.operation].append((action, call))
-        calls: list[Coroutine[None, None, None]] = []
+        calls: list[Send] = []
         for operation, items in prepared.items():
             if self._configured.largest_batch == 1:
-                calls += [self._send_one(action, call) for action, call in items]
+                calls += [partial(self._send_one, action, call) for action, call in items]
                 continue
             most = self._configured.batch_of(operation)
-            calls += [self._send_several(operation, items[i : i + most]) for i in range(0, len(items), most)]
-        await asyncio.gather(*calls)
+            calls += [partial(self._send_several, operation, items[i : i + most]) for i in range(0, len(items), most)]
+        await self._lanes.through(calls)
 
     async def _send_one(self, action: Armed, call: Call) -> None:
         self._ended(await self._call(action, call))

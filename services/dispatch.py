@@ -13,6 +13,7 @@ from integrations.registry import Configured, Roster
 from services.calling import Calling
 from services.dispatch_report import DispatchReport
 from services.flight import WINDOWS, Flight, More
+from services.lanes import Lanes
 from services.recording import Recording, Window
 from services.sending import Context, Sender
 from services.solitude import Solitude
@@ -213,7 +214,7 @@ class Dispatcher:
             *(self._database, self._writer, self._policy, configured, worker, report), clock=self._clock
         )
         left, kept = list(rows), time.monotonic()
-        flight = Flight()
+        flight, lanes = Flight(), Lanes(configured.connections)
         try:
             while left or flight.is_under_way:
                 if left and time.monotonic() - kept > self._timing.renewal_seconds:
@@ -233,7 +234,7 @@ class Dispatcher:
                     if armed.armed:
                         window = Window(len(armed.armed), ends=begun + self._timing.lease_seconds)
                         latest = begun + self._timing.latest_start_seconds
-                        calling = Calling(self._sender, configured, recording, window, latest_start=latest)
+                        calling = Calling(self._sender, configured, recording, lanes, window, latest_start=latest)
                         flight.begin(window, calling.send(armed.armed, contexts))
                     elif len(armed.left) == len(chosen):  # somebody else holds the rows of all their customers
                         await asyncio.sleep(MOMENT)
