@@ -30,9 +30,19 @@ _LEISURE = 10
 """More of `nice`: a ninth of the processor's time beside one that does not give way, all of it when nobody wants it."""
 
 
+_SWITCH_SECONDS = 0.0003
+"""How long a thread keeps Python's lock while another wants it; 5 ms otherwise. The threads that arm the next window
+and write answers down let go of it at each statement, and a busy event loop would keep it so long each time that the
+next window is armed only when it has nothing left to send."""
+
+
 def prepare() -> None:
-    """Make this a process that sends much: garbage is looked for rarely, and uvloop turns its event loops."""
+    """Make this a process that sends much: garbage is looked for rarely, and uvloop turns its event loops.
+
+    Its threads give way to each other soon.
+    """
     gc.set_threshold(100_000, 50, 50)
+    sys.setswitchinterval(_SWITCH_SECONDS)
     if sys.platform != "win32":
         import uvloop  # not there on Windows
 
