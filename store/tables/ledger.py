@@ -90,6 +90,8 @@ class Action(SQLModel, table=True):
         _partial("ix_actions_uncertain", "next_check_at", where="state = 'uncertain'"),
         _partial("ix_actions_planned", "id", where="state = 'planned'"),
         _partial("ix_actions_people", "id", where="state IN ('needs_human', 'failed')"),
+        _partial("ix_actions_case", "case_id", where="case_id IS NOT NULL"),
+        _partial("ix_actions_entitlement", "entitlement_id", where="entitlement_id IS NOT NULL"),
         _partial("ix_actions_enrolment", "enrolment_id", "id", where="enrolment_id IS NOT NULL"),
         _partial("ix_actions_review", "review_id", "id", where="review_id IS NOT NULL"),
         _partial("ix_actions_waiting", "review_id", "id", where="state = 'awaiting_review'"),
@@ -113,9 +115,9 @@ class Action(SQLModel, table=True):
     integration: str | None = None  # which one it was armed for
     purpose: str | None = None  # the consent a proactive action rests on
     customer_id: int | None = Field(default=None, foreign_key="customers.id", index=True, sa_type=Identity)
-    case_id: int | None = Field(default=None, foreign_key="cases.id", index=True, sa_type=Identity)
+    case_id: int | None = Field(default=None, foreign_key="cases.id", sa_type=Identity)
     response_id: int | None = Field(default=None, foreign_key="survey_responses.id", sa_type=Identity)
-    entitlement_id: int | None = Field(default=None, foreign_key="entitlements.id", index=True, sa_type=Identity)
+    entitlement_id: int | None = Field(default=None, foreign_key="entitlements.id", sa_type=Identity)
     gate_id: int | None = Field(default=None, foreign_key="gates.id", sa_type=Identity)  # its data came through it
     enrolment_id: int | None = Field(default=None, foreign_key="enrolments.id", sa_type=Identity)
     after_id: int | None = Field(default=None, foreign_key="actions.id", sa_type=Identity)  # never before that one
