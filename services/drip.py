@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from operator import itemgetter
 from typing import NamedTuple, Protocol
 
 from sqlalchemy import Connection
@@ -19,15 +20,16 @@ from domain.policy import Policy
 from domain.review_rules import Rule
 from services.crowds import MOST_HELD, Crowds
 from services.risks import Risks
-from services.step_plans import Needs, PageFacts, Planned, StepPlans
+from services.step_plans import SENSELESS, Needs, PageFacts, Planned, StepPlans
 from store import drip as store
+from store.alike import Alike, due
 from store.canonical import address_hash
-from store.customers import Person
 from store.database import Database
-from store.drip import Enrolled, Place
+from store.drip import Addresses, Enrolled, Place
 from store.enrolments import behaviour_of
 from store.ledger.steps import Advance, Going, Landed, advance, settle
 from store.pages import Pace
+from store.types import Instant
 from store.wordings import approved
 
 AGAIN = timedelta(hours=1)
@@ -40,8 +42,6 @@ _FIRST_PAGE, _SMALLEST_PAGE, _LARGEST_PAGE = 250, 50, 5_000
 """Enrolments a transaction; the page grows and shrinks with the time the last one took."""
 
 _BEGINNING: Place = (datetime.fromtimestamp(0, UTC), 0)
-_SENSELESS = (ArithmeticError, LookupError, TypeError, ValueError)
-"""What a row that makes no sense may raise wherever it is looked at."""
 
 
 class Versions(Protocol):
@@ -168,7 +168,9 @@ class _Run:
         self._held: set[int] = set()  # enrolments that were held back: they may be read again meanwhile
         self._crowds: Crowds[Planned] | None = None
         if self._risks.is_of_many:
-            self._crowds = Crowds(self._room, policy.reviews.rules.risk_of, most=MOST_HELD)
+            self._crowds = Crowds(
+                self._room, policy.reviews.rules.risk_of, most=MOST_HELD, size_of=lambda one: len(one.goings)
+            )
         hold = _SQLITE_HOLD_SECONDS if database.is_sqlite else _HOLD_SECONDS
         self._pace = Pace(hold, first=_FIRST_PAGE, smallest=_SMALLEST_PAGE, largest=_LARGEST_PAGE)
 
@@ -201,7 +203,7 @@ class _Run:
         for row in rows:
             try:
                 one = self._plans.land(row, facts)
-            except _SENSELESS as problem:
+            except SENSELESS as problem:
                 one = self._astray(row, problem)
             landed.append(one)
             if one.next_step is not None and one.next_due_at is not None:
@@ -230,29 +232,75 @@ class _Run:
         after = _BEGINNING
         while True:
             most = self._pace.size
-            with self._database.read_ahead() as connection:
-                rows = store.due(connection, until=self._until, after=after, limit=most)
-            self._report.due += len(rows)
-            self._advance(rows)
-            if len(rows) < most:
+            found = self._due(after, most)
+            if self._plans.meet(alike.stand for alike in found if alike.key is None and alike.stand is not None):
+                found = self._due(after, most)
+            count = sum(len(alike.goings) for alike in found)
+            self._report.due += count
+            self._advance_alike(found)
+            if count < most:
                 return
-            after = rows[-1].due_at, rows[-1].id
+            was_due, last = max(max(map(itemgetter(1, 0), alike.goings)) for alike in found)
+            after = Instant.of(was_due), last
 
-    def _advance(self, rows: Sequence[Enrolled]) -> None:
-        """These, and those of them whose next step is due as well, until none is."""
-        steps_before = 0
-        while rows := [row for row in rows if row.id not in self._held]:
+    def _due(self, after: Place, most: int) -> list[Alike]:
+        with self._database.read_ahead() as connection:
+            return due(
+                connection,
+                self._plans.stands,
+                until=self._until,
+                after=after,
+                limit=most,
+                just_now=self._plans.just_now,
+                hardship_since=self._risks.distress_since,
+            )
+
+    def _advance_alike(self, found: Sequence[Alike]) -> None:
+        """Those whose step is done at its time together; then each of the others by themselves."""
+        together: list[Planned] = []
+        alone: list[int] = []
+        for alike in found:
+            decided = self._plans.decide_alike(alike)
+            goings = [going for going in alike.goings if going.id not in self._held] if self._held else alike.goings
+            if decided is None:
+                alone += (going.id for going in goings)
+                continue
+            free, others = self._not_suppressed(decided[0], goings)
+            alone += others
+            if free:
+                together.append(Planned(decided[0], free, decided[1], None, None))
+        rows: list[Enrolled] = []
+        if alone:
+            with self._database.read_ahead() as connection:
+                rows = store.these(connection, alone, until=self._until)
+        self._advance(rows, together)
+
+    def _not_suppressed(self, advance: Advance, goings: Sequence[Going]) -> tuple[Sequence[Going], list[int]]:
+        """Those of them none of whose addresses is suppressed on a channel of their step; the ids of the others."""
+        needs = self._plans.needs_at(advance)
+        asked = [capability for capability in self._suppressing if capability in needs.capabilities]
+        if not asked:
+            return goings, []
+        with self._database.read() as connection:
+            people = store.addresses(connection, [going.customer_id for going in goings])
+            found = set().union(*(self._suppressed(connection, capability, people) for capability in asked))
+        free = [going for going in goings if going.customer_id not in found]
+        return free, [going.id for going in goings if going.customer_id in found]
+
+    def _advance(self, rows: Sequence[Enrolled], together: Sequence[Planned] = ()) -> None:
+        """These, and those of them whose next step is due as well, until none is; with what is planned of others."""
+        steps_before, planned = 0, list(together)
+        while (rows := [row for row in rows if row.id not in self._held]) or planned:
             facts = self._facts(rows)
-            planned: list[Planned] = []
             for row in rows:
                 try:
                     one = self._plans.plan(row, facts, steps_before=steps_before)
-                except _SENSELESS as problem:
+                except SENSELESS as problem:
                     one = self._plans.set_aside(row, _words(problem), until=self._now + AGAIN)
                 if one is not None:
                     planned.append(one)
             onward = self._carry_out(planned if self._crowds is None else self._without_held(planned, self._crowds))
-            rows, steps_before = self._after_their_steps(onward), steps_before + 1
+            rows, steps_before, planned = self._after_their_steps(onward), steps_before + 1, []
 
     def _without_held(self, planned: Sequence[Planned], crowds: Crowds[Planned]) -> list[Planned]:
         """Those that may be written now; whose step may be one of too many waits until that is known."""
@@ -262,10 +310,10 @@ class _Run:
             purpose = self._plans.purpose_of(one.advance)
             (free if purpose is None else counted.setdefault(purpose, [])).append(one)
         for purpose, those in counted.items():
-            self._held.update(one.going.id for one in those)
+            self._held.update(going.id for one in those for going in one.goings)
             rules, now_free = crowds.take(purpose, those)
             now_free = self._crowded(now_free, rules)
-            if len(now_free) > len(those):  # with them those that were held before: more than a page
+            if _size(now_free) > _size(those):  # with them those that were held before: more than a page
                 self._in_pages(now_free)
             else:
                 free += now_free
@@ -284,11 +332,14 @@ class _Run:
         return [Planned(crowded[one.advance], *one[1:]) for one in planned]
 
     def _in_pages(self, planned: Sequence[Planned]) -> None:
-        written = 0
-        while written < len(planned):
-            page = planned[written : written + self._pace.size]
+        page: list[Planned] = []
+        for one in planned:
+            if page and _size(page) + len(one.goings) > self._pace.size:
+                self._carry_out(page)
+                page = []
+            page.append(one)
+        if page:
             self._carry_out(page)
-            written += len(page)
 
     def _says_money(self, payload: Payload) -> bool:
         with self._database.read() as connection:
@@ -300,16 +351,20 @@ class _Run:
 
     def _carry_out(self, planned: Sequence[Planned]) -> list[Enrolled]:
         """Write them; those of them whose next step is due by now."""
-        alike: dict[Advance, list[Planned]] = {}
+        chosen: dict[Advance, list[Going]] = {}
         for one in planned:
-            alike.setdefault(one.advance, []).append(one)
-        moved = self._write({at: [one.going for one in those] for at, those in alike.items()}) if alike else frozenset()
+            chosen.setdefault(one.advance, []).extend(one.goings)
+        if not chosen:
+            return []
+        moved = self._write(chosen)
+        is_all = len(moved) == sum(map(len, chosen.values()))
         onward = []
-        for at, those in alike.items():
-            gone = [one for one in those if one.going.id in moved]
+        for one in planned:
+            gone = one.goings if is_all else [going for going in one.goings if going.id in moved]
             if gone:
-                self._tell(at, gone)
-            onward += [one.onward for one in gone if one.onward is not None and one.onward.due_at <= self._until]
+                self._tell(one, gone)
+                if one.onward is not None and one.onward.due_at <= self._until:
+                    onward.append(one.onward)
         return onward
 
     def _after_their_steps(self, rows: list[Enrolled]) -> list[Enrolled]:
@@ -325,6 +380,8 @@ class _Run:
         needs_at = {at: self._needs(row) for at, row in {(row.journey_hash, row.step): row for row in rows}.items()}
         needed = [(row, needs) for row in rows if (needs := needs_at[row.journey_hash, row.step]) is not None]
         facts = PageFacts()
+        if not needed:
+            return facts
         with self._database.read() as connection:
             ending = {row.customer_id for row, needs in needed if needs.ending}
             facts.endings = store.next_endings(connection, ending, first=(self._now - timedelta(days=1)).date())
@@ -336,25 +393,30 @@ class _Run:
             asked = [(row.customer_id, needs.purpose) for row, needs in needed if needs.purpose is not None]
             facts.consents = store.consents_of(connection, {who for who, _ in asked}, {purpose for _, purpose in asked})
             for capability in self._suppressing:
-                hashes: dict[str, list[int]] = {}
-                for row, needs in needed:
-                    if capability in needs.capabilities and (address := _address(row.person, capability)):
-                        hashes.setdefault(address_hash(address), []).append(row.customer_id)
-                for hashed in store.suppressed(connection, capability, hashes):
-                    for customer_id in hashes[hashed]:
-                        facts.suppressed.setdefault(customer_id, set()).add(capability)
+                people = {row.customer_id: row.person for row, needs in needed if capability in needs.capabilities}
+                for customer_id in self._suppressed(connection, capability, people):
+                    facts.suppressed.setdefault(customer_id, set()).add(capability)
         return facts
+
+    @staticmethod
+    def _suppressed(connection: Connection, capability: Capability, people: Mapping[int, Addresses]) -> set[int]:
+        """Those of these customers whose address must not be written to."""
+        hashes: dict[str, list[int]] = {}
+        for customer_id, person in people.items():
+            if address := _address(person, capability):
+                hashes.setdefault(address_hash(address), []).append(customer_id)
+        return {one for hashed in store.suppressed(connection, capability, hashes) for one in hashes[hashed]}
 
     def _needs(self, row: Enrolled) -> Needs | None:
         """None for a row that makes no sense: it is set aside when it is decided on."""
         try:
             return self._plans.needs(row)
-        except _SENSELESS:
+        except SENSELESS:
             return None
 
     def _write(self, chosen: Mapping[Advance, Sequence[Going]]) -> frozenset[int]:
         if self._report.dry_run:
-            return frozenset(going.id for those in chosen.values() for going in those)
+            return frozenset(going.id for goings in chosen.values() for going in goings)
         count = sum(map(len, chosen.values()))
         return self._written("plan-steps", count, lambda connection: self._advanced(connection, chosen))
 
@@ -381,24 +443,24 @@ class _Run:
         self._report.longest_hold_seconds = max(self._report.longest_hold_seconds, held)
         return moved
 
-    def _tell(self, at: Advance, gone: Sequence[Planned]) -> None:
-        report = self._report
-        for channel, count in Counter(one.channel for one in gone).items():
-            if channel is not None:
-                report.planned[StepPlanned(at.journey, at.step, channel)] += count
+    def _tell(self, planned: Planned, gone: Sequence[Going]) -> None:
+        report, at, count = self._report, planned.advance, len(gone)
+        if planned.channel is not None:
+            report.planned[StepPlanned(at.journey, at.step, planned.channel)] += count
         if at.action is not None and at.action.ask is not None:
-            report.reviewed[at.action.ask.rules] += len(gone)
+            report.reviewed[at.action.ask.rules] += count
         if at.next_step is None:
-            report.finished[at.journey] += len(gone)
-        for one in gone:
-            if one.skipped is not None:
-                report.skipped[StepSkipped(at.journey, at.step, one.skipped)] += 1
-            elif one.going.reason is None:
+            report.finished[at.journey] += count
+        if planned.skipped is not None:
+            report.skipped[StepSkipped(at.journey, at.step, planned.skipped)] += count
+            return
+        for going in gone:
+            if going.reason is None:
                 continue
-            elif one.channel is None:
-                report.set_aside[one.going.reason] += 1
-            elif one.going.at is not None:
-                report.deferred[one.going.at.replace(minute=0, second=0, microsecond=0)] += 1
+            if planned.channel is None:
+                report.set_aside[going.reason] += 1
+            elif going.at is not None:
+                report.deferred[going.at.replace(minute=0, second=0, microsecond=0)] += 1
 
 
 class _Known:
@@ -414,7 +476,7 @@ class _Known:
             try:
                 with self._database.read() as connection:
                     self._met[content_hash] = self._journeys.of(connection, content_hash)
-            except _SENSELESS as problem:
+            except SENSELESS as problem:
                 self._met[content_hash] = problem
         found = self._met[content_hash]
         if isinstance(found, Exception):
@@ -422,7 +484,11 @@ class _Known:
         return found
 
 
-def _address(person: Person, capability: Capability) -> str | None:
+def _size(planned: Sequence[Planned]) -> int:
+    return sum(len(one.goings) for one in planned)
+
+
+def _address(person: Addresses, capability: Capability) -> str | None:
     if capability is Capability.MAIL:
         return person.email
     return person.device if capability is Capability.PUSH else person.phone

@@ -3,7 +3,7 @@
 What is the same for many (a step's action, where one goes from there) is made once.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
@@ -15,7 +15,6 @@ from domain.journey_payload import step_payload, step_wordings
 from domain.journey_steps import (
     CAPABILITY_OF,
     KIND_OF,
-    Send,
     SkipStep,
     Traveller,
     basis_of,
@@ -31,16 +30,20 @@ from domain.policy import Policy
 from domain.review_rules import Rule
 from domain.risk import Ask, Outward, is_reviewable, step_purpose
 from services.risks import Risks
-from store.customers import Person, as_customer
+from store.alike import Alike, Anyone, Stand
+from store.customers import as_customer
 from store.drip import Enrolled
 from store.ledger.steps import Advance, Going, Landed, StepAction
+from store.types import Instant
 
 NO_ENDING = "there is no ending to count from"
 
+SENSELESS = (ArithmeticError, LookupError, TypeError, ValueError)
+"""What a row that makes no sense may raise wherever it is looked at."""
+
+_NAMED = Stand._fields.index("step") + 1
 _JUST_NOW = timedelta(minutes=1)
 """Who is due no longer ago is neither late nor too late: policy and journeys count those in minutes and hours."""
-
-_FROM_LANGUAGE = Person._fields.index("language")
 
 
 @dataclass
@@ -55,13 +58,13 @@ class PageFacts:
 
 
 class Planned(NamedTuple):
-    """What becomes of one enrolment whose step is due."""
+    """What becomes of one enrolment whose step is due, or of many who are alike and go on in the same way."""
 
     advance: Advance
-    going: Going
+    goings: Sequence[Going]
     channel: Channel | None  # over which its step is done
     skipped: str | None  # why it is not
-    onward: Enrolled | None  # as it stands then, if it waits for another step
+    onward: Enrolled | None  # as the one stands then, if it waits for another step
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,18 +97,26 @@ class StepPlans:
         `now` None: time is virtual, and each is decided on when it is due.
         """
         self._policy, self._journey_of, self._wordings, self._now = policy, journey_of, wordings, now
-        self._just_now = now - _JUST_NOW if now is not None else None
+        self.just_now = now - _JUST_NOW if now is not None else None
+        """Who was due before is late, and asked about by themselves."""
         self._risks, self._says_money = risks, says_money
         self._purposes: dict[Advance, str | None] = {}
         self._crowded: dict[tuple[Advance, tuple[Rule, ...]], Advance] = {}
         self._advances: dict[tuple[Any, ...], Advance] = {}
         self._payloads: dict[tuple[str, str], Payload] = {}
-        self._sends: dict[tuple[Any, ...], _Sent] = {}
+        self._alike: dict[str, tuple[Advance, Channel] | None] = {}
         self._stands: dict[tuple[str, str], _Stand] = {}
+        self._met: set[tuple[Any, ...]] = set()
+        self.stands: list[Stand] = []
+        """Those that were met; more come at the end."""
 
     def needs(self, row: Enrolled) -> Needs:
         """What its step is decided by. Raises LookupError for a version or a step that is not there."""
         return self._stand(row).needs
+
+    def needs_at(self, advance: Advance) -> Needs:
+        """The same of where an advance begins."""
+        return self._stands[advance.journey_hash, advance.step].needs
 
     def plan(self, row: Enrolled, facts: PageFacts, *, steps_before: int) -> Planned | None:
         """What becomes of one whose step is due; None: nothing yet, though it is near.
@@ -117,9 +128,6 @@ class StepPlans:
         journey, step = stand.journey, stand.step
         if steps_before > len(journey.steps):
             raise ValueError(f"journey {journey.name} version {journey.version} goes in a circle at step {step.id}")
-        alike = self._alike(row, stand, facts)
-        if alike is not None and (known := self._sends.get(alike)) is not None:
-            return _planned(row, known, row.due_at)
         traveller = self._traveller(row, journey, facts)
         if step.branch:
             return None if row.due_at > self._at(row) else self._part(row, journey, step, traveller)
@@ -132,10 +140,39 @@ class StepPlans:
         decided = decide(journey, step, traveller, self._policy, due_at=row.due_at, now=self._at(row), key=action_key)
         if isinstance(decided, SkipStep):
             return self._skip(row, journey, step, traveller, decided.reason)
-        sent = self._sent(row, stand, decided.channel, facts)
-        if alike is not None and decided == Send(decided.channel, row.due_at):
-            self._sends[alike] = sent
-        return _planned(row, sent, decided.due_at, decided.reason)
+        going = _going(row, at=decided.due_at, reason=decided.reason)
+        return Planned(self._sent(row, stand, decided.channel, facts), (going,), decided.channel, None, None)
+
+    def meet(self, stands: Iterable[Stand]) -> bool:
+        """Look at steps that nobody stood at before in this run; True when any of them is new to it."""
+        new = [one for one in stands if one[:_NAMED] not in self._met]
+        for one in new:
+            self._met.add(one[:_NAMED])
+            try:
+                stand = self._stand(one)
+            except SENSELESS:  # which is told of each who stands there
+                self.stands.append(one._replace(is_alone=True))
+                continue
+            needs = stand.needs
+            is_alone = needs.is_counted_down or bool(stand.step.branch)
+            self.stands.append(one._replace(purpose=needs.purpose, is_steered=needs.behaviour, is_alone=is_alone))
+        return bool(new)
+
+    def decide_alike(self, alike: Alike) -> tuple[Advance, Channel] | None:
+        """How the step of all of these is done, each at its time; None: that has to be asked of each.
+
+        Hours and time zones begin and end on whole minutes, so the minute does for the instant.
+        """
+        if alike.key is None:
+            return None
+        if alike.key not in self._alike:
+            one = alike.anyone()
+            try:
+                planned = self.plan(one.row, _facts_of(one), steps_before=0)
+            except SENSELESS:  # which is told of each
+                planned = None
+            self._alike[alike.key] = _at_its_time(planned, one.row)
+        return self._alike[alike.key]
 
     def purpose_of(self, advance: Advance) -> str | None:
         """What a step is for, as reviews call it; None: nothing is done that a rule may delay."""
@@ -154,15 +191,16 @@ class StepPlans:
             self._crowded[made] = _asking(advance, ask)
         return self._crowded[made]
 
-    def _sent(self, row: Enrolled, stand: "_Stand", channel: Channel, facts: PageFacts) -> "_Sent":
+    def _sent(self, row: Enrolled, stand: "_Stand", channel: Channel, facts: PageFacts) -> Advance:
         is_vip = self._risks.is_of_tiers and row.person.tier == Tier.VIP
         made = row.journey_hash, row.step, channel, is_vip, row.customer_id in facts.in_hardship
         advance = self._advances.get(made)
         if advance is None:
             advance = self._act(row, stand.journey, stand.step, channel, is_skipped=False)
+            ends = pointless_at(stand.step, row.due_at)
+            advance = replace(advance, worth=ends - row.due_at if ends is not None else None)
             advance = self._advances[made] = _asking(advance, self._ask(advance, *made[-2:]))
-        ends = pointless_at(stand.step, row.due_at)
-        return _Sent(advance, channel, ends - row.due_at if ends is not None else None)
+        return advance
 
     def _ask(self, advance: Advance, is_vip: bool, in_hardship: bool) -> Ask | None:
         action = advance.action
@@ -171,36 +209,6 @@ class StepPlans:
         tier = Tier.VIP if is_vip else None
         one = Outward(action.kind, action.basis, tier, in_hardship, self._says_money(action.payload))
         return self._risks.ask(step_purpose(advance.journey, advance.step), one)
-
-    def _alike(self, row: Enrolled, stand: "_Stand", facts: PageFacts) -> tuple[Any, ...] | None:
-        """What decides about a step that is done at its time, the same for many; None: ask about this one alone.
-
-        Hours and time zones begin and end on whole minutes, so the minute does for the instant. Whoever is late, did
-        anything that counts, or waits for an ending is decided on alone, and so is whose step is held or skipped.
-        """
-        who, due_at, needs = row.customer_id, row.due_at, stand.needs
-        if (
-            (self._just_now is not None and due_at < self._just_now)
-            or needs.is_counted_down
-            or (needs.behaviour and facts.behaviour.get(who))
-        ):
-            return None
-        person = row.person
-        said = facts.consents.get((who, stand.journey.purpose)) if needs.purpose is not None else None
-        return (
-            row.journey_hash,
-            row.step,
-            due_at.toordinal(),
-            due_at.hour,
-            due_at.minute,
-            person.email is None,
-            person.phone is None,
-            person.device is None,
-            *person[_FROM_LANGUAGE:],
-            frozenset(said.items()) if said else None,
-            frozenset(facts.suppressed.get(who, ())) if facts.suppressed else None,
-            who in facts.in_hardship,
-        )
 
     def land(self, row: Enrolled, facts: PageFacts) -> Landed:
         """Where one goes on whose action is over; `row.due_at` is since when. Raises as `plan` does."""
@@ -214,7 +222,7 @@ class StepPlans:
     def set_aside(self, row: Enrolled, why: str, *, until: datetime) -> Planned:
         """One whose row makes no sense: it waits, with the reason, and nobody with it."""
         advance = self._stay(row)
-        return Planned(advance, _going(row, next_due_at=until, reason=why), None, None, None)
+        return Planned(advance, (_going(row, next_due_at=until, reason=why),), None, None, None)
 
     def _traveller(self, row: Enrolled, journey: Journey, facts: PageFacts) -> Traveller:
         next_ending, ending_zone = facts.endings.get(row.customer_id, (None, None))
@@ -258,7 +266,7 @@ class StepPlans:
         if advance is None:
             advance = self._advances[made] = Advance(row.journey, row.journey_hash, step.id, None, True, next_step)
         going = _going(row, next_due_at=due_at)
-        return Planned(advance, going, None, None, _onward_row(row, next_step, due_at))
+        return Planned(advance, (going,), None, None, _onward_row(row, next_step, due_at))
 
     def _skip(self, row: Enrolled, journey: Journey, step: Step, traveller: Traveller, why: str) -> Planned:
         next_step, due_at = self._onward(row, journey, step, traveller)
@@ -269,11 +277,11 @@ class StepPlans:
             advance = self._act(row, journey, step, channel, is_skipped=True, next_step=next_step)
             self._advances[made] = advance
         going = _going(row, at=row.due_at, next_due_at=due_at, reason=why)
-        return Planned(advance, going, None, why, _onward_row(row, next_step, due_at))
+        return Planned(advance, (going,), None, why, _onward_row(row, next_step, due_at))
 
     def _wait(self, row: Enrolled, until: datetime) -> Planned:
         going = _going(row, next_due_at=until)
-        return Planned(self._stay(row), going, None, None, row._replace(due_at=until))
+        return Planned(self._stay(row), (going,), None, None, row._replace(due_at=until))
 
     def _stay(self, row: Enrolled) -> Advance:
         made = row.journey_hash, row.step, "stay"
@@ -303,7 +311,7 @@ class StepPlans:
         action = StepAction(KIND_OF[channel], basis, CAPABILITY_OF[channel], purpose, payload, is_skipped)
         return Advance(row.journey, row.journey_hash, step.id, action, is_skipped, next_step if is_skipped else step.id)
 
-    def _stand(self, row: Enrolled) -> "_Stand":
+    def _stand(self, row: Enrolled | Stand) -> "_Stand":
         at = row.journey_hash, row.step
         known = self._stands.get(at)
         if known is None:
@@ -318,14 +326,6 @@ class StepPlans:
         return self._now or row.due_at
 
 
-class _Sent(NamedTuple):
-    """How a step is done."""
-
-    advance: Advance
-    channel: Channel
-    worth: timedelta | None  # how long after it was due; None: always
-
-
 class _Stand(NamedTuple):
     """Where enrolments stand: one step of one version. Its key's parts are quoted as `journey_key` quotes them."""
 
@@ -337,20 +337,26 @@ class _Stand(NamedTuple):
 
 
 def _going(
-    row: Enrolled,
-    *,
-    at: datetime | None = None,
-    not_after: datetime | None = None,
-    next_due_at: datetime | None = None,
-    reason: str | None = None,
+    row: Enrolled, *, at: datetime | None = None, next_due_at: datetime | None = None, reason: str | None = None
 ) -> Going:
-    return Going(row.id, row.due_at, row.customer_id, row.version, row.action_id, at, not_after, next_due_at, reason)
+    was_due = Instant.microseconds(row.due_at)
+    return Going(row.id, was_due, row.customer_id, row.version, row.action_id, at, next_due_at, reason)
 
 
-def _planned(row: Enrolled, sent: _Sent, at: datetime, reason: str | None = None) -> Planned:
-    not_after = row.due_at + sent.worth if sent.worth is not None else None
-    going = _going(row, at=at, not_after=not_after, reason=reason)
-    return Planned(sent.advance, going, sent.channel, None, None)
+def _facts_of(one: Anyone) -> PageFacts:
+    who = one.row.customer_id
+    facts = PageFacts(in_hardship=frozenset([who] if one.in_hardship else ()))
+    if one.purpose is not None:
+        facts.consents = {(who, one.purpose): one.consents}
+    return facts
+
+
+def _at_its_time(planned: Planned | None, row: Enrolled) -> tuple[Advance, Channel] | None:
+    """How it is done, if it is done as nearly all are: when it is due, and nothing is to be said about that."""
+    if planned is None or planned.channel is None:
+        return None
+    (going,) = planned.goings
+    return (planned.advance, planned.channel) if (going.at, going.reason) == (row.due_at, None) else None
 
 
 def _asking(advance: Advance, ask: Ask | None) -> Advance:

@@ -2,9 +2,20 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime
-from typing import Any, NamedTuple
+from operator import attrgetter
+from typing import Any, NamedTuple, Protocol
 
-from sqlalchemy import Connection, Select, and_, bindparam, func, literal_column, select, text, tuple_
+from sqlalchemy import (
+    Connection,
+    Select,
+    and_,
+    bindparam,
+    func,
+    literal_column,
+    select,
+    text,
+    tuple_,
+)
 
 from domain.actions import FINAL, Capability, State
 from domain.channels import CHANNEL_OF, Channel
@@ -32,11 +43,22 @@ class Enrolled(NamedTuple):
     person: Person
 
 
+class Addresses(Protocol):
+    """Where somebody may be written to."""
+
+    @property
+    def email(self) -> str | None: ...
+    @property
+    def phone(self) -> str | None: ...
+    @property
+    def device(self) -> str | None: ...
+
+
 Place = tuple[datetime, int]
 """Up to where pages were read: an instant, and an enrolment's id."""
 
 _ACTIVE = enrolments.c.state == literal_column(f"'{Standing.ACTIVE}'")
-_LAST_ACTION = (
+LAST_ACTION = (
     select(func.max(actions.c.id)).where(actions.c.enrolment_id == enrolments.c.id).correlate(enrolments)
 ).scalar_subquery()
 
@@ -44,23 +66,14 @@ _LAST_ACTION = (
 def _enrolled(due_at: Any, action_id: Any) -> Select[Any]:
     e = enrolments
     cursor = (e.c.id, e.c.customer_id, e.c.journey, e.c.journey_hash, e.c.number, e.c.key_part, e.c.step)
-    return (
-        select(*cursor, due_at, e.c.entered_at, e.c.previous_at, action_id, customers.c.version, *PERSON)
-        .join_from(e, customers, customers.c.id == e.c.customer_id)
-        .limit(bindparam("most"))
+    return select(*cursor, due_at, e.c.entered_at, e.c.previous_at, action_id, customers.c.version, *PERSON).join_from(
+        e, customers, customers.c.id == e.c.customer_id
     )
 
 
-_AFTER = tuple_(bindparam("after_at", type_=Instant), bindparam("after_id"))
-_DUE = (
-    _enrolled(enrolments.c.due_at, _LAST_ACTION)
-    .where(
-        enrolments.c.due_at <= bindparam("until", type_=Instant),
-        tuple_(enrolments.c.due_at, enrolments.c.id) > _AFTER,
-        _ACTIVE,
-    )
-    .order_by(enrolments.c.due_at, enrolments.c.id)
-)
+AFTER = tuple_(bindparam("after_at", type_=Instant), bindparam("after_id"))
+IS_DUE = and_(enrolments.c.due_at <= bindparam("until", type_=Instant), _ACTIVE)
+_THESE = _enrolled(enrolments.c.due_at, LAST_ACTION).where(among(enrolments.c.id, "ids"), IS_DUE)
 _OVER = (
     _enrolled(actions.c.updated_at, enrolments.c.action_id)
     .add_columns(actions.c.state, actions.c.due_at, enrolments.c.look_at)
@@ -68,14 +81,18 @@ _OVER = (
     .where(
         enrolments.c.action_id.is_not(None),
         enrolments.c.look_at <= bindparam("until", type_=Instant),
-        tuple_(enrolments.c.look_at, enrolments.c.id) > _AFTER,
+        tuple_(enrolments.c.look_at, enrolments.c.id) > AFTER,
         _ACTIVE,
         actions.c.state.in_(sorted(FINAL)),
     )
     .order_by(enrolments.c.look_at, enrolments.c.id)
+    .limit(bindparam("most"))
 )
 _CONSENTS = select(consents.c.customer_id, consents.c.purpose, consents.c.channel, consents.c.granted).where(
     among(consents.c.customer_id, "ids"), among(consents.c.purpose, "purposes")
+)
+_ADDRESSES_OF = select(customers.c.id, customers.c.email, customers.c.phone, customers.c.device).where(
+    among(customers.c.id, "ids")
 )
 _SUPPRESSED = select(suppressions.c.address_hash).where(
     suppressions.c.channel == bindparam("on_channel"), among(suppressions.c.address_hash, "hashes")
@@ -143,11 +160,16 @@ _SENDABLE = (
 )
 
 
-def due(connection: Connection, *, until: datetime, after: Place, limit: int) -> list[Enrolled]:
-    """Who waits for a step that is due until then, the earliest first, from behind `after` on."""
-    asked = {"until": until, "after_at": after[0], "after_id": after[1], "most": limit}
-    rows = connection.execute(_DUE, asked).all()
-    return [Enrolled._make((*row[:_PERSON], Person._make(row[_PERSON:]))) for row in rows]
+def addresses(connection: Connection, customer_ids: Sequence[int]) -> dict[int, Addresses]:
+    """Where these customers may be written to."""
+    return {row.id: row for row in connection.execute(_ADDRESSES_OF, {"ids": customer_ids})}
+
+
+def these(connection: Connection, enrolment_ids: Sequence[int], *, until: datetime) -> list[Enrolled]:
+    """Those of these enrolments who still wait for a step that is due until then, the earliest first."""
+    rows = connection.execute(_THESE, {"until": until, "ids": enrolment_ids}).all()
+    found = [Enrolled._make((*row[:_PERSON], Person._make(row[_PERSON:]))) for row in rows]
+    return sorted(found, key=attrgetter("due_at", "id"))
 
 
 def over(connection: Connection, *, until: datetime, after: Place, limit: int) -> tuple[list[Enrolled], Place | None]:
@@ -176,11 +198,11 @@ def consents_of(
     if customer_ids and purposes:
         asked = {"ids": sorted(customer_ids), "purposes": sorted(purposes)}
         for customer_id, purpose, channel, granted in connection.execute(_CONSENTS, asked).all():
-            said.setdefault((customer_id, purpose), {})[_CHANNELS[channel]] = granted
+            said.setdefault((customer_id, purpose), {})[CHANNELS[channel]] = granted
     return said
 
 
-_CHANNELS = {capability.value: channel for capability, channel in CHANNEL_OF.items()}
+CHANNELS = {capability.value: channel for capability, channel in CHANNEL_OF.items()}
 
 
 def suppressed(connection: Connection, channel: Capability, hashes: Collection[str]) -> set[str]:

@@ -52,6 +52,11 @@ class Instant(TypeDecorator[datetime]):
         """As SQLite keeps it."""
         return (instant - _EPOCH) // _MICROSECOND
 
+    @staticmethod
+    def of(microseconds: int) -> datetime:
+        """The other way round."""
+        return _EPOCH + timedelta(0, 0, microseconds)
+
     def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], datetime | None]:
         """What makes an instant of the driver's answer, without SQLAlchemy's two calls more for each value."""
         return of_microseconds if dialect.name == "sqlite" else _in_utc
@@ -87,6 +92,42 @@ def _sqlite_now(element: db_now, compiler: SQLCompiler, **kw: Any) -> str:
 def _postgresql_now(element: db_now, compiler: SQLCompiler, **kw: Any) -> str:
     ahead = compiler.process(element.clauses, **kw)
     return f"(clock_timestamp() + make_interval(secs => CAST({ahead} AS double precision)))"
+
+
+class microseconds(FunctionElement[int]):
+    """`microseconds(column)`: an instant as whole microseconds since 1970, as SQLite keeps it anyway."""
+
+    name = "microseconds"
+    type = BigInteger()
+    inherit_cache = True
+
+
+@compiles(microseconds, "sqlite")
+def _sqlite_microseconds(element: microseconds, compiler: SQLCompiler, **kw: Any) -> str:
+    return compiler.process(element.clauses, **kw)
+
+
+@compiles(microseconds, "postgresql")
+def _postgresql_microseconds(element: microseconds, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"CAST(EXTRACT(EPOCH FROM {compiler.process(element.clauses, **kw)}) * 1000000 AS BIGINT)"
+
+
+class since_epoch(FunctionElement[datetime]):
+    """`since_epoch(microseconds)`: the instant, the other way round."""
+
+    name = "since_epoch"
+    type = Instant()
+    inherit_cache = True
+
+
+@compiles(since_epoch, "sqlite")
+def _sqlite_since_epoch(element: since_epoch, compiler: SQLCompiler, **kw: Any) -> str:
+    return compiler.process(element.clauses, **kw)
+
+
+@compiles(since_epoch, "postgresql")
+def _postgresql_since_epoch(element: since_epoch, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"(timestamptz 'epoch' + ({compiler.process(element.clauses, **kw)}) * interval '1 microsecond')"
 
 
 class _Texts(TypeDecorator[Collection[str]]):

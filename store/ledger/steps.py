@@ -6,7 +6,7 @@ as they are, and no action is written about them.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -43,7 +43,7 @@ from store import reviews
 from store.ledger import thin
 from store.ledger.rows import actions, customers, enrolments, evidence
 from store.once import insert_once
-from store.types import Instant
+from store.types import Instant, since_epoch
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +69,7 @@ class Advance:
     action: StepAction | None  # None: nothing is written
     is_over: bool  # the step is over with it, or was to part the ways
     next_step: str | None  # where they stand then; None: the journey is over
+    worth: timedelta | None = None  # how long after it was due the action is worth doing; None: always
 
     @property
     def is_in_the_air(self) -> bool:
@@ -80,14 +81,13 @@ class Going(NamedTuple):
     """One enrolment as it was when it was decided on, and its own part of what becomes of it."""
 
     id: int
-    was_due_at: datetime
+    was_due: int  # in microseconds since 1970: nobody looks at it here, and an instant takes a microsecond to make
     customer_id: int
     version: int  # of the customer's row
     after_id: int | None  # the action that must be over first
-    at: datetime | None  # when the action is due
-    not_after: datetime | None
-    next_due_at: datetime | None  # None: in the air, or over
-    reason: str | None  # why the action is late or skipped, or the enrolment is set aside
+    at: datetime | None = None  # when the action is due; None: when its step was
+    next_due_at: datetime | None = None  # None: in the air, or over
+    reason: str | None = None  # why the action is late or skipped, or the enrolment is set aside
 
 
 class Landed(NamedTuple):
@@ -160,18 +160,19 @@ def _told(one: Advance, place: int, waiting: Mapping[Ask | None, int]) -> dict[s
         "is_over": one.is_over,
         "is_in_the_air": one.is_in_the_air,
         "next_step": one.next_step,
+        "worth": None if one.worth is None else one.worth // _MICROSECOND,
         **content,
     }
 
 
+_MICROSECOND = timedelta(microseconds=1)
 _GIVEN: thin.Types = {
     "id": BigInteger(),
-    "was_due_at": Instant(),
+    "was_due": BigInteger(),
     "customer_id": BigInteger(),
     "version": BigInteger(),
     "after_id": BigInteger(),
     "at": Instant(),
-    "not_after": Instant(),
     "next_due_at": Instant(),
     "reason": Text(),
     "place": Integer(),
@@ -185,6 +186,7 @@ _SHARED: thin.Types = {
     "is_over": Boolean(),
     "is_in_the_air": Boolean(),
     "next_step": String(),
+    "worth": BigInteger(),
     **thin.content_types(),
 }
 _LANDED: thin.Types = {
@@ -226,6 +228,7 @@ def _standing(dialect: str) -> Select[Any]:
     """Those given that stand as they were read, with what becomes of them."""
     shared, e, c = thin.shared(dialect, _SHARED), enrolments, customers
     given: FromClause = thin.given(dialect, _GIVEN) if dialect == "sqlite" else _free()
+    was_due_at = since_epoch(given.c.was_due)
     columns = [
         e.c.id,
         e.c.customer_id,
@@ -235,8 +238,11 @@ def _standing(dialect: str) -> Select[Any]:
         .concat(func.cast(e.c.number, String()))
         .concat(shared.c.key_ends)
         .label("key"),
-        *(given.c[name] for name in _GIVEN if name not in {"id", "customer_id", "place"}),
-        *(shared.c[name] for name in _SHARED if name not in {"place", "journey_hash", "at_step"}),
+        was_due_at.label("was_due_at"),
+        func.coalesce(given.c.at, was_due_at, type_=Instant()).label("at"),
+        since_epoch(given.c.was_due + shared.c.worth).label("not_after"),
+        *(given.c[name] for name in ("version", "after_id", "next_due_at", "reason")),
+        *(shared.c[name] for name in _SHARED if name not in {"place", "journey_hash", "at_step", "worth"}),
     ]
     found = (
         select(*columns)
@@ -245,7 +251,7 @@ def _standing(dialect: str) -> Select[Any]:
         .join(shared, shared.c.place == given.c.place)
         .where(
             e.c.state == literal_column(f"'{Standing.ACTIVE}'"),
-            e.c.due_at == given.c.was_due_at,
+            e.c.due_at == was_due_at,
             e.c.step == shared.c.at_step,
             e.c.journey_hash == shared.c.journey_hash,
         )

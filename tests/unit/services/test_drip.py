@@ -269,7 +269,7 @@ def test_those_who_are_alike_are_decided_on_once_and_who_is_not_alone(
     for number, who in enumerate((without_mail, has_used, lives_elsewhere)):
         world.enrol(f"D-{number}", customer_id=who, due_at=NOON + timedelta(seconds=30))
     world.drip()
-    assert len(asked) == 4
+    assert len(asked) == 5  # and once more about the one who is not done with at their time
     assert {world.step_row("first", f"C-{number}").due_at for number in range(9)} == {
         NOON + timedelta(seconds=number) for number in range(9)
     }
@@ -457,7 +457,7 @@ def test_a_million_who_wait_cost_nothing_but_indexed_looks(world: JourneysWorld)
     # Of an insert SQLite lists how it would look for those that refer to its rows, were there any yet.
     scans = {said: plan for said, plan in plans.items() if any(map(read_through.search, plan)) and "INSERT" not in said}
     assert scans == {}
-    pages = [plan for said, plan in plans.items() if "enrolments.due_at <=" in said or "enrolments.look_at <=" in said]
+    pages = [plan for said, plan in plans.items() if ") > (" in said]
     assert len(pages) == 2
     assert not any("ORDER BY" in step for plan in pages for step in plan), pages
 

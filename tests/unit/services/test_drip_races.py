@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
-from datetime import timedelta
+from datetime import datetime, timedelta
 from threading import Barrier
 from typing import Any
 
@@ -16,6 +16,7 @@ from domain.customers import Tier
 from domain.journeys import Condition, Standing
 from services import drip
 from services.drip import DripReport, run_drip
+from services.step_plans import StepPlans
 from store import crash_points
 from store import drip as reads
 from store.database import Database
@@ -50,6 +51,22 @@ def exit_of(world: JourneysWorld, row_id: int) -> Callable[[], Any]:
     return go
 
 
+LATE = NOON - timedelta(minutes=2)
+"""Who was due so long ago is decided on alone."""
+
+
+def once_read(patched: pytest.MonkeyPatch, due_at: datetime, go: Callable[[], Any]) -> None:
+    """Let something happen after enrolments due then were read, before they are written about."""
+    where, name = (reads, "next_endings") if due_at == LATE else (StepPlans, "decide_alike")
+    decide = getattr(where, name)
+
+    def meanwhile(*args: Any, **named: Any) -> Any:
+        go()
+        return decide(*args, **named)
+
+    patched.setattr(where, name, meanwhile)
+
+
 def test_two_planners_at_once_plan_each_step_once(world: JourneysWorld) -> None:
     """Each with connections of its own, as two workers have; whatever one leaves to the other is done in the end."""
     nobody = Condition(tier=frozenset({Tier.VIP}))
@@ -82,19 +99,14 @@ def test_two_planners_at_once_plan_each_step_once(world: JourneysWorld) -> None:
     assert len(world.planned_keys()) == 3 * MANY
 
 
+@pytest.mark.parametrize("due_at", [NOON, LATE])
 def test_who_leaves_after_they_were_read_is_not_planned_about(
-    world: JourneysWorld, monkeypatch: pytest.MonkeyPatch
+    world: JourneysWorld, monkeypatch: pytest.MonkeyPatch, due_at: datetime
 ) -> None:
     """The move is guarded by what was read; others of the page go on."""
     world.publish(a_journey(a_step("first")))
-    leaving, staying = world.enrol("C-1"), world.enrol("C-2")
-    read = reads.next_endings
-
-    def meanwhile(*args: Any, **named: Any) -> Any:
-        exit_of(world, leaving)()
-        return read(*args, **named)
-
-    monkeypatch.setattr(reads, "next_endings", meanwhile)
+    leaving, staying = (world.enrol(ref, due_at=due_at) for ref in ("C-1", "C-2"))
+    once_read(monkeypatch, due_at, exit_of(world, leaving))
     report = world.drip()
     assert report.planned.total() == 1
     assert world.planned_keys() == ["journey/onboarding/C-2/1/first"]
@@ -105,40 +117,30 @@ def test_who_leaves_after_they_were_read_is_not_planned_about(
 @pytest.mark.parametrize(
     "change", [{"due_at": NOON - timedelta(minutes=1)}, {"step": "second"}, {"journey_hash": "h2"}]
 )
+@pytest.mark.parametrize("due_at", [NOON, LATE])
 def test_an_enrolment_that_was_changed_after_it_was_read_is_left_to_the_next_run(
-    world: JourneysWorld, monkeypatch: pytest.MonkeyPatch, change: dict[str, Any]
+    world: JourneysWorld, monkeypatch: pytest.MonkeyPatch, change: dict[str, Any], due_at: datetime
 ) -> None:
     """Hurried, or taken to another version or step: it is planned as it stands then."""
     world.publish(a_journey(a_step("first"), a_step("second")))
     world.publish(a_journey(a_step("first"), a_step("second"), version=2), "h2")
-    changed = world.enrol()
-    read = reads.next_endings
-
-    def meanwhile(*args: Any, **named: Any) -> Any:
-        world.alter(changed, **change)
-        return read(*args, **named)
-
+    changed = world.enrol(due_at=due_at)
     with monkeypatch.context() as patched:
-        patched.setattr(reads, "next_endings", meanwhile)
+        once_read(patched, due_at, lambda: world.alter(changed, **change))
         assert world.drip().planned.total() == 0
     assert world.planned_keys() == []
     assert world.drip().planned.total() == 1
 
 
+@pytest.mark.parametrize("due_at", [NOON, LATE])
 def test_a_customer_who_changed_after_they_were_read_is_decided_on_anew(
-    world: JourneysWorld, monkeypatch: pytest.MonkeyPatch
+    world: JourneysWorld, monkeypatch: pytest.MonkeyPatch, due_at: datetime
 ) -> None:
     """Nothing is planned on what is known to be stale."""
     world.publish(a_journey(a_step("first")))
-    row = world.enrol()
-    read = reads.next_endings
-
-    def meanwhile(*args: Any, **named: Any) -> Any:
-        world.bump(world.enrolled(row).customer_id)
-        return read(*args, **named)
-
+    row = world.enrol(due_at=due_at)
     with monkeypatch.context() as patched:
-        patched.setattr(reads, "next_endings", meanwhile)
+        once_read(patched, due_at, lambda: world.bump(world.enrolled(row).customer_id))
         assert world.drip().planned.total() == 0
     assert world.drip().planned.total() == 1
 
