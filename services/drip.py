@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from operator import itemgetter
@@ -24,8 +24,9 @@ from services.step_plans import SENSELESS, Needs, PageFacts, Planned, StepPlans
 from store import drip as store
 from store.alike import Alike, due
 from store.canonical import address_hash
+from store.customers import Person
 from store.database import Database
-from store.drip import Addresses, Enrolled, Place
+from store.drip import Enrolled, Place
 from store.enrolments import behaviour_of
 from store.ledger.steps import Advance, Going, Landed, advance, settle
 from store.pages import Pace
@@ -265,27 +266,28 @@ class _Run:
             if decided is None:
                 alone += (going.id for going in goings)
                 continue
-            free, others = self._not_suppressed(decided[0], goings)
-            alone += others
-            if free:
-                together.append(Planned(decided[0], free, decided[1], None, None))
+            if suppressed := self._suppressed_of(decided[1], goings):
+                alone += (going.id for going in goings if going.customer_id in suppressed)
+                goings = [going for going in goings if going.customer_id not in suppressed]
+            if goings:
+                together.append(Planned(decided[0], goings, decided[1], None, None))
         rows: list[Enrolled] = []
         if alone:
             with self._database.read_ahead() as connection:
                 rows = store.these(connection, alone, until=self._until)
         self._advance(rows, together)
 
-    def _not_suppressed(self, advance: Advance, goings: Sequence[Going]) -> tuple[Sequence[Going], list[int]]:
-        """Those of them none of whose addresses is suppressed on a channel of their step; the ids of the others."""
-        needs = self._plans.needs_at(advance)
-        asked = [capability for capability in self._suppressing if capability in needs.capabilities]
-        if not asked:
-            return goings, []
+    def _suppressed_of(self, channel: Channel, goings: Sequence[Going]) -> set[int]:
+        """Those of these customers who must not be written to over the channel that their step would take.
+
+        What is suppressed on others changes nothing: those before it are out anyway, those after it are not asked.
+        """
+        capability = CAPABILITY_OF[channel]
+        if channel is Channel.PERSON or capability not in self._suppressing:
+            return set()
         with self._database.read() as connection:
-            people = store.addresses(connection, [going.customer_id for going in goings])
-            found = set().union(*(self._suppressed(connection, capability, people) for capability in asked))
-        free = [going for going in goings if going.customer_id not in found]
-        return free, [going.id for going in goings if going.customer_id in found]
+            addresses = store.addresses(connection, capability, [going.customer_id for going in goings])
+            return _suppressed(connection, capability, addresses)
 
     def _advance(self, rows: Sequence[Enrolled], together: Sequence[Planned] = ()) -> None:
         """These, and those of them whose next step is due as well, until none is; with what is planned of others."""
@@ -393,19 +395,14 @@ class _Run:
             asked = [(row.customer_id, needs.purpose) for row, needs in needed if needs.purpose is not None]
             facts.consents = store.consents_of(connection, {who for who, _ in asked}, {purpose for _, purpose in asked})
             for capability in self._suppressing:
-                people = {row.customer_id: row.person for row, needs in needed if capability in needs.capabilities}
-                for customer_id in self._suppressed(connection, capability, people):
+                addresses = [
+                    (row.customer_id, _address(row.person, capability))
+                    for row, needs in needed
+                    if capability in needs.capabilities
+                ]
+                for customer_id in _suppressed(connection, capability, addresses):
                     facts.suppressed.setdefault(customer_id, set()).add(capability)
         return facts
-
-    @staticmethod
-    def _suppressed(connection: Connection, capability: Capability, people: Mapping[int, Addresses]) -> set[int]:
-        """Those of these customers whose address must not be written to."""
-        hashes: dict[str, list[int]] = {}
-        for customer_id, person in people.items():
-            if address := _address(person, capability):
-                hashes.setdefault(address_hash(address), []).append(customer_id)
-        return {one for hashed in store.suppressed(connection, capability, hashes) for one in hashes[hashed]}
 
     def _needs(self, row: Enrolled) -> Needs | None:
         """None for a row that makes no sense: it is set aside when it is decided on."""
@@ -488,10 +485,21 @@ def _size(planned: Sequence[Planned]) -> int:
     return sum(len(one.goings) for one in planned)
 
 
-def _address(person: Addresses, capability: Capability) -> str | None:
+def _address(person: Person, capability: Capability) -> str | None:
     if capability is Capability.MAIL:
         return person.email
     return person.device if capability is Capability.PUSH else person.phone
+
+
+def _suppressed(
+    connection: Connection, capability: Capability, addresses: Iterable[tuple[int, str | None]]
+) -> set[int]:
+    """Those of these customers whose address must not be written to."""
+    hashes: dict[str, list[int]] = {}
+    for customer_id, address in addresses:
+        if address:
+            hashes.setdefault(address_hash(address), []).append(customer_id)
+    return {one for hashed in store.suppressed(connection, capability, hashes) for one in hashes[hashed]}
 
 
 def _words(problem: Exception) -> str:

@@ -114,10 +114,6 @@ class StepPlans:
         """What its step is decided by. Raises LookupError for a version or a step that is not there."""
         return self._stand(row).needs
 
-    def needs_at(self, advance: Advance) -> Needs:
-        """The same of where an advance begins."""
-        return self._stands[advance.journey_hash, advance.step].needs
-
     def plan(self, row: Enrolled, facts: PageFacts, *, steps_before: int) -> Planned | None:
         """What becomes of one whose step is due; None: nothing yet, though it is near.
 

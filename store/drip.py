@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from operator import attrgetter
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     Connection,
@@ -43,17 +43,6 @@ class Enrolled(NamedTuple):
     person: Person
 
 
-class Addresses(Protocol):
-    """Where somebody may be written to."""
-
-    @property
-    def email(self) -> str | None: ...
-    @property
-    def phone(self) -> str | None: ...
-    @property
-    def device(self) -> str | None: ...
-
-
 Place = tuple[datetime, int]
 """Up to where pages were read: an instant, and an enrolment's id."""
 
@@ -91,9 +80,15 @@ _OVER = (
 _CONSENTS = select(consents.c.customer_id, consents.c.purpose, consents.c.channel, consents.c.granted).where(
     among(consents.c.customer_id, "ids"), among(consents.c.purpose, "purposes")
 )
-_ADDRESSES_OF = select(customers.c.id, customers.c.email, customers.c.phone, customers.c.device).where(
-    among(customers.c.id, "ids")
-)
+_ADDRESSES = {
+    capability: select(customers.c.id, address).where(among(customers.c.id, "ids"))
+    for capability, address in (
+        (Capability.MAIL, customers.c.email),
+        (Capability.SMS, customers.c.phone),
+        (Capability.VOICE, customers.c.phone),
+        (Capability.PUSH, customers.c.device),
+    )
+}
 _SUPPRESSED = select(suppressions.c.address_hash).where(
     suppressions.c.channel == bindparam("on_channel"), among(suppressions.c.address_hash, "hashes")
 )
@@ -160,9 +155,11 @@ _SENDABLE = (
 )
 
 
-def addresses(connection: Connection, customer_ids: Sequence[int]) -> dict[int, Addresses]:
-    """Where these customers may be written to."""
-    return {row.id: row for row in connection.execute(_ADDRESSES_OF, {"ids": customer_ids})}
+def addresses(
+    connection: Connection, channel: Capability, customer_ids: Sequence[int]
+) -> Sequence[tuple[int, str | None]]:
+    """Where these customers are written to on a channel."""
+    return connection.execute(_ADDRESSES[channel], {"ids": customer_ids}).tuples().all()
 
 
 def these(connection: Connection, enrolment_ids: Sequence[int], *, until: datetime) -> list[Enrolled]:
