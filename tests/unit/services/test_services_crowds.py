@@ -33,6 +33,14 @@ def test_one_more_than_the_cap_makes_all_of_them_wait() -> None:
     assert list(some.rest()) == []
 
 
+def test_who_comes_together_counts_as_many() -> None:
+    some: Crowds[str] = Crowds(lambda _what: {MANY: 3, UNUSUAL: 5}, CLASSES.get, most=9, size_of=len)
+    assert some.take("a", ["two"]) == ((), [])
+    assert some.take("a", ["one"]) == ((MANY, UNUSUAL), ["two", "one"])
+    held: Crowds[str] = Crowds(lambda _what: {UNUSUAL: 50}, CLASSES.get, most=5, size_of=len)
+    assert held.take("a", ["seven", "-"]) == ((), ["seven", "-"])  # more than may be held
+
+
 def test_what_other_runs_have_planned_counts() -> None:
     assert crowds({MANY: 0}).take("a", [1]) == ((MANY,), [1])
 

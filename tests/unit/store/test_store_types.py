@@ -4,12 +4,12 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from ledger_world import NOON, World
-from sqlalchemy import insert, literal, select
+from sqlalchemy import BigInteger, insert, literal, select
 from sqlalchemy.exc import StatementError
 
 from store.database import Database
 from store.tables import metadata
-from store.types import Instant, db_now
+from store.types import Instant, db_now, microseconds, since_epoch
 
 _volumes = metadata.tables["volumes"]
 
@@ -54,3 +54,15 @@ def test_the_databases_clock_is_now_and_may_look_ahead(database: Database) -> No
     slack = timedelta(milliseconds=50)  # SQLite's clock counts milliseconds
     assert before - slack <= now <= after + slack
     assert timedelta(seconds=20.4) < ahead - now < timedelta(seconds=20.6)
+
+
+@pytest.mark.parametrize(
+    "at", [datetime(1969, 12, 31, 23, 59, 59, 999_999, UTC), datetime(2199, 3, 4, 5, 6, 7, 8, UTC)]
+)
+def test_an_instant_is_whole_microseconds_and_back(database: Database, at: datetime) -> None:
+    told = Instant.microseconds(at)
+    assert Instant.of(told) == at
+    with database.read() as connection:
+        there = connection.execute(select(microseconds(literal(at, Instant())))).scalar_one()
+        back = connection.execute(select(since_epoch(literal(told, BigInteger())))).scalar_one()
+    assert (there, back) == (told, at)
