@@ -30,6 +30,11 @@ _MEMBER = (
     .where(actions.c.id == bindparam("row_id"))
     .with_for_update(read=True, of=reviews)
 )
+_COLLECTING = (
+    select(reviews.c.id)
+    .where(reviews.c.group_key == bindparam("alike"), reviews.c.state == Stand.COLLECTING)
+    .with_for_update(read=True)
+)
 _OPEN = insert_once(reviews, "group_key", where="state = 'collecting'")
 
 
@@ -79,14 +84,11 @@ def join(connection: Connection, ask: Ask, *, initiator: str, now: datetime) -> 
         "reviewers_needed": ask.reviewers,
         "group_key": "|".join((ask.what, ask.risk, *ask.rules)),
     }
-    wanted = (
-        select(reviews.c.id)
-        .where(reviews.c.group_key == alike["group_key"], reviews.c.state == Stand.COLLECTING)
-        .with_for_update(read=True)
-    )
+    wanted = {"alike": alike["group_key"]}
     until = now + timedelta(minutes=ask.gather_minutes)
     fresh = {"deadline": until, "collect_until": until, "created_at": now, "initiator": initiator}
-    while (found := connection.execute(wanted).scalar_one_or_none()) is None:  # sealed, or opened by another, meanwhile
+    # Sealed, or opened by another, meanwhile: again.
+    while (found := connection.execute(_COLLECTING, wanted).scalar_one_or_none()) is None:
         connection.execute(_OPEN, {**_FRESH, **fresh, **alike})
     return int(found)
 
