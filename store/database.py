@@ -1,16 +1,14 @@
 """Engines and transactions: one way to read, one way to write, on SQLite and PostgreSQL."""
 
 import sqlite3
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import psycopg
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, InvalidatePoolError
+from sqlalchemy.exc import ArgumentError
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from store.crash_points import reached
@@ -27,12 +25,6 @@ _CONNECT_SECONDS = 5
 _IDLE_SECONDS = 15.0
 """Between two statements of one transaction. Ours compute for milliseconds; who is silent for longer is stopped, or on
 a machine that is gone, and would hold an integration's row, for which everybody who arms waits, as long as he likes."""
-
-_FRESH_SECONDS = 1.0
-"""So long after its last transaction a connection of PostgreSQL is taken to be there still. Asking each time, as
-`pool_pre_ping` does, is one more round trip a transaction."""
-
-_BACK_AT = "handrail_back_at"
 
 _ALIVE = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 15_000}
 """When a silent connection counts as lost (seconds; the last in milliseconds), over TCP."""
@@ -159,6 +151,7 @@ def _postgresql_engine(url: str, idle_seconds: float) -> Engine:
         engine_url,
         pool_size=10,
         max_overflow=20,
+        pool_pre_ping=True,
         hide_parameters=True,
         connect_args={"connect_timeout": _CONNECT_SECONDS, **_ALIVE},
     )
@@ -169,24 +162,7 @@ def _postgresql_engine(url: str, idle_seconds: float) -> Engine:
             cursor.execute(f"SET idle_in_transaction_session_timeout = {round(idle_seconds * 1000)}")
         connection.commit()
 
-    @event.listens_for(engine, "checkin")
-    def _comes_back(_connection: Any, record: Any) -> None:
-        record.info[_BACK_AT] = time.monotonic()
-
-    @event.listens_for(engine, "checkout")
-    def _goes_out(connection: Any, record: Any, _proxy: Any) -> None:
-        back_at = record.info.get(_BACK_AT)
-        if back_at is not None and time.monotonic() - back_at > _FRESH_SECONDS and not _answers(engine, connection):
-            raise InvalidatePoolError  # SQLAlchemy connects anew, for the others as well
-
     return engine
-
-
-def _answers(engine: Engine, connection: Any) -> bool:
-    try:
-        return engine.dialect.do_ping(connection)
-    except psycopg.Error:
-        return False
 
 
 def _sqlite_engine(url: str, is_kept: bool) -> Engine:

@@ -128,23 +128,6 @@ def test_who_falls_silent_in_a_transaction_does_not_hold_his_rows_for_ever(stand
     next_one.close()
 
 
-@pytest.mark.postgres
-def test_a_connection_that_died_while_nobody_used_it_is_replaced(
-    standing_postgres_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A server that was started anew: nobody hears of it who comes a moment later."""
-    monkeypatch.setattr(store.database, "_FRESH_SECONDS", 0.0)
-    mine, other = Database(standing_postgres_url), Database(standing_postgres_url)
-    with mine.read() as connection:
-        before = connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one()
-    with other.read() as connection:
-        assert connection.exec_driver_sql(f"SELECT pg_terminate_backend({before}, 10000)").scalar_one()
-    with mine.read() as connection:
-        assert connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one() != before
-    mine.close()
-    other.close()
-
-
 @pytest.mark.slow
 def test_a_database_that_does_not_answer_is_given_up_in_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its host takes the connection and says nothing: without a bound we would wait with it."""

@@ -18,6 +18,7 @@ from store.ledger.enqueue import About, enqueue, enqueue_all
 from store.ledger.reserve import renew
 from store.ledger.rows import Result
 from store.ledger.steps import Advance, Going, StepAction, advance
+from store.types import Instant
 
 LARGE = (
     *("actions", "audit", "before", "cap_slots", "consents", "customers", "entitlements", "evidence", "gates", "later"),
@@ -54,7 +55,8 @@ def test_planning_steps_compares_no_two_of_them_however_many_they_are(world: Wor
     many = 200
     version = a_published_journey(world)
     people = [world.customer(f"C-{number}") for number in range(many)]
-    going = [Going(an_enrolment(world, who, due_at=NOON), NOON, who, 1, None, NOON, None, None, None) for who in people]
+    was_due = Instant.microseconds(NOON)
+    going = [Going(an_enrolment(world, who, due_at=NOON), was_due, who, 1, None) for who in people]
     mail = StepAction(
         Kind.MESSAGE, Basis.PROACTIVE, Capability.MAIL, "onboarding", Payload("journey-step/1", {}), is_skipped=False
     )
