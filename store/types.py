@@ -102,11 +102,6 @@ class microseconds(FunctionElement[int]):
     inherit_cache = True
 
 
-@compiles(microseconds, "sqlite")
-def _sqlite_microseconds(element: microseconds, compiler: SQLCompiler, **kw: Any) -> str:
-    return compiler.process(element.clauses, **kw)
-
-
 @compiles(microseconds, "postgresql")
 def _postgresql_microseconds(element: microseconds, compiler: SQLCompiler, **kw: Any) -> str:
     return f"CAST(EXTRACT(EPOCH FROM {compiler.process(element.clauses, **kw)}) * 1000000 AS BIGINT)"
@@ -120,8 +115,9 @@ class since_epoch(FunctionElement[datetime]):
     inherit_cache = True
 
 
+@compiles(microseconds, "sqlite")
 @compiles(since_epoch, "sqlite")
-def _sqlite_since_epoch(element: since_epoch, compiler: SQLCompiler, **kw: Any) -> str:
+def _as_sqlite_keeps_it(element: FunctionElement[Any], compiler: SQLCompiler, **kw: Any) -> str:
     return compiler.process(element.clauses, **kw)
 
 
