@@ -334,13 +334,7 @@ class _Run:
         return [Planned(crowded[one.advance], *one[1:]) for one in planned]
 
     def _in_pages(self, planned: Sequence[Planned]) -> None:
-        page: list[Planned] = []
-        for one in planned:
-            if page and _size(page) + len(one.goings) > self._pace.size:
-                self._carry_out(page)
-                page = []
-            page.append(one)
-        if page:
+        for page in self._pace.pages(planned, lambda one: len(one.goings)):
             self._carry_out(page)
 
     def _says_money(self, payload: Payload) -> bool:

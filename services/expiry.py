@@ -390,15 +390,8 @@ class _Run:
         return free
 
     def _in_pages(self, calls: Iterable[tuple[Thin, Chosen]], rules: tuple[Rule, ...]) -> None:
-        page: list[tuple[Thin, Chosen]] = []
-        room = self._pace.size
-        for call in calls:
-            if page and _size(call) > room:
-                self._write(self._asked(page, rules))
-                page, room = [], self._pace.size
-            page.append(call)
-            room -= _size(call)
-        self._write(self._asked(page, rules))
+        for page in self._pace.pages(calls, _size):
+            self._write(self._asked(page, rules))
 
     def _asked(self, calls: Iterable[tuple[Thin, Chosen]], rules: tuple[Rule, ...]) -> dict[Thin, Sequence[Chosen]]:
         """Those alike together, as they are planned when these rules apply beside their own."""

@@ -1,7 +1,7 @@
 """Pages of a table by its id, and steps of writing: memory stays flat, and others get their turn."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
 from sqlalchemy import Table, bindparam, func, select
@@ -48,3 +48,17 @@ class Pace:
         """So many rows took so long: the next page is at most twice this one."""
         fits = rows * self._hold / max(seconds, 1e-6)
         self.size = round(max(self._smallest, min(self._largest, 2 * self.size, fits)))
+
+    def pages(self, items: Iterable[T], size_of: Callable[[T], int]) -> Iterator[list[T]]:
+        """Items, each for so many rows, in pages of one transaction each; one of more rows than that has its own."""
+        page: list[T] = []
+        room = self.size
+        for item in items:
+            size = size_of(item)
+            if page and size > room:
+                yield page
+                page, room = [], self.size
+            page.append(item)
+            room -= size
+        if page:
+            yield page
