@@ -23,7 +23,10 @@ pytestmark = pytest.mark.prefect
 
 @pytest.fixture
 def world(applied: Server, database: Database) -> Iterator[JourneysWorld]:
-    """An installation with two customers who were activated just now, in the journey that ships."""
+    """An installation with two customers who were activated just now, in the journey that ships.
+
+    They live where it is three in the night, whenever a test runs: what is planned waits for their morning.
+    """
     made = JourneysWorld(database)
     made.now = datetime.now(UTC)
     publish_templates(database, load(), now=made.now)
@@ -32,8 +35,14 @@ def world(applied: Server, database: Database) -> Iterator[JourneysWorld]:
         content_hash, journey = Journeys().live(connection)["onboarding"]
     made.journeys.versions[content_hash] = journey
     for ref in ("C-1", "C-2"):
-        made.enrol(ref, content_hash)
+        made.enrol(ref, content_hash, customer_id=made.customer(ref, time_zone=where_it_is(3, made.now)))
     return made
+
+
+def where_it_is(hour: int, now: datetime) -> str:
+    """A zone whose clocks show this hour now (`Etc/GMT+3` is three hours behind Greenwich)."""
+    ahead = (hour - now.astimezone(UTC).hour + 11) % 24 - 11
+    return f"Etc/GMT{-ahead:+d}" if ahead else "Etc/GMT"
 
 
 def shown_by(server: Server, state: State[Any]) -> dict[str, Any]:
