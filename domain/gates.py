@@ -127,7 +127,8 @@ def bounds(names: Sequence[str], rules: GateRules, history: Sequence[Measures], 
 
 def _bound(name: str, rules: GateRules, history: Sequence[Measures], rows: int) -> Bound:
     if name == "fits_at_least":
-        return Bound(1 - max(rules.broken_at_most, 1 / max(rows, 1)), f"all but {rules.broken_at_most:.0%}, or one row")
+        one_row = max(rows - 1, 0) / max(rows, 1)  # as the share is worked out: 1 - 1/3 is a little more than 2/3
+        return Bound(min(1 - rules.broken_at_most, one_row), f"all but {rules.broken_at_most:.0%}, or one row")
     if name == "newest_within_days":
         days = rules.newest_within_days
         return Bound(ANYTHING, "any age will do") if days is None else Bound(days, "by policy")

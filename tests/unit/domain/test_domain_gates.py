@@ -57,6 +57,7 @@ def test_one_broken_row_never_stops_a_small_batch() -> None:
     assert number("fits_at_least", [], rows=100) == 0.95
     assert number("fits_at_least", [], rows=10) == 0.9
     assert number("fits_at_least", [], rows=1) == number("fits_at_least", [], rows=0) == 0
+    assert all((rows - 1) / rows >= number("fits_at_least", [], rows=rows) for rows in range(1, 1000))
 
 
 def test_age_counts_where_policy_says_so() -> None:
