@@ -11,8 +11,8 @@ from data_contracts.problems import Problem
 from domain.words import one_of
 
 TIME = "ISO 8601 with an offset, such as 2026-03-01T09:30:00+01:00"
-_TOLERANCE = timedelta(days=1)
-"""How far ahead of us an event's time may lie: clocks and offsets are set wrong."""
+LATEST = timedelta(days=1)
+"""How far ahead of us a time that is told may lie: clocks and offsets are set wrong."""
 
 
 class EventType(StrEnum):
@@ -51,6 +51,9 @@ class AnyEvent(BaseModel):
 
 def ahead_of(at: datetime, now: datetime, path: str) -> list[Problem]:
     """What is wrong with an event's time, seen now: it would stand against everything that comes after it."""
-    if at <= now.astimezone(UTC) + _TOLERANCE:
-        return []
-    return [Problem(path, "lies more than a day in the future", "send when it happened")]
+    return [ahead(path)] if at > now.astimezone(UTC) + LATEST else []
+
+
+def ahead(path: str) -> Problem:
+    """What is wrong with a time later than `LATEST` from now."""
+    return Problem(path, "lies more than a day in the future", "send when it happened")

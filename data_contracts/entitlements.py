@@ -10,6 +10,7 @@ from data_contracts.fields import (
     Day,
     Line,
     OptionalCurrency,
+    OptionalInstant,
     OptionalTimeZone,
     is_blank,
     minor_units,
@@ -19,7 +20,7 @@ from data_contracts.fields import (
     refusal,
     word_reader,
 )
-from data_contracts.row_contracts import RowContract
+from data_contracts.row_contracts import INSTANT, RowContract
 from data_contracts.rows import Columns
 from domain.entitlements import EntitlementKind, Standing
 
@@ -73,15 +74,24 @@ class EntitlementRow(BaseModel):
     bought_on: Annotated[date | None, PlainValidator(_bought_on)] = Field(
         None, description="of a supply the day of its last purchase, as 2026-03-01"
     )
+    changed_at: OptionalInstant = Field(
+        None, description="since when its source says all this, as 2026-03-01T10:59:58Z, or leave it empty"
+    )
 
 
 CONTRACT = RowContract(
     columns=Columns(
         required=("ref", "customer_ref", "kind", "product", "ends_on"),
-        optional=("time_zone", "state", "auto_renews", "currency", "value", "bought_on"),
+        optional=("time_zone", "state", "auto_renews", "currency", "value", "bought_on", "changed_at"),
     ),
     model=EntitlementRow,
-    types={"ends_on": pl.Date, "auto_renews": pl.Boolean, "value": pl.Int64, "bought_on": pl.Date},
+    types={
+        "ends_on": pl.Date,
+        "auto_renews": pl.Boolean,
+        "value": pl.Int64,
+        "bought_on": pl.Date,
+        "changed_at": INSTANT,
+    },
     together=(("kind", "bought_on"), ("currency", "value")),
     amounts=(("currency", "value"),),
 )

@@ -227,6 +227,7 @@ def _optional(read: Any) -> Any:
 
 Line = Annotated[str, PlainValidator(read_line, json_schema_input_type=str)]
 Instant = Annotated[datetime, PlainValidator(read_instant, json_schema_input_type=datetime)]
+OptionalInstant = Annotated[datetime | None, _optional(read_instant)]
 OptionalLine = Annotated[str | None, _optional(read_line)]
 OptionalComment = Annotated[str | None, _optional(lambda value: read_text(value, LONGEST_COMMENT))]
 OptionalEmail = Annotated[str | None, _optional(read_email)]

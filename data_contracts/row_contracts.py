@@ -15,7 +15,7 @@ from functools import cached_property
 from typing import Any, get_args
 
 import polars as pl
-from polars.datatypes import DataTypeClass
+from polars.datatypes import DataType, DataTypeClass
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 from data_contracts.explain import problems_of
@@ -31,6 +31,9 @@ _BLANKS = "".join(chr(code) for code in range(0x110000) if chr(code).isspace())
 _CONTROLS = r"[\p{Cc}\p{Zl}\p{Zp}]"
 """Zero characters among them."""
 
+INSTANT = pl.Datetime("us", "UTC")
+"""The type of a field that is an instant, once it is read."""
+
 
 @dataclass(frozen=True)
 class RowContract:
@@ -38,7 +41,7 @@ class RowContract:
 
     columns: Columns
     model: type[BaseModel]
-    types: Mapping[str, DataTypeClass] = field(default_factory=dict)
+    types: Mapping[str, DataType | DataTypeClass] = field(default_factory=dict)
     """Of the fields that are not text, once they are read."""
     together: tuple[tuple[str, ...], ...] = ()
     """Fields whose check looks at each other, in the model's order."""
@@ -83,7 +86,7 @@ class RowContract:
         return texts
 
     @property
-    def schema(self) -> dict[str, DataTypeClass]:
+    def schema(self) -> dict[str, DataType | DataTypeClass]:
         """The fields once they are read, and their types."""
         return {name: self.types.get(name, pl.String) for name in self.model.model_fields}
 
@@ -116,6 +119,8 @@ class RowContract:
                 return good, {names[0]: line}
         if names in self.amounts:
             return self._read_amounts(names, cells)
+        if self.schema[names[0]] == INSTANT:
+            return self._read_instants(names[0], cells)
         return self._read_distinct(names, cells)
 
     def _read_distinct(self, names: tuple[str, ...], cells: pl.DataFrame) -> tuple[pl.Series, dict[str, pl.Series]]:
@@ -168,6 +173,18 @@ class RowContract:
             },
         )
 
+    def _read_instants(self, name: str, cells: pl.DataFrame) -> tuple[pl.Series, dict[str, pl.Series]]:
+        """Instants as nearly everybody writes them, at once; blanks, mistakes and rarer forms as distinct values."""
+        column = cells[name]
+        usual = pl.when(column.str.contains(_USUAL_INSTANT)).then(column)
+        read = pl.select(usual.str.to_datetime(_INSTANT_FORMAT, time_unit="us", time_zone="UTC", strict=False))
+        instants = read.to_series()
+        plain = instants.is_not_null()
+        if plain.all():
+            return plain, {name: instants}
+        good, values = self._read_distinct((name,), cells.filter(~plain))
+        return _scattered(plain, plain, good), {name: _scattered(instants, plain, values[name])}
+
     @cached_property
     def _parts(self) -> dict[tuple[str, ...], type[BaseModel]]:
         """The model cut into groups of fields that can be read by themselves."""
@@ -212,6 +229,9 @@ _PLAIN_LINE = r"^[!-*,./0-9:;<>?A-~](?:[ -~]*[!-~])?$"
 _CODE = re.compile(r"[A-Z]{3}")
 _PLAIN_AMOUNT = r"^(\d{1,12})(?:\.(\d{1,4}))?$"
 _MOST_DECIMALS = 4
+
+_USUAL_INSTANT = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:[0-5]\d(?:\.\d{1,6})?(?:Z|[+-]\d\d:\d\d)$"
+_INSTANT_FORMAT = "%Y-%m-%dT%H:%M:%S%.f%#z"
 
 
 def _scattered(whole: pl.Series, keep: pl.Series, others: pl.Series) -> pl.Series:

@@ -88,8 +88,8 @@ async def import_data(handrail: Handrail) -> Told:
         except (UnreadableFile, OSError) as problem:
             imported.append({"file": file.name, "feed": file.feed, "problem": str(problem)})
         else:
-            counts: Told = {"accepted": report.accepted, "known": report.known, "quarantined": report.quarantined}
-            imported.append({"file": file.name, "feed": file.feed, "verdict": report.gate["verdict"], **counts})
+            about: Told = {"file": file.name, "feed": file.feed, "verdict": report.gate["verdict"]}
+            imported.append({**about, **report.counts()})
     alone = [f"{one.name}: {one.before}" for one in there.files if one.before is not Before.NEW]
     return {"imported": imported, "left_alone": alone, "problems": there.problems}
 

@@ -57,7 +57,7 @@ def _said(row: ReadRow, policy: Policy) -> dict[str, Any]:
 def _entitlements(
     connection: Connection, rows: Sequence[ReadRow], gate_id: int, policy: Policy, now: datetime
 ) -> Saved:
-    owned = [Owned(row["customer_id"], _entitlement(row, policy)) for row in rows]
+    owned = [Owned(row["customer_id"], _entitlement(row, policy), row["changed_at"]) for row in rows]
     return entitlements.save(connection, owned, gate_id=gate_id, policy=policy, now=now)
 
 

@@ -279,7 +279,7 @@ def _as_text(column: pl.Series) -> pl.Series:
         distinct = column.drop_nulls().unique()
         written = {value: written_out(value) for value in distinct}
         return column.replace_strict(written, default=None, return_dtype=pl.String)
-    return column.cast(pl.String)
+    return column.dt.to_string("iso:strict") if kind == pl.Datetime else column.cast(pl.String)
 
 
 def cells_of(row: Mapping[str, Any]) -> dict[str, Any]:

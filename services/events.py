@@ -115,9 +115,8 @@ def _write(
     connection: Connection, source: str, news: Sequence[tuple[int, Told]], policy: Policy, *, run: str, now: datetime
 ) -> None:
     gate_id = event_gate(connection, DataSet.ENTITLEMENTS, source, now=now, run=run)
-    owned = [Owned(customer_id, told.entitlement) for customer_id, told in news]
+    owned = [Owned(customer_id, told.entitlement, told.changed_at) for customer_id, told in news]
     save(connection, owned, gate_id=gate_id, policy=policy, now=now)
-    entitlement_events.note(connection, [told for _, told in news])
     keys = entitlement_events.resting_on(connection, [told.entitlement.ref for _, told in news])
     if keys:
         reason = "changed since it was planned: entitlement"

@@ -45,7 +45,7 @@ def story_of(database: Database, report: BatchReport, *, name: str, compared_wit
     history = [(f"{row.decided_at:%Y-%m-%d %H:%M}", row.rows) for row in reversed(before)]
     said = [
         f"# {report.data_set} from {report.feed}: {_SAYS[verdict]}",
-        f"`{name}`: {report.rows:,} rows; {report.accepted:,} new or changed, {report.known:,} known already, "
+        f"`{name}`: {report.rows:,} rows; {report.accepted:,} new or changed, {report.known_in_words()}, "
         f"{report.quarantined:,} in quarantine. Gate {report.gate['id']}.",
     ]
     if gate is not None and gate.approved_by:

@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from data_contracts import customers, entitlements, purchases
+from data_contracts import any_event, customers, entitlements, purchases
 from data_contracts.batch_suites import Checked, check_batch, columns_of, parameters_of
 from data_contracts.problems import ContractBroken, Problem
 from data_contracts.row_contracts import RowContract
@@ -27,6 +27,7 @@ CONTRACTS: Mapping[DataSet, RowContract] = {
 UNKNOWN_CUSTOMER = Problem(
     "customer_ref", "is not the ref of a customer we know", "import the customer, then replay this row"
 )
+NOT_SO_YET = any_event.ahead("changed_at")
 NOT_BOUGHT_YET = Problem("bought_on", "lies more than a day in the future", "send the day it was bought")
 TWICE = Problem("ref", "is on other lines of this file too, which say something else", "keep the right one of them")
 
@@ -98,7 +99,7 @@ class BadRows:
         raise AssertionError("a row that its contract takes was rejected")  # the two ways have drifted apart
 
 
-_REFERENCES = {"customer": UNKNOWN_CUSTOMER, "future": NOT_BOUGHT_YET, "twice": TWICE}
+_REFERENCES = {"customer": UNKNOWN_CUSTOMER, "future": NOT_BOUGHT_YET, "ahead": NOT_SO_YET, "twice": TWICE}
 
 
 def judge(
@@ -173,6 +174,8 @@ def _with_references(
     why = pl.lit(None, pl.String)
     if "bought_on" in read.columns and data_set is DataSet.PURCHASES:
         why = pl.when(pl.col("bought_on") > now.date() + LATEST_PURCHASE).then(pl.lit("future")).otherwise(why)
+    if "changed_at" in read.columns:
+        why = pl.when(pl.col("changed_at") > now + any_event.LATEST).then(pl.lit("ahead")).otherwise(why)
     if "customer_ref" in read.columns:
         refs = read.filter("fits")["customer_ref"].unique()
         with database.read() as connection:

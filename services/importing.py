@@ -45,6 +45,16 @@ class BatchReport(ImportReport):
     rows: int = 0
     gate: dict[str, Any] = field(default_factory=dict)
     """`id`, `verdict`, `findings` and, when a person let it through, `approved_by`."""
+    outdated: int = 0
+    """Rows that say otherwise than what is known, and are older: left, and counted with what was known."""
+
+    def counts(self) -> dict[str, Any]:
+        """For machines."""
+        return {**super().counts(), "outdated": self.outdated}
+
+    def known_in_words(self) -> str:
+        """As in `12 known already, 3 of them outdated`."""
+        return super().known_in_words() + (f", {self.outdated:,} of them outdated" if self.outdated else "")
 
     @property
     def is_halted(self) -> bool:
@@ -231,7 +241,8 @@ def _apply(
         with database.write("import-apply") as connection:
             saved = apply(connection, source.data_set, rows, gate_id=report.gate["id"], policy=policy, now=now)
         report.accepted += saved.created + saved.changed
-        report.known += saved.unchanged
+        report.known += saved.unchanged + saved.outdated
+        report.outdated += saved.outdated
 
 
 def _pages(database: Database, count: int) -> Iterator[slice]:

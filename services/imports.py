@@ -56,6 +56,14 @@ class ImportReport:
     bad: list[dict[str, Any]] = field(default_factory=list)
     """The first bad rows: line and problems."""
 
+    def counts(self) -> dict[str, Any]:
+        """For machines."""
+        return {"accepted": self.accepted, "known": self.known, "quarantined": self.quarantined}
+
+    def known_in_words(self) -> str:
+        """As in `12 known already`."""
+        return f"{self.known:,} known already"
+
     def show(self, line: int, problems: Sequence[Problem]) -> None:
         """One more bad row, unless enough are listed."""
         if len(self.bad) < SHOWN:

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row
 
+from data_contracts.any_event import ahead_of
 from data_contracts.problems import ContractBroken, Problem
 from domain.gates import DataSet, GateVerdict, feed_of
 from domain.policy import Policy
@@ -42,8 +43,9 @@ def batch_row(
             now=now,
         )
         saved = apply(connection, data_set, [read], gate_id=gate_id, policy=policy, now=now)
-        if saved.unchanged:
-            return Taken(Fate.KNOWN, read["ref"], "known already")
+        if saved.unchanged or saved.outdated:
+            known = "known already" if saved.unchanged else "older than what is known"
+            return Taken(Fate.KNOWN, read["ref"], known)
         return Taken(Fate.ACCEPTED, read["ref"], "written down")
 
     return take
@@ -58,6 +60,8 @@ def _checked(data_set: DataSet, cells: Mapping[Any, Any], policy: Policy, now: d
         problems.append(no_rate(CURRENCY[data_set], currency))
     if data_set is DataSet.PURCHASES and read["bought_on"] > now.date() + LATEST_PURCHASE:
         problems.append(NOT_BOUGHT_YET)
+    if read.get("changed_at") is not None:
+        problems += ahead_of(read["changed_at"], now, "changed_at")
     if problems:
         raise ContractBroken(problems)
     return read

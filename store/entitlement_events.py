@@ -1,15 +1,15 @@
-"""Events about entitlements: what the last one of each told, and what waits to be done on what it told."""
+"""Events about entitlements: what is known of each, since when by its source, and what waits to be done on it."""
 
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, select, update
+from sqlalchemy import Connection, Row, select
 
 from domain.actions import UNSENT, State
 from domain.events import Told
 from store.endings import as_entitlement
 from store.ledger.rows import actions, customers, entitlements, evidence
-from store.types import Instant, among
+from store.types import among
 
 _STANDING = (
     select(entitlements, customers.c.ref.label("customer_ref"))
@@ -17,9 +17,6 @@ _STANDING = (
     .where(among(entitlements.c.ref, "refs"))
     .order_by(entitlements.c.id)
     .with_for_update(of=entitlements, key_share=True)
-)
-_NOTE = (
-    update(entitlements).where(entitlements.c.ref == bindparam("of_ref")).values(told_at=bindparam("at", type_=Instant))
 )
 _RESTING = (
     select(actions.c.key)
@@ -37,13 +34,8 @@ _RESTING = (
 
 
 def standing(connection: Connection, refs: Sequence[str]) -> dict[str, Told | None]:
-    """What the last event told of each, held until the transaction ends; None: known, but from imports alone."""
+    """What is known of each, held until the transaction ends; None: known, but from imports that did not say when."""
     return {row.ref: _told(row) for row in connection.execute(_STANDING, {"refs": list(refs)})}
-
-
-def note(connection: Connection, told: Sequence[Told]) -> None:
-    """Write down since when it is so, for the events that come after."""
-    connection.execute(_NOTE, [{"of_ref": one.entitlement.ref, "at": one.changed_at} for one in told])
 
 
 def resting_on(connection: Connection, refs: Sequence[str]) -> list[str]:

@@ -23,15 +23,17 @@ class Owned(NamedTuple):
 
     customer_id: int
     entitlement: Entitlement
+    changed_at: datetime | None = None  # since when its source says so; None: it does not say
 
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """How many were new, changed, and already so."""
+    """How many were new, changed, already so, and otherwise but older than what is known."""
 
     created: int = 0
     changed: int = 0
     unchanged: int = 0
+    outdated: int = 0
 
 
 _BOUND = (
@@ -51,7 +53,7 @@ _BOUND = (
 _COMPARED = (*_BOUND, "earliest_on", "latest_on", "at_risk_minor")
 
 _KNOWN = (
-    select(entitlements.c.id, entitlements.c.ref, *(entitlements.c[name] for name in _COMPARED))
+    select(entitlements.c.id, entitlements.c.ref, entitlements.c.told_at, *(entitlements.c[name] for name in _COMPARED))
     .where(among(entitlements.c.ref, "refs"))
     .order_by(entitlements.c.id)
     .with_for_update(key_share=True)
@@ -64,6 +66,9 @@ _RENEW = _CHANGE.values(renewed_from=entitlements.c.ends_on)
 
 def save(connection: Connection, owned: Sequence[Owned], *, gate_id: int, policy: Policy, now: datetime) -> Saved:
     """Write down what is said of some entitlements, each of another ref; one that is already so is not touched.
+
+    Who says since when it is so is not believed where something later is known, and that time is remembered: an export
+    of last night does not undo what an event has told this morning. Who does not say since when is believed.
 
     The version rises, and detection looks again, when something that actions rest on changes; an end that moves later
     keeps the former one in `renewed_from`. Raises KeyError for a value in a currency without a rate.
@@ -79,26 +84,35 @@ def save(connection: Connection, owned: Sequence[Owned], *, gate_id: int, policy
         made = set(connection.execute(_CREATE, rows).scalars())
         created = len(made)
         known |= _known(connection, [ref for ref in fresh if ref not in made])  # somebody else was first
-    changed = _rewrite(connection, known, told, stamps)
-    return Saved(created, changed, len(told) - created - changed)
+    changed, outdated = _rewrite(connection, known, told, stamps)
+    return Saved(created, changed, len(told) - created - changed - outdated, outdated)
 
 
 def _rewrite(
     connection: Connection, known: dict[str, Row[Any]], told: dict[str, dict[str, Any]], stamps: dict[str, Any]
-) -> int:
+) -> tuple[int, int]:
+    """How many changed, and how many were left, as what is said of them is older than what is known."""
     kinds: dict[Any, list[dict[str, Any]]] = {_RENEW: [], _CHANGE: [], _REWRITE: []}
+    confirmed: list[dict[str, Any]] = []
+    outdated = 0
     for ref, row in known.items():
-        new = told[ref]
-        if all(new[name] == getattr(row, name) for name in _COMPARED):
-            continue
-        is_bound = any(new[name] != getattr(row, name) for name in _BOUND)
-        how = _RENEW if new["ends_on"] > row.ends_on else _CHANGE if is_bound else _REWRITE
-        kinds[how].append({"row_id": row.id, **new, **stamps})
+        new, since = told[ref], told[ref]["told_at"]
+        is_news = any(new[name] != getattr(row, name) for name in _COMPARED)
+        if since is not None and row.told_at is not None and since < row.told_at:
+            outdated += is_news
+        elif is_news:
+            is_bound = any(new[name] != getattr(row, name) for name in _BOUND)
+            how = _RENEW if new["ends_on"] > row.ends_on else _CHANGE if is_bound else _REWRITE
+            kinds[how].append({"row_id": row.id, **new, **stamps, "told_at": since or row.told_at})
+        elif since is not None and since != row.told_at:
+            confirmed.append({"row_id": row.id, "told_at": since})
     for statement, rows in kinds.items():
         if rows:
             moved = {} if statement is _REWRITE else {"changed_at": stamps["updated_at"]}
             connection.execute(statement, [{**row, **moved} for row in rows])
-    return sum(map(len, kinds.values()))
+    if confirmed:
+        connection.execute(_REWRITE, confirmed)
+    return sum(map(len, kinds.values())), outdated
 
 
 def _known(connection: Connection, refs: Sequence[str] | dict[str, Any]) -> dict[str, Row[Any]]:
@@ -109,6 +123,7 @@ def _columns(owned: Owned, policy: Policy) -> dict[str, Any]:
     it = owned.entitlement
     return {
         "customer_id": owned.customer_id,
+        "told_at": owned.changed_at,
         "kind": it.kind.value,
         "product": it.product,
         "state": it.standing.value,

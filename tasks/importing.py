@@ -128,10 +128,10 @@ def _through_the_gate(handrail: Handrail, path: Path, file: Arrived) -> Imported
 
 
 def in_words(report: BatchReport) -> str:
-    """As in `980 accepted, 12 known, 8 in quarantine`."""
+    """As in `980 accepted, 12 known already, 8 in quarantine`."""
     if report.is_halted:
         return f"halted, gate {report.gate['id']}"
-    counts = f"{report.accepted} accepted, {report.known} known"
+    counts = f"{report.accepted} accepted, {report.known_in_words()}"
     return f"{counts}, {report.quarantined} in quarantine" if report.quarantined else counts
 
 

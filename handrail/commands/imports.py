@@ -110,8 +110,7 @@ def _progress(file: Path, *, as_json: bool) -> Iterator[Callable[[int], None]]:
 
 def _say_report(file: Path, report: "ImportReport", *, as_json: bool, gate: Mapping[str, Any] | None = None) -> None:
     if as_json:
-        counts = {"accepted": report.accepted, "known": report.known, "quarantined": report.quarantined}
-        say_json({"file": str(file), **counts, "bad": report.bad, **({} if gate is None else {"gate": gate})})
+        say_json({"file": str(file), **report.counts(), "bad": report.bad, **({} if gate is None else {"gate": gate})})
         return
     for bad in report.bad:
         problems = "; ".join(": ".join(filter(None, problem.values())) for problem in bad["problems"])
@@ -119,4 +118,4 @@ def _say_report(file: Path, report: "ImportReport", *, as_json: bool, gate: Mapp
     if report.quarantined > len(report.bad):
         warn(f"… and {report.quarantined - len(report.bad)} more")
     kept = " (kept in quarantine until a person looks)" if report.quarantined else ""
-    say(f"{file}: {report.accepted} accepted, {report.known} known already, {report.quarantined} bad{kept}")
+    say(f"{file}: {report.accepted} accepted, {report.known_in_words()}, {report.quarantined} bad{kept}")

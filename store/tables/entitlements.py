@@ -70,7 +70,7 @@ class EntitlementRow(SQLModel, table=True):
     gate_id: int = Field(foreign_key="gates.id", sa_type=Identity)  # the one its present content came through
     version: int = 1  # raised when a column that actions bind changes (evidence)
     changed_at: datetime = Field(sa_type=Instant)  # when detection must look at it again
-    told_at: datetime | None = Field(default=None, sa_type=Instant)  # when, by its source, it became so (events)
+    told_at: datetime | None = Field(default=None, sa_type=Instant)  # since when, by its source, it is so
     created_at: datetime = Field(sa_type=Instant)
     updated_at: datetime = Field(sa_type=Instant)
 

@@ -1,7 +1,7 @@
 """Row contracts of data sets: what one row may be, and that many at once are judged and read as each by itself."""
 
 from collections.abc import Mapping
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any
 
 import polars as pl
@@ -27,6 +27,7 @@ ENTITLEMENT = {
     "currency": "CZK",
     "value": "1290.50",
     "bought_on": "",
+    "changed_at": "2026-03-01T10:59:58.25+01:00",
 }
 PURCHASE = {
     "ref": "P-1",
@@ -96,6 +97,7 @@ def test_an_entitlement_is_read() -> None:
         "currency": "CZK",
         "value": 129_050,
         "bought_on": None,
+        "changed_at": datetime(2026, 3, 1, 9, 59, 58, 250_000, UTC),
     }
 
 
@@ -144,6 +146,8 @@ MISTAKES = [
     (entitlements.CONTRACT, ENTITLEMENT, {"value": "129,90"}, "value", "is not a plain number"),
     (entitlements.CONTRACT, ENTITLEMENT, {"value": "129.905"}, "value", "has more decimals than CZK"),
     (entitlements.CONTRACT, ENTITLEMENT, {"kind": "supply"}, "bought_on", "named by the purchase it follows"),
+    (entitlements.CONTRACT, ENTITLEMENT, {"changed_at": "2026-03-01 10:59:58"}, "changed_at", "its offset from UTC"),
+    (entitlements.CONTRACT, ENTITLEMENT, {"changed_at": "1.3.2026"}, "changed_at", "not an ISO 8601 time"),
     (entitlements.CONTRACT, ENTITLEMENT, {"product": "=1+1"}, "product", "spreadsheet formula"),
     (entitlements.CONTRACT, ENTITLEMENT, {"note": "=HYPERLINK(x)"}, "note", "spreadsheet formula"),
     (entitlements.CONTRACT, ENTITLEMENT, {"product": "a\0b"}, "product", "zero character"),
@@ -188,6 +192,9 @@ WORDS = st.sampled_from(
         *("0", "1", "-1", "129.90", "129.905", "1.", ".5", "1e3", "NaN", "inf", "1,5", "1 000", "٣", "1" * 13, "007"),
         *("2026-12-31", "2026-02-29", "2024-02-29", "1969-12-31", "2101-01-01", "2026-1-1"),
         *("２０２６-01-01", "0000-00-00"),
+        *("2026-03-01T10:59:58Z", "2026-03-01T10:59:58.1234567+23:59", "2026-03-01T10:59:60Z", "2026-02-29T10:59:58Z"),
+        *("2026-03-01T24:00:00Z", "2026-03-01T10:59:58+24:00", "2026-03-01T10:59:58-0530", "20260301T1059Z"),
+        *("0001-01-01T00:00:00+23:00", "9999-12-31T23:59:59.999999-01:00", "2026-03-01T10:59:58-00:00:30"),
         *("Europe/Warsaw", "europe/warsaw", "UTC", "localtime", "Etc/GMT+1", "../etc/passwd"),
         *("9:00", "09:00", "24:00", "17:30", "9", "09:00:00"),
         *("anna@example.com", "ANNA@Example.COM", "żaneta@příklad.cz", "a@b", "a@b.test", "a b@example.com"),

@@ -60,6 +60,7 @@ def test_imports_say_what_became_of_every_row(handrail: CommandLine) -> None:
         "accepted": 12,
         "known": 0,
         "quarantined": 0,
+        "outdated": 0,
         "bad": [],
     }
     assert "0 accepted, 12 known already, 0 bad" in handrail("import", "customers", file).out

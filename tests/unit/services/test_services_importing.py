@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -266,6 +266,29 @@ def test_purchases_are_taken_and_an_old_file_of_them_is_not(imported: Importing,
     assert installation.rows("quarantine")[0].problems[0]["path"] == "bought_on"
 
 
+@pytest.mark.usefixtures("people")
+def test_last_nights_export_does_not_undo_what_an_event_told_this_morning(
+    imported: Importing, installation: Any
+) -> None:
+    header = f"{ENTITLEMENTS},changed_at"
+    seven, eleven = "2026-03-04T06:00:00Z", "2026-03-04T10:00:00.5Z"
+    imported(f"{ending(1, ends_on='2027-12-31')},{eleven}", header=header, name="events.csv")
+    nightly = imported(f"{ending(1)},{seven}", f"{ending(2)},{seven}", header=header, name="nightly.csv")
+    assert (counts(nightly), nightly.outdated) == ((1, 1, 0), 1)
+    assert nightly.known_in_words() == "1 known already, 1 of them outdated"
+    first, second = installation.rows("entitlements")
+    assert (first.ends_on, second.ends_on) == (date(2027, 12, 31), date(2026, 12, 31))
+
+
+@pytest.mark.usefixtures("people")
+def test_what_is_said_to_be_so_since_next_week_waits_for_a_person(imported: Importing, installation: Any) -> None:
+    lines = (f"{ending(1)},2026-03-11T12:00:00Z", f"{ending(2)},2026-03-04T12:00:00+01:00", f"{ending(3)},")
+    report = imported(*lines, header=f"{ENTITLEMENTS},changed_at")
+    assert counts(report) == (2, 0, 1)
+    assert report.bad[0]["problems"][0]["path"] == "changed_at"
+    assert [row.ref for row in installation.rows("entitlements")] == ["E-2", "E-3"]
+
+
 def test_what_a_customer_is_worth_and_their_tier_are_kept_as_stated(imported: Importing, installation: Any) -> None:
     header = "ref,tier,ltv,ltv_currency"
     imported("C-1,vip,1000.00,PLN", "C-2,,,", header=header, data_set="customers")
@@ -294,6 +317,7 @@ def test_every_kind_of_file_says_the_same(installation: Any, tmp_path: Path, end
             "value": [129.9, None],
             "currency": ["EUR", None],
             "bought_on": [None, date(2026, 3, 1)],
+            "changed_at": [None, datetime(2026, 3, 1, 10, 59, 58, tzinfo=UTC)],
         }
     )
     file = tmp_path / f"entitlements.{ending_of_name}"

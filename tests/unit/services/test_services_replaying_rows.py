@@ -87,6 +87,18 @@ async def test_what_a_later_file_brought_is_known(imported: Any, handrail: Handr
     assert replay(handrail, row_id, EWA).verdict is Verdict.KNOWN
 
 
+async def test_what_is_so_since_tomorrow_is_refused_as_in_its_file(
+    imported: Any, handrail: Handrail, installation: Any
+) -> None:
+    header = "ref,customer_ref,kind,product,ends_on,value,currency,changed_at"
+    line = "E-1,C-1,policy,car,2026-12-31,1.00,PLN,2026-03-09T12:00:00Z"
+    imported(line, header=header)
+    row_id = waiting(installation)
+    assert [problem.path for problem in replay(handrail, row_id, EWA).problems] == ["changed_at"]
+    installation.clock.go(days=7)
+    assert replay(handrail, row_id, EWA).verdict is Verdict.ACCEPTED
+
+
 async def test_a_purchase_of_tomorrow_is_refused_as_in_its_file(
     imported: Any, handrail: Handrail, installation: Any
 ) -> None:

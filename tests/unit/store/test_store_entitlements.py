@@ -1,7 +1,7 @@
 """Entitlements as they are written down: once, only where they are new, with what actions rest on in their version."""
 
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -29,10 +29,10 @@ HOUSEHOLD = Entitlement(
 )
 
 
-def say(world: World, *told: Entitlement, customer_id: int, now: Any = NOON) -> Saved:
+def say(world: World, *told: Entitlement, customer_id: int, now: Any = NOON, since: datetime | None = None) -> Saved:
     with world.database.write() as connection:
         gate = event_gate(connection, DataSet.ENTITLEMENTS, "standard", now=now, run="test")
-        owned = [Owned(customer_id, one) for one in told]
+        owned = [Owned(customer_id, one, since) for one in told]
         return save(connection, owned, gate_id=gate, policy=POLICY, now=now)
 
 
@@ -110,6 +110,39 @@ def test_a_page_of_several_is_counted_by_what_became_of_each(world: World) -> No
     say(world, HOUSEHOLD, replace(HOUSEHOLD, ref="P/2"), customer_id=customer)
     told = [HOUSEHOLD, replace(HOUSEHOLD, ref="P/2", product="car"), replace(HOUSEHOLD, ref="P/3")]
     assert say(world, *told, customer_id=customer, now=LATER) == Saved(created=1, changed=1, unchanged=1)
+
+
+def test_what_is_older_than_what_is_known_changes_nothing(world: World) -> None:
+    customer = world.customer()
+    renewed = replace(HOUSEHOLD, ends_on=date(2027, 4, 1), occurrence="2027-04-01")
+    say(world, renewed, customer_id=customer, since=NOON)
+    before = row(world.database)
+    assert before.told_at == NOON
+    earlier = NOON - timedelta(hours=6)
+    told = [HOUSEHOLD, replace(HOUSEHOLD, ref="P/2")]
+    assert say(world, *told, customer_id=customer, now=LATER, since=earlier) == Saved(created=1, outdated=1)
+    assert say(world, renewed, customer_id=customer, now=LATER, since=earlier) == Saved(unchanged=1)
+    assert row(world.database) == before
+    assert say(world, HOUSEHOLD, customer_id=customer, now=LATER, since=LATER) == Saved(changed=1)
+    assert (row(world.database).ends_on, row(world.database).told_at) == (HOUSEHOLD.ends_on, LATER)
+
+
+def test_what_is_said_again_later_is_known_since_then_and_nobody_looks_again(world: World) -> None:
+    customer = world.customer()
+    say(world, HOUSEHOLD, customer_id=customer)
+    before = row(world.database)
+    assert before.told_at is None
+    assert say(world, HOUSEHOLD, customer_id=customer, now=LATER, since=LATER) == Saved(unchanged=1)
+    assert row(world.database)._asdict() == {**before._asdict(), "told_at": LATER}
+    between = replace(HOUSEHOLD, product="car")
+    assert say(world, between, customer_id=customer, now=LATER, since=NOON) == Saved(outdated=1)
+
+
+def test_who_does_not_say_since_when_is_believed_and_the_time_that_is_known_stays(world: World) -> None:
+    customer = world.customer()
+    say(world, HOUSEHOLD, customer_id=customer, since=NOON)
+    assert say(world, replace(HOUSEHOLD, product="car"), customer_id=customer, now=LATER) == Saved(changed=1)
+    assert (row(world.database).product, row(world.database).told_at) == ("car", NOON)
 
 
 def test_a_value_without_a_rate_is_refused_before_anything_is_written(world: World) -> None:
