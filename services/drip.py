@@ -29,7 +29,7 @@ from store.database import Database
 from store.drip import Enrolled, Place
 from store.enrolments import behaviour_of
 from store.ledger.steps import Advance, Going, Landed, advance, settle
-from store.pages import Pace
+from store.pages import Aside, Pace
 from store.types import Instant
 from store.wordings import approved
 
@@ -133,6 +133,14 @@ def run_drip(
     return whole.go()
 
 
+class _Written(NamedTuple):
+    """What became of one transaction."""
+
+    moved: frozenset[int]
+    seconds: float  # without the commit
+    held_seconds: float
+
+
 class _Run:
     """One run."""
 
@@ -174,12 +182,15 @@ class _Run:
             )
         hold = _SQLITE_HOLD_SECONDS if database.is_sqlite else _HOLD_SECONDS
         self._pace = Pace(hold, first=_FIRST_PAGE, smallest=_SMALLEST_PAGE, largest=_LARGEST_PAGE)
+        self._aside = Aside(database)
 
     def go(self) -> DripReport:
         """All of it."""
-        self._settle()
-        self._plan()
-        self._plan_held()
+        with self._aside:
+            self._settle()
+            self._plan()
+            self._plan_held()
+            self._aside.finish()
         if self._risks.is_of_many and not self._report.dry_run:
             self._risks.forget(self._database)
         with self._database.read() as connection:
@@ -216,11 +227,10 @@ class _Run:
             self._report.finished.update(journeys[row_id] for row_id in finished)
             self._advance([row for row in onward if row.due_at <= self._until])
             return
-        moved = self._written(
-            "settle-steps",
-            len(landed),
-            lambda connection: settle(connection, landed, run=self._run, now=self._now),
+        written = self._written(
+            "settle-steps", lambda connection: settle(connection, landed, run=self._run, now=self._now)
         )
+        moved = self._timed(len(landed), written)
         self._report.finished.update(journeys[row_id] for row_id in finished & moved)
 
     def _astray(self, row: Enrolled, problem: Exception) -> Landed:
@@ -346,14 +356,35 @@ class _Run:
             return self._risks.room(connection, purpose)
 
     def _carry_out(self, planned: Sequence[Planned]) -> list[Enrolled]:
-        """Write them; those of them whose next step is due by now."""
+        """Write them; those of them whose next step is due by now.
+
+        Where all of them wait for their action then, nobody of them comes up again in this run, whether they moved or
+        not: it is done aside, while the next page is read and decided. What was read before it was written is stale for
+        nobody else, either: each moves only from where it was read.
+        """
         chosen: dict[Advance, list[Going]] = {}
         for one in planned:
             chosen.setdefault(one.advance, []).extend(one.goings)
         if not chosen:
             return []
-        moved = self._write(chosen)
-        is_all = len(moved) == sum(map(len, chosen.values()))
+        onward: list[Enrolled] = []
+
+        def tell(written: _Written) -> None:
+            onward.extend(self._told(planned, self._timed(sum(map(len, chosen.values())), written)))
+
+        if self._report.dry_run:
+            everybody = frozenset(going.id for goings in chosen.values() for going in goings)
+            return self._told(planned, everybody)
+        if all(one.is_in_the_air for one in chosen):
+            self._aside.do(lambda: self._write(chosen), tell)
+        else:
+            self._aside.finish()
+            tell(self._write(chosen))
+        return onward
+
+    def _told(self, planned: Sequence[Planned], moved: frozenset[int]) -> list[Enrolled]:
+        """Say in the report what became of whom; those of them whose next step is due by now."""
+        is_all = len(moved) == sum(len(one.goings) for one in planned)
         onward = []
         for one in planned:
             gone = one.goings if is_all else [going for going in one.goings if going.id in moved]
@@ -405,11 +436,8 @@ class _Run:
         except SENSELESS:
             return None
 
-    def _write(self, chosen: Mapping[Advance, Sequence[Going]]) -> frozenset[int]:
-        if self._report.dry_run:
-            return frozenset(going.id for goings in chosen.values() for going in goings)
-        count = sum(map(len, chosen.values()))
-        return self._written("plan-steps", count, lambda connection: self._advanced(connection, chosen))
+    def _write(self, chosen: Mapping[Advance, Sequence[Going]]) -> _Written:
+        return self._written("plan-steps", lambda connection: self._advanced(connection, chosen))
 
     def _advanced(self, connection: Connection, chosen: Mapping[Advance, Sequence[Going]]) -> frozenset[int]:
         moved = advance(connection, chosen, run=self._run, now=self._now)
@@ -422,17 +450,20 @@ class _Run:
             self._risks.note(connection, counted)
         return moved
 
-    def _written(self, name: str, count: int, write: Callable[[Connection], frozenset[int]]) -> frozenset[int]:
-        """Who moved in one transaction about so many."""
+    def _written(self, name: str, write: Callable[[Connection], frozenset[int]]) -> _Written:
+        """Who moved in one transaction, and how long it took."""
         with self._database.write(name) as connection:
             begun = time.monotonic()
             moved = write(connection)
             took = time.monotonic() - begun
-        held = time.monotonic() - begun
-        self._pace.took(count, took)  # the disk's part of it is the same for any page
+        return _Written(moved, took, time.monotonic() - begun)
+
+    def _timed(self, count: int, written: _Written) -> frozenset[int]:
+        """Learn from a transaction about so many; who moved."""
+        self._pace.took(count, written.seconds)  # the disk's part of it is the same for any page
         self._report.transactions += 1
-        self._report.longest_hold_seconds = max(self._report.longest_hold_seconds, held)
-        return moved
+        self._report.longest_hold_seconds = max(self._report.longest_hold_seconds, written.held_seconds)
+        return written.moved
 
     def _tell(self, planned: Planned, gone: Sequence[Going]) -> None:
         report, at, count = self._report, planned.advance, len(gone)

@@ -1,14 +1,19 @@
 """Pages of a table by its id, and steps of writing: memory stays flat, and others get their turn."""
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TypeVar
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, Self, TypeVar
 
 from sqlalchemy import Table, bindparam, func, select
 
 from store.database import Database
 
 T = TypeVar("T")
+
+_UNDER_WAY = 2
+"""Transactions done aside at a time: two keep two cores of PostgreSQL's server writing."""
 
 
 def id_ranges(database: Database, table: Table, rows: int) -> Iterator[tuple[int, int]]:
@@ -62,3 +67,41 @@ class Pace:
             room -= size
         if page:
             yield page
+
+
+class Aside:
+    """Transactions done beside who hands them over, who meanwhile reads and decides what comes next.
+
+    On PostgreSQL, in threads: two under way, so that the server writes one page while another is committed. On SQLite,
+    which lets one write at a time, each is done where it is handed over. To be left as a context: what is under way
+    then is waited for, whatever happened.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._pool = None if database.is_sqlite else ThreadPoolExecutor(_UNDER_WAY, thread_name_prefix="aside")
+        self._under_way: deque[tuple[Future[Any], Callable[[Any], None]]] = deque()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
+
+    def do(self, job: Callable[[], T], then: Callable[[T], None]) -> None:
+        """Do a job, then tell its outcome in this thread, in the order they came. Raises what an earlier one did."""
+        if self._pool is None:
+            then(job())
+            return
+        while len(self._under_way) >= _UNDER_WAY:
+            self._tell_first()
+        self._under_way.append((self._pool.submit(job), then))
+
+    def finish(self) -> None:
+        """Wait for all that is under way. Raises what one of them did."""
+        while self._under_way:
+            self._tell_first()
+
+    def _tell_first(self) -> None:
+        future, then = self._under_way.popleft()
+        then(future.result())

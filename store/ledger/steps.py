@@ -107,8 +107,8 @@ def advance(
     """Write these actions and move their enrolments; the ids of those that moved.
 
     What has changed since it was read is left out: the enrolment, or a fact of its customer that plans rest on. So is
-    who is held by somebody else on PostgreSQL; it never waits for them. An action that was there already stays as it
-    is, and its enrolment waits for that one.
+    an enrolment that somebody else holds on PostgreSQL; it never waits for them. An action that was there already
+    stays as it is, and its enrolment waits for that one.
     """
     dialect = connection.dialect.name
     rows = [(*one, place) for place, those in enumerate(chosen.values()) for one in those]
@@ -227,7 +227,7 @@ _TAKE_OFF = (
 def _standing(dialect: str) -> Select[Any]:
     """Those given that stand as they were read, with what becomes of them."""
     shared, e, c = thin.shared(dialect, _SHARED), enrolments, customers
-    given: FromClause = thin.given(dialect, _GIVEN) if dialect == "sqlite" else _free()
+    given: FromClause = thin.given(dialect, _GIVEN) if dialect == "sqlite" else _unchanged()
     was_due_at = since_epoch(given.c.was_due)
     columns = [
         e.c.id,
@@ -261,10 +261,10 @@ def _standing(dialect: str) -> Select[Any]:
     return found.where(e.c.customer_id == given.c.customer_id).with_for_update(of=e, skip_locked=True)
 
 
-def _free() -> CTE:
-    """Those given whose customer is as they were read and free.
+def _unchanged() -> CTE:
+    """Those given whose customer is as they were read.
 
-    Held as what refers to them holds them, so that nobody is waited for then.
+    Customers are not held: nothing waits for them here, and whoever takes one out of a journey holds its enrolment.
     """
     given, c = thin.given("postgresql", _GIVEN), customers
     those = (
@@ -272,7 +272,7 @@ def _free() -> CTE:
         .join_from(given, c, c.c.id == given.c.customer_id)
         .where(c.c.version == given.c.version)
     )
-    return those.with_for_update(of=c, read=True, key_share=True, skip_locked=True).cte("free")
+    return those.cte("unchanged").prefix_with("MATERIALIZED")  # customers are found by the rows given, nothing else
 
 
 def _act_on(standing: CTE | Subquery) -> Insert:
