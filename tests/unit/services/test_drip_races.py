@@ -234,6 +234,26 @@ def test_whoever_dies_settling_leaves_nothing_half_done(world: JourneysWorld, pl
     assert (world.enrolled(row).step, world.enrolled(row).previous_at) == ("second", NOON)
 
 
+@pytest.mark.parametrize("place", ["plan-steps.written", "plan-steps.committed"])
+def test_whoever_dies_with_pages_under_way_leaves_nothing_half_done(
+    world: JourneysWorld, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    """On PostgreSQL one page is written beside another, and each is whole or not there."""
+    monkeypatch.setattr(drip, "_FIRST_PAGE", 50)
+    monkeypatch.setattr(drip, "_LARGEST_PAGE", 50)
+    world.publish(a_journey(a_step("first")))
+    rows = [world.enrol(f"C-{number}") for number in range(MANY)]
+    die_at(place, 2)
+    with pytest.raises(Died):
+        world.drip()
+    crash_points.watch(None)
+    written = len(world.planned_keys())
+    assert written in {50, 70, 100, MANY}
+    assert sum(world.enrolled(row).action_id is not None for row in rows) == written
+    assert world.drip().planned.total() == MANY - written
+    assert len(world.planned_keys()) == MANY
+
+
 def die_at(place: str, time: int) -> None:
     """The process dies when it is there for the `time`th time."""
     left = [time]
