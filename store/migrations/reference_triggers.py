@@ -1,4 +1,4 @@
-"""References that PostgreSQL holds by the statement, as revision 0012 creates them: what a foreign key promises.
+"""References that PostgreSQL holds by the statement, as revision 0011 creates them: what a foreign key promises.
 
 A foreign key asks for each row by itself. Planners write thousands at once, so here one query asks about all rows of a
 statement; whoever deletes what may be referred to shuts out everybody who writes references meanwhile.
