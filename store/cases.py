@@ -10,13 +10,13 @@ from sqlalchemy import Connection, Row, bindparam, exists, insert, literal, sele
 from domain.escalation import CaseTerms, OpenCase
 from domain.policy import Priority, higher
 from store.ledger.rows import cases, customers
-from store.types import Instant
+from store.types import Instant, among
 
 _later = cases.alias("later")
 _OPEN_OR_LAST = (
     select(cases)
     .where(
-        cases.c.customer_id.in_(bindparam("customer_ids", expanding=True)),
+        among(cases.c.customer_id, "customer_ids"),
         (cases.c.state == "open")
         | ~exists(
             select(literal(1)).where(_later.c.customer_id == cases.c.customer_id, _later.c.number > cases.c.number)

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any
 
-from sqlalchemy import BindParameter, Connection, Row, Select, Table, UnaryExpression, bindparam, func, select
+from sqlalchemy import Connection, Row, Select, Table, UnaryExpression, func, select
 
 from domain.actions import FINAL, key
 from domain.currencies import written
@@ -13,21 +13,20 @@ from store import endings
 from store.ledger.rows import actions, cases, customers
 from store.messages import messages as written_messages
 from store.surveys import StoredAnswer, as_stored, survey_responses
+from store.types import among
 
 _HISTORY = 20
 """Of each customer's answers, cases and messages the newest so many."""
-
-_CUSTOMERS: BindParameter[Sequence[int]] = bindparam("customer_ids", expanding=True)
 
 
 def _newest(table: Table, *order: UnaryExpression[Any], only: Any = True) -> Select[Any]:
     """The newest rows of each customer, newest first."""
     place = func.row_number().over(partition_by=table.c.customer_id, order_by=order).label("place")
-    ranked = select(table, place).where(table.c.customer_id.in_(_CUSTOMERS), only).subquery()
+    ranked = select(table, place).where(among(table.c.customer_id, "customer_ids"), only).subquery()
     return select(ranked).where(ranked.c.place <= _HISTORY).order_by(ranked.c.customer_id, ranked.c.place)
 
 
-_PEOPLE = select(customers).where(customers.c.id.in_(_CUSTOMERS))
+_PEOPLE = select(customers).where(among(customers.c.id, "customer_ids"))
 _ANSWERS = _newest(survey_responses, survey_responses.c.received_at.desc(), survey_responses.c.id.desc())
 _CASES = _newest(cases, cases.c.number.desc())
 _WRITTEN = _newest(

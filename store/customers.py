@@ -41,10 +41,7 @@ class Person(NamedTuple):
 PERSON = tuple(customers.c[name] for name in Person._fields)
 
 _LOCKED = (
-    select(customers)
-    .where(customers.c.ref.in_(bindparam("refs", expanding=True)))
-    .order_by(customers.c.id)
-    .with_for_update(key_share=True)
+    select(customers).where(among(customers.c.ref, "refs")).order_by(customers.c.id).with_for_update(key_share=True)
 )
 _HELD = select(customers).where(among(customers.c.id, "ids")).order_by(customers.c.id).with_for_update(key_share=True)
 _CREATE = insert_once(customers, "ref").returning(customers.c.id, customers.c.ref)
@@ -69,7 +66,8 @@ _TELL._post_values_clause = text(  # of two words of one instant the one that si
 )
 _SUPPRESS = insert_once(suppressions, "channel", "address_hash")
 _SUPPRESSED = select(suppressions.c.channel, suppressions.c.address_hash).where(
-    suppressions.c.address_hash.in_(bindparam("hashes", expanding=True))
+    among(suppressions.c.channel, "channels"),  # without it SQLite looks through the whole table
+    among(suppressions.c.address_hash, "hashes"),
 )
 
 
@@ -272,8 +270,11 @@ def suppressed_channels(connection: Connection, customer: Customer) -> set[Capab
 def all_suppressed_channels(connection: Connection, people: Sequence[Customer]) -> list[set[Capability]]:
     """The same of many, in order."""
     reached = [_address_hashes(customer) for customer in people]
-    hashes = sorted({hashed for channels in reached for hashed in channels.values()})
-    listed = {(row.channel, row.address_hash) for row in connection.execute(_SUPPRESSED, {"hashes": hashes})}
+    asked = {
+        "channels": sorted({at for channels in reached for at in channels}),
+        "hashes": sorted({hashed for channels in reached for hashed in channels.values()}),
+    }
+    listed = {(row.channel, row.address_hash) for row in connection.execute(_SUPPRESSED, asked)}
     return [{at for at, hashed in channels.items() if (at.value, hashed) in listed} for channels in reached]
 
 

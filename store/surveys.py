@@ -10,6 +10,7 @@ from domain.surveys import Judgement, SurveyAnswer, SurveyKind
 from store.ledger.rows import customers
 from store.once import insert_once
 from store.tables import metadata
+from store.types import among
 
 survey_responses: Table = metadata.tables["survey_responses"]
 
@@ -27,8 +28,8 @@ _STANDING = (
     )
     .join(customers, customers.c.id == survey_responses.c.customer_id)
     .where(  # not pairs: SQLite looks through the whole table for them
-        survey_responses.c.source.in_(bindparam("sources", expanding=True)),
-        survey_responses.c.response_id.in_(bindparam("responses", expanding=True)),
+        among(survey_responses.c.source, "sources"),
+        among(survey_responses.c.response_id, "responses"),
     )
 )
 _CONCLUDE = (

@@ -8,9 +8,9 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    bindparam,
     delete,
     insert,
+    literal,
     literal_column,
     select,
     update,
@@ -26,18 +26,27 @@ from store.ledger.facts import may_be_out
 from store.ledger.rows import actions, cases, customers, entitlements, evidence
 from store.once import insert_once
 from store.reviews import Member
+from store.types import among
 
 _UNTRIED: dict[str, ColumnElement[Any]] = {
     **dict.fromkeys(("fence", "attempts", "resends", "lookups", "deaths_alone"), literal_column("0")),
     "revision": literal_column("1"),
 }
 _INSERT = insert_once(actions, "key").values(_UNTRIED).returning(actions.c.key, actions.c.id)
-_IDS_OF = select(actions.c.key, actions.c.id).where(actions.c.key.in_(bindparam("keys", expanding=True)))
-_VERSIONS = {
-    fact: select(table.c.id, table.c.version).where(table.c.id.in_(bindparam("subjects", expanding=True)))
-    for fact, table in (("customer", customers), ("case", cases), ("entitlement", entitlements))
+_IDS_OF = select(actions.c.key, actions.c.id).where(among(actions.c.key, "keys"))
+_BIND = {
+    fact: insert(evidence).from_select(
+        ["action_id", "fact", "subject_id", "version"],
+        select(actions.c.id, literal(fact), table.c.id, table.c.version)
+        .join(table, table.c.id == subject)
+        .where(among(actions.c.id, "ids")),
+    )
+    for fact, table, subject in (
+        ("customer", customers, actions.c.customer_id),
+        ("case", cases, actions.c.case_id),
+        ("entitlement", entitlements, actions.c.entitlement_id),
+    )
 }
-_BIND = insert(evidence)
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,20 +251,12 @@ def _insert_new(connection: Connection, rows: list[dict[str, Any]]) -> dict[str,
 def _bind(connection: Connection, bound: Sequence[tuple[int, frozenset[str], About]]) -> None:
     """Note which version of each fact each action rests on."""
     for fact in sorted(frozenset().union(*(facts for _, facts, _ in bound))):
-        subjects = {action_id: _subject(fact, about) for action_id, facts, about in bound if fact in facts}
-        asked = {"subjects": sorted(set(subjects.values()))}
-        versions = {row.id: row.version for row in connection.execute(_VERSIONS[fact], asked)}
-        connection.execute(
-            _BIND,
-            [
-                {"action_id": action_id, "fact": fact, "subject_id": subject_id, "version": versions[subject_id]}
-                for action_id, subject_id in subjects.items()
-            ],
-        )
+        ids = [_resting(action_id, fact, about) for action_id, facts, about in bound if fact in facts]
+        connection.execute(_BIND[fact], {"ids": ids})
 
 
-def _subject(fact: str, about: About) -> int:
-    found = {"customer": about.customer_id, "case": about.case_id, "entitlement": about.entitlement_id}[fact]
-    if found is None:
+def _resting(action_id: int, fact: str, about: About) -> int:
+    """The action, which is about such a thing: without it there would be nothing to look at again."""
+    if {"customer": about.customer_id, "case": about.case_id, "entitlement": about.entitlement_id}[fact] is None:
         raise LookupError(f"a plan rests on its {fact}, but is about none")
-    return found
+    return action_id
