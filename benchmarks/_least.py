@@ -7,6 +7,7 @@ parameters. Then it runs just these, transaction by transaction, between them th
 
 import asyncio
 import json
+import sqlite3
 import sys
 import time
 from collections.abc import Iterator
@@ -149,6 +150,8 @@ async def _drain(
 def run_transaction(driver: Any, transaction: Transaction) -> None:
     """Its statements on the driver's own connection, their rows read; then commit."""
     cursor = driver.cursor()
+    if isinstance(driver, sqlite3.Connection):  # PostgreSQL's driver begins by itself
+        cursor.execute("BEGIN IMMEDIATE")
     for statement, parameters in transaction:
         if isinstance(parameters, list):
             cursor.executemany(statement, parameters)

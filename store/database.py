@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, PoolProxiedConnection, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
@@ -15,6 +15,8 @@ from store.crash_points import reached
 from store.turns import Turns
 
 _WRITES = "handrail_writes"
+"""In what the pool remembers of a connection of SQLite's driver: its next transaction may write."""
+
 _BUSY_MS = 30_000
 _LOG_BUSY_MS = 50
 """How long emptying the log waits for readers, and so keeps writers waiting, each time it tries."""
@@ -85,13 +87,9 @@ class Database:
                 yield connection
             return
         with self._writer:
-            connection = self._connection_that_writes()
-            connection.execution_options(**{_WRITES: False})
-            try:
-                with connection.begin():
-                    yield connection
-            finally:
-                connection.execution_options(**{_WRITES: True})
+            connection = self._connection_that_writes(only_reads=True)
+            with connection.begin():
+                yield connection
 
     def empty_log(self, tries: int = 20) -> bool:
         """Write SQLite's log back into the file and cut it to nothing, so that no earlier page lies in it any more.
@@ -113,14 +111,15 @@ class Database:
     def close(self) -> None:
         """Return every connection."""
         if self._writing is not None:
-            self._writing.close()
+            self._connection_that_writes(only_reads=True).close()  # whoever gets it from the pool may read
             self._writing = None
         self.engine.dispose()
 
-    def _connection_that_writes(self) -> Connection:
+    def _connection_that_writes(self, *, only_reads: bool = False) -> Connection:
         """Always the same on SQLite: a connection forgets the pages it has read as soon as another one writes."""
         if self._writing is None or self._writing.closed:
-            self._writing = self.engine.connect().execution_options(**{_WRITES: True})
+            self._writing = self.engine.connect()
+        self._writing.connection.info[_WRITES] = not only_reads
         return self._writing
 
 
@@ -188,12 +187,13 @@ def _sqlite_engine(url: str, is_kept: bool) -> Engine:
         ):
             connection.execute(f"PRAGMA {pragma}")
 
-    @event.listens_for(engine, "begin")
-    def _begins(connection: Connection) -> None:
-        writes = connection.get_execution_options().get(_WRITES, False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
+    # Not by an event: SQLAlchemy would make a statement of each BEGIN, and look for listeners at each other one.
+    engine.dialect.do_begin = _begin  # type: ignore[assignment,method-assign]
     return engine
+
+
+def _begin(connection: PoolProxiedConnection) -> None:
+    connection.cursor().execute("BEGIN IMMEDIATE" if connection.info.get(_WRITES) else "BEGIN")
 
 
 @retry(
