@@ -1,15 +1,16 @@
 """The context bundle: what a colleague should know now, so that the customer never repeats themselves."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, Table, UnaryExpression, func, select
+from sqlalchemy import Column, Connection, Row, Table, UnaryExpression, func, select
 
 from domain.actions import FINAL, key
 from domain.currencies import written
 from store import endings
+from store.at_once import AtOnce, Together
 from store.ledger.rows import actions, cases, customers
 from store.messages import messages as written_messages
 from store.surveys import StoredAnswer, as_stored, survey_responses
@@ -19,23 +20,47 @@ _HISTORY = 20
 """Of each customer's answers, cases and messages the newest so many."""
 
 
-def _newest(table: Table, *order: UnaryExpression[Any], only: Any = True) -> Select[Any]:
+def _columns(table: Table, *names: str) -> list[Column[Any]]:
+    return [table.c[name] for name in names]
+
+
+def _newest(columns: Sequence[Column[Any]], *order: UnaryExpression[Any], only: Any = True) -> AtOnce:
     """The newest rows of each customer, newest first."""
-    place = func.row_number().over(partition_by=table.c.customer_id, order_by=order).label("place")
-    ranked = select(table, place).where(among(table.c.customer_id, "customer_ids"), only).subquery()
-    return select(ranked).where(ranked.c.place <= _HISTORY).order_by(ranked.c.customer_id, ranked.c.place)
+    customer_id = columns[0].table.c.customer_id
+    place = func.row_number().over(partition_by=customer_id, order_by=order).label("place")
+    ranked = select(customer_id, *columns, place).where(among(customer_id, "customer_ids"), only).subquery()
+    return AtOnce(select(ranked).where(ranked.c.place <= _HISTORY).order_by(ranked.c.customer_id, ranked.c.place))
 
 
-_PEOPLE = select(customers).where(among(customers.c.id, "customer_ids"))
-_ANSWERS = _newest(survey_responses, survey_responses.c.received_at.desc(), survey_responses.c.id.desc())
-_CASES = _newest(cases, cases.c.number.desc())
+_PEOPLE = AtOnce(
+    select(
+        *_columns(customers, "id", "ref", "name", "tier", "language", "time_zone", "preferred_channel"),
+        *_columns(customers, "email", "phone", "dedicated_agent", "tact_lock"),
+    ).where(among(customers.c.id, "customer_ids"))
+)
+_ANSWERS = _newest(
+    [
+        *_columns(survey_responses, "id", "source", "response_id", "case_id", "kind", "score", "comment", "language"),
+        *_columns(survey_responses, "answered_at", "received_at", "distress"),
+    ],
+    survey_responses.c.received_at.desc(),
+    survey_responses.c.id.desc(),
+)
+_CASES = _newest(_columns(cases, "number", "state", "reason", "opened_at", "answer_by"), cases.c.number.desc())
 _WRITTEN = _newest(
-    written_messages,
+    _columns(
+        *(written_messages, "source", "message_id", "case_id", "topic", "subject", "words", "distress", "received_at")
+    ),
     written_messages.c.received_at.desc(),
     written_messages.c.id.desc(),
     only=written_messages.c.case_id.is_not(None),
 )
-_MESSAGES = _newest(actions, actions.c.id.desc(), only=actions.c.basis != "internal")
+_MESSAGES = _newest(
+    _columns(actions, "kind", "capability", "state", "due_at", "updated_at"),
+    actions.c.id.desc(),
+    only=actions.c.basis != "internal",
+)
+_EVERYTHING = Together(_PEOPLE, _ANSWERS, _CASES, _WRITTEN, endings.OF_CUSTOMERS, _MESSAGES)
 
 
 def bundles(connection: Connection, wanted: Sequence[tuple[int, int | None]], *, today: date) -> list[dict[str, Any]]:
@@ -43,15 +68,17 @@ def bundles(connection: Connection, wanted: Sequence[tuple[int, int | None]], *,
 
     Gathered when sent, not when planned. Raises LookupError for a customer who is not there.
     """
-    asked = {"customer_ids": sorted({customer_id for customer_id, _ in wanted})}
-    people = {row.id: _person(row) for row in connection.execute(_PEOPLE, asked)}
-    answers = {who: [as_stored(row) for row in rows] for who, rows in _by_customer(connection, _ANSWERS, asked)}
-    opened = {who: [_case(row) for row in rows] for who, rows in _by_customer(connection, _CASES, asked)}
-    written = dict(_by_customer(connection, _WRITTEN, asked))
-    ending: dict[int, list[dict[str, Any]]] = defaultdict(list)
-    for one in endings.of_customers(connection, asked["customer_ids"], today=today):
-        ending[one.customer_id].append(_ending(one))
-    messages = {who: [_message(row) for row in rows] for who, rows in _by_customer(connection, _MESSAGES, asked)}
+    asked = {
+        "customer_ids": sorted({customer_id for customer_id, _ in wanted}),
+        "since": endings.ended_lately(today),
+    }
+    who_they_are, said, had, wrote, ends, did = _EVERYTHING.named(connection, asked)
+    people = {row.id: _person(row) for row in who_they_are}
+    answers = {who: [as_stored(row) for row in rows] for who, rows in _by_customer(said)}
+    opened = {who: [_case(row) for row in rows] for who, rows in _by_customer(had)}
+    written = dict(_by_customer(wrote))
+    ending = {who: [_ending(endings.as_ending(row)) for row in rows] for who, rows in _by_customer(ends)}
+    messages = {who: [_message(row) for row in rows] for who, rows in _by_customer(did)}
     return [
         {
             "customer": people[who],
@@ -68,11 +95,9 @@ def bundles(connection: Connection, wanted: Sequence[tuple[int, int | None]], *,
     ]
 
 
-def _by_customer(
-    connection: Connection, statement: Select[Any], asked: Mapping[str, Any]
-) -> Iterable[tuple[int, list[Row[Any]]]]:
-    found: dict[int, list[Row[Any]]] = defaultdict(list)
-    for row in connection.execute(statement, asked):
+def _by_customer(rows: Iterable[Any]) -> Iterable[tuple[int, list[Any]]]:
+    found: dict[int, list[Any]] = defaultdict(list)
+    for row in rows:
         found[row.customer_id].append(row)
     return found.items()
 

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import BindParameter, Connection, Date, Row, bindparam, func, select
 
 from domain.entitlements import Entitlement, EntitlementKind, Money, Standing
+from store.at_once import AtOnce
 from store.ledger.rows import customers, entitlements
 from store.types import among
 
@@ -15,7 +16,6 @@ _MOST = 20
 _ALIKE = 12
 """Characters that what was mistyped and what was meant begin with alike, at most."""
 _LATELY = timedelta(days=30)
-"""What ended so long ago still matters to whoever talks to the customer."""
 _SINCE: BindParameter[date] = bindparam("since", type_=Date)
 
 _ALL = select(entitlements, customers.c.ref.label("customer_ref")).join(
@@ -31,11 +31,12 @@ _NEXT = (
     .where(entitlements.c.ends_on >= _SINCE)
     .subquery()
 )
-_OF_CUSTOMERS = (
+OF_CUSTOMERS = AtOnce(
     _ALL.join(_NEXT, _NEXT.c.id == entitlements.c.id)
     .where(_NEXT.c.place <= _MOST)
     .order_by(entitlements.c.customer_id, _NEXT.c.place)
 )
+"""What `customer_ids` have that ends, or ended `since`; a customer's next ending first, cancelled left out."""
 
 
 class Ending(NamedTuple):
@@ -52,25 +53,30 @@ class Ending(NamedTuple):
 
 def these(connection: Connection, ids: Sequence[int]) -> dict[int, Ending]:
     """Some entitlements by our ids, however they stand; who is not there is missing."""
-    return {row.id: _ending(row) for row in connection.execute(_THESE, {"ids": list(ids)})} if ids else {}
+    return {row.id: as_ending(row) for row in connection.execute(_THESE, {"ids": list(ids)})} if ids else {}
 
 
 def held(connection: Connection, entitlement_id: int) -> Ending:
     """One, that nobody changes until the transaction ends. Raises NoResultFound."""
     only = _ALL.where(entitlements.c.id == entitlement_id).with_for_update(read=True, of=entitlements)
-    return _ending(connection.execute(only).one())
+    return as_ending(connection.execute(only).one())
 
 
 def of_customers(connection: Connection, customer_ids: Sequence[int], *, today: date) -> list[Ending]:
     """What these customers have that ends, or ended lately; a customer's next ending first, cancelled left out."""
-    asked = {"customer_ids": sorted(set(customer_ids)), "since": today - _LATELY}
-    return [_ending(row) for row in connection.execute(_OF_CUSTOMERS, asked)] if customer_ids else []
+    asked = {"customer_ids": sorted(set(customer_ids)), "since": ended_lately(today)}
+    return [as_ending(row) for row in OF_CUSTOMERS.named(OF_CUSTOMERS.rows(connection, asked))] if customer_ids else []
+
+
+def ended_lately(today: date) -> date:
+    """What ended since then still matters to whoever talks to the customer."""
+    return today - _LATELY
 
 
 def named(connection: Connection, ref: str) -> Ending | None:
     """The entitlement with this ref; None: unknown."""
     row = connection.execute(_ALL.where(entitlements.c.ref == ref)).one_or_none()
-    return None if row is None else _ending(row)
+    return None if row is None else as_ending(row)
 
 
 def refs_like(connection: Connection, subject: str, *, limit: int) -> list[str]:
@@ -103,7 +109,8 @@ def as_entitlement(row: Row[Any]) -> Entitlement:
     )
 
 
-def _ending(row: Row[Any]) -> Ending:
+def as_ending(row: Row[Any]) -> Ending:
+    """A row as `as_entitlement` reads it, as an ending."""
     return Ending(
         id=row.id,
         customer_id=row.customer_id,

@@ -1,11 +1,11 @@
 """Rows read at one stroke are the rows, on both databases."""
 
-from datetime import datetime
+from datetime import date, datetime
 
 from ledger_world import NOON
-from sqlalchemy import Select, bindparam, insert, select, update
+from sqlalchemy import Date, Select, bindparam, insert, select, update
 
-from store.at_once import AtOnce
+from store.at_once import AtOnce, Together
 from store.database import Database
 from store.ledger.rows import controls, integration_state
 from store.types import among
@@ -49,3 +49,15 @@ def test_rows_come_in_order_and_only_those_that_are_asked_for(database: Database
         assert [row[0] for row in rows] == ["c", "b", "a"]
         assert [row[5] for row in rows] == [None, True, False]
         assert not AtOnce(_STATES).rows(connection, {"names": [], "of": "mail"})
+
+
+def test_several_together_are_each_what_it_is_by_itself(database: Database) -> None:
+    day = select(bindparam("day", type_=Date).label("day"), bindparam("none", None, type_=Date).label("none"))
+    switch = select(controls.c.id, controls.c.stopped).where(controls.c.id == bindparam("id"))
+    nobody = select(controls.c.id).where(controls.c.id == -1)
+    with database.write() as connection:
+        asked = {"day": date(2026, 2, 28), "id": 1}
+        days, switches, none = Together(AtOnce(day), AtOnce(switch), AtOnce(nobody)).named(connection, asked)
+    assert [(row.day, row.none) for row in days] == [(date(2026, 2, 28), None)]
+    assert [(row.id, row.stopped) for row in switches] == [(1, False)]
+    assert none == []
