@@ -161,11 +161,14 @@ class Dispatcher:
         limit: int,
         urgent_only: bool = False,
         keys: Sequence[str] | None = None,
+        *,
+        is_planned: bool = False,
     ) -> list[Reserved]:
-        """Reserve up to `limit` due rows of a lane."""
+        """Reserve up to `limit` due rows of a lane. `is_planned`: there should be some, and it is not asked first."""
 
         def claim() -> list[Reserved]:
-            if not self._is_waiting(capability, lane):  # a read: no writer waits for an empty queue
+            # A read: no writer waits for an empty queue.
+            if not is_planned and not self._is_waiting(capability, lane):
                 return []
             with self._database.write("reserve") as connection:
                 return reserve(

@@ -31,6 +31,9 @@ _LONGEST_REST = 0.05
 _GATHERING_REST = 0.03
 """The least of them after a round that took several rows: a window costs nearly as much for one as for ten."""
 
+_LOOK_AGAIN_SECONDS = 0.05
+"""After a window, for what waited for one of its rows; no look of its own where answers come in faster than that."""
+
 _THOROUGH_SECONDS = 60.0
 """Between two looks at what everything that waits for a review rests on."""
 
@@ -45,6 +48,8 @@ class UrgentDispatch:
     def __init__(self, handrail: Handrail) -> None:
         self._handrail = handrail
         self._bells = {configured.capability: asyncio.Event() for configured in handrail.roster}
+        self._planned: set[Capability] = set()  # something was, since the last look
+        self._looks: dict[Capability, asyncio.TimerHandle] = {}
         self._stopping = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._looked_at = float("-inf")
@@ -61,7 +66,7 @@ class UrgentDispatch:
         loops.append(self._repeat(self._follow, settings.follow_seconds))
         loops.append(self._repeat(self._settle_reviews, settings.sweep_seconds))
         self._tasks = [asyncio.create_task(loop) for loop in loops]
-        self.nudge(self._bells)
+        self._ring(self._bells)
 
     async def stop(self) -> None:
         """End: nothing more is reserved, and what was armed is finished and recorded.
@@ -69,13 +74,18 @@ class UrgentDispatch:
         Nothing is cancelled halfway: a row left claimed would wait for its lease, and one left sending might go twice.
         """
         self._stopping.set()
-        self.nudge(self._bells)
+        self._ring(self._bells)
         if self._tasks:
             await asyncio.wait(self._tasks)
         if self._windows:
             await asyncio.wait(self._windows)
 
     def nudge(self, capabilities: Iterable[Capability]) -> None:
+        """Something urgent was planned for these, and is committed."""
+        self._planned.update(capabilities)
+        self._ring(capabilities)
+
+    def _ring(self, capabilities: Iterable[Capability]) -> None:
         """There may be something urgent for these."""
         for capability in capabilities:
             if capability in self._bells:
@@ -87,9 +97,13 @@ class UrgentDispatch:
         while not self._stopping.is_set():
             await bell.wait()
             bell.clear()
+            if (later := self._looks.pop(configured.capability, None)) is not None:
+                later.cancel()
+            is_planned = configured.capability in self._planned
+            self._planned.discard(configured.capability)
             began, taken = time.monotonic(), 0
             try:
-                taken = await self._drain(configured, slots)
+                taken = await self._drain(configured, slots, is_planned=is_planned)
             except Exception as problem:
                 _log_failure(f"{configured.name}: dispatch failed; the next sweep tries again", problem)
             # As long a rest as the work took: nothing when all is quiet; under load rows gather to bigger windows, and
@@ -97,15 +111,17 @@ class UrgentDispatch:
             rest = min(time.monotonic() - began, _LONGEST_REST)
             await asyncio.sleep(max(rest, _GATHERING_REST) if taken > 1 else rest)
 
-    async def _drain(self, configured: Configured, slots: asyncio.Semaphore) -> int:
-        """Begin windows until the queue is empty; how many rows were taken."""
+    async def _drain(self, configured: Configured, slots: asyncio.Semaphore, *, is_planned: bool) -> int:
+        """Begin windows until the queue is empty; how many rows were taken. `is_planned`: there should be some."""
         worker, taken = Worker(self._handrail.dispatcher.worker, RUN), 0
         while True:
             await slots.acquire()
             rows = []
             try:
                 if not self._stopping.is_set():
-                    rows = await self._handrail.dispatcher.take(configured.capability, "urgent", worker, WINDOW)
+                    rows = await self._handrail.dispatcher.take(
+                        *(configured.capability, "urgent", worker, WINDOW), is_planned=is_planned and not taken
+                    )
             finally:
                 if not rows:
                     slots.release()
@@ -122,7 +138,10 @@ class UrgentDispatch:
     def _finished(self, window: asyncio.Task[None], configured: Configured, slots: asyncio.Semaphore) -> None:
         slots.release()
         self._windows.discard(window)
-        self.nudge([configured.capability])  # a note may have waited for the ticket that was in it
+        if configured.capability not in self._looks:  # a note may have waited for the ticket that was in it
+            self._looks[configured.capability] = asyncio.get_running_loop().call_later(
+                _LOOK_AGAIN_SECONDS, self._ring, [configured.capability]
+            )
         if not window.cancelled() and (problem := window.exception()) is not None:
             _log_failure(f"{configured.name}: a send window failed; its rows are recovered after their lease", problem)
 
@@ -130,7 +149,7 @@ class UrgentDispatch:
         """Breakers to be probed, leases of the dead, lost answers, retries that are due."""
         await probe_open_breakers(self._handrail)
         await sweep(self._handrail, run=RUN, urgent_only=True)
-        self.nudge(self._bells)
+        self._ring(self._bells)
 
     async def _run_alone(self) -> None:
         """Rows that were in a dead process, beside nobody; waits for a quiet moment, so it is a loop of its own.
@@ -145,13 +164,13 @@ class UrgentDispatch:
             )
             if report.taken:
                 waiting.append(capability)
-                self.nudge([capability])
+                self._ring([capability])
 
     async def _follow(self) -> None:
         """Tickets read back, promises watched, pages planned: with Prefect or without."""
         await read_desk(self._handrail, run=RUN)
         await follow_cases(self._handrail, run=RUN)
-        self.nudge(self._bells)
+        self._ring(self._bells)
 
     async def _settle_reviews(self) -> None:
         """Decisions reach their actions, deadlines pass, people are told: with Prefect or without."""
@@ -162,7 +181,7 @@ class UrgentDispatch:
         )
         self._looked_at = at if is_thorough else self._looked_at
         if await tell_reviews(handrail, run=RUN):
-            self.nudge([Capability.ALERT])
+            self._ring([Capability.ALERT])
 
     async def _repeat(self, step: Callable[[], Awaitable[None]], seconds: float) -> None:
         while not self._stopping.is_set():

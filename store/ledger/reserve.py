@@ -75,7 +75,8 @@ def reserve(
         asked["keys"] = list(keys)
     if connection.dialect.name == "sqlite":
         reserved = _due(urgent_only=urgent_only, named=keys is not None).rows(connection, asked)
-        connection.execute(_CLAIM, asked | {"ids": [row[0] for row in reserved]})
+        if reserved:
+            connection.execute(_CLAIM, asked | {"ids": [row[0] for row in reserved]})
     else:
         reserved = connection.execute(_claim(urgent_only=urgent_only, named=keys is not None), asked).all()
     return sorted((Reserved(*row) for row in reserved), key=lambda row: row.id)
