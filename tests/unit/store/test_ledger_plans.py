@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,7 +13,11 @@ from psycopg import Rollback
 from sqlalchemy import event
 
 from domain.actions import Basis, Capability, Kind, State
+from domain.escalation import CaseTerms
 from domain.planning import Payload
+from domain.policy import Priority
+from store import cases, customers, surveys
+from store.context import bundles
 from store.database import Database
 from store.ledger.enqueue import About, enqueue, enqueue_all
 from store.ledger.reserve import renew
@@ -22,8 +27,9 @@ from store.types import Instant
 
 LARGE = (
     *("actions", "audit", "before", "cap_slots", "consents", "customers", "entitlements", "evidence", "gates", "later"),
-    *("receipts", "reviews", "suppressions"),
+    *("receipts", "reviews", "suppressions", "survey_responses", "messages", "enrolments"),
 )
+_TERMS = CaseTerms("nps 2", "care", Priority.CRITICAL, NOON)
 _READS_ALL = re.compile(rf"SCAN ({'|'.join(LARGE)})\b(?! USING (COVERING )?INDEX ix_actions_ready)")
 
 
@@ -135,6 +141,28 @@ def test_arming_what_is_about_endings_searches_their_gates_and_tasks_and_never_s
 
     world.take()
     assert world.row("note").reason == "the task it belongs to was never made"
+    _check_plans(world, asked)
+
+
+def test_what_an_answer_asks_about_its_customer_searches_and_never_scans(world: World) -> None:
+    """As above: who they are, what is suppressed, what they said before, their cases and journeys, the context."""
+    if not world.database.is_sqlite:
+        return
+    asked: list[tuple[str, Any]] = []
+
+    @event.listens_for(world.database.engine, "before_cursor_execute")
+    def _note(_connection: Any, _cursor: Any, statement: str, parameters: Any, _context: Any, many: bool) -> None:
+        asked.append((statement, parameters[0] if many else parameters))
+
+    customer_id = world.customer("C-1")
+    asked.clear()
+    with world.database.write() as connection:
+        found = customers.all_locked(connection, ["C-1"])
+        customers.all_suppressed_channels(connection, [replace(found["C-1"][1], email="anna@example.com")])
+        customers.set_tact_lock(connection, customer_id, "case 1", now=NOON)
+        surveys.standing(connection, [("survey", "r-1")])
+        cases.open_or_join(connection, [cases.Trouble(customer_id, "C-1", _TERMS)], now=NOON)
+        bundles(connection, [(customer_id, None)], today=NOON.date())
     _check_plans(world, asked)
 
 
