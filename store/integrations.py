@@ -3,17 +3,21 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, case, delete, func, insert, literal, select, update
+from sqlalchemy import Connection, Row, bindparam, case, delete, func, literal, select, update
 
 from domain.actions import State
 from domain.breaker import Breaker, BreakerRules
 from store.database import Database
 from store.ledger.rows import actions, integration_state
+from store.once import insert_once
 from store.types import Instant
 
 _TROUBLE = select(integration_state.c.failures, integration_state.c.openings).where(
     integration_state.c.name == bindparam("called")
 )
+
+_REGISTER = insert_once(integration_state, "name")
+_FRESH = {"breaker": "closed", "failures": 0, "openings": 0}
 
 
 def register(connection: Connection, name: str, capability: str, vendor: str, *, now: datetime) -> None:
@@ -21,21 +25,8 @@ def register(connection: Connection, name: str, capability: str, vendor: str, *,
     connection.execute(
         delete(integration_state).where(integration_state.c.capability == capability, integration_state.c.name != name)
     )
-    row = connection.execute(
-        select(integration_state).where(integration_state.c.name == name).with_for_update()
-    ).first()
-    if row is None:
-        connection.execute(
-            insert(integration_state).values(
-                name=name,
-                capability=capability,
-                vendor=vendor,
-                breaker="closed",
-                since=now,
-                failures=0,
-                openings=0,
-            )
-        )
+    new = {"name": name, "capability": capability, "vendor": vendor, "since": now, **_FRESH}
+    connection.execute(_REGISTER, new)  # two processes that start together both find none
 
 
 def states(connection: Connection) -> list[Row[Any]]:

@@ -1,7 +1,10 @@
 """What is known of each integration: its breaker moves with sends and checks, and waits are never shortened."""
 
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as NotYet
+
 import pytest
-from ledger_world import POLICY, World, a_plan, later
+from ledger_world import NOON, POLICY, World, a_plan, later
 from sqlalchemy import Row
 
 from domain.actions import Capability, State
@@ -125,3 +128,20 @@ def test_what_waits_for_a_capability_is_counted(world: World) -> None:
     world.force("d", State.DONE)
     with world.database.read() as connection:
         assert waiting(connection) == {"crm": 2, "mail": 1}
+
+
+def test_two_processes_that_start_together_register_one_integration(world: World) -> None:
+    name, about = "push via fake", {"capability": "push", "vendor": "fake", "now": NOON}
+
+    def beside() -> None:
+        with world.database.write() as connection:
+            register(connection, name, **about)  # type: ignore[arg-type]
+
+    with ThreadPoolExecutor(1) as other:
+        with world.database.write() as connection:
+            register(connection, name, **about)  # type: ignore[arg-type]
+            waiting_for_us: Future[None] = other.submit(beside)
+            with pytest.raises(NotYet):
+                waiting_for_us.result(timeout=0.15)
+        waiting_for_us.result(timeout=10)
+    assert [row.name for row in world.rows("integration_state")].count(name) == 1
