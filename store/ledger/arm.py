@@ -29,6 +29,7 @@ from store.ledger.rows import (
     controls,
     customers,
     integration_state,
+    stands_at,
 )
 from store.types import Instant, among, db_now
 
@@ -43,7 +44,7 @@ _CUSTOMERS = AtOnce(
 )
 _OURS = AtOnce(
     select(*(actions.c[name] for name in Claimed._fields))
-    .where(among(actions.c.id, "ids"), actions.c.state == State.CLAIMED, actions.c.claimed_by == bindparam("worker"))
+    .where(among(actions.c.id, "ids"), stands_at(State.CLAIMED), actions.c.claimed_by == bindparam("worker"))
     .order_by(actions.c.due_at, actions.c.id)
     .with_for_update()
 )

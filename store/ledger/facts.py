@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, bindparam, case, func, literal, or_, select
+from sqlalchemy import Connection, Row, bindparam, case, func, literal, or_, select
 
 from domain import recheck, recovery_survey, review_alerts
 from domain.actions import FINAL, Basis, Capability, Kind, State
@@ -39,13 +39,21 @@ from store.ledger.rows import (
 )
 from store.types import Instant, among
 
+_SUBJECTS = {"customer": customers, "case": cases, "entitlement": entitlements}
+_VERSION_NOW = case(
+    *(
+        (
+            evidence.c.fact == literal(fact),
+            select(table.c.version).where(table.c.id == evidence.c.subject_id).scalar_subquery(),
+        )
+        for fact, table in _SUBJECTS.items()
+    )
+)
 _CHANGED = (
+    # Each looked up by its id: joined, PostgreSQL reads all customers of a table of some thousand for each window.
     select(evidence.c.action_id, evidence.c.fact)
-    .outerjoin(customers, and_(evidence.c.fact == "customer", customers.c.id == evidence.c.subject_id))
-    .outerjoin(cases, and_(evidence.c.fact == "case", cases.c.id == evidence.c.subject_id))
-    .outerjoin(entitlements, and_(evidence.c.fact == "entitlement", entitlements.c.id == evidence.c.subject_id))
     .where(among(evidence.c.action_id, "ids"))
-    .where(evidence.c.version != func.coalesce(customers.c.version, cases.c.version, entitlements.c.version, -1))
+    .where(evidence.c.version != func.coalesce(_VERSION_NOW, -1))
     .order_by(evidence.c.action_id, evidence.c.fact)
 )
 _APPROVED = (

@@ -12,13 +12,11 @@ from sqlalchemy import Connection, Float, bindparam, case, literal, select, text
 from domain.actions import State
 from store.at_once import AtOnce
 from store.ledger.facts import may_be_out
-from store.ledger.rows import Result, Worker, actions
+from store.ledger.rows import Result, Worker, actions, stands_at
 from store.types import Instant, among, db_now
 
 _STANDING = AtOnce(
-    select(actions.c.id, actions.c.fence)
-    .where(among(actions.c.id, "ids"), actions.c.state == State.SENDING)
-    .with_for_update()
+    select(actions.c.id, actions.c.fence).where(among(actions.c.id, "ids"), stands_at(State.SENDING)).with_for_update()
 )
 _DONE = (
     update(actions)

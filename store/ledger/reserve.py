@@ -5,7 +5,20 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, bindparam, exists, literal, or_, select, text, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    any_,
+    bindparam,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from domain.actions import FINAL, State
@@ -133,9 +146,10 @@ def _due(*, urgent_only: bool, named: bool) -> AtOnce:
 def _claim(*, urgent_only: bool, named: bool) -> ReturningUpdate[Any]:
     """On PostgreSQL both in one statement: built once, as it runs for every answer."""
     due = _first((actions.c.id,), urgent_only=urgent_only, named=named)
-    # As a fence for the planner: the limit must be taken once.
-    chosen = select(due.cte("due").prefix_with("MATERIALIZED").c.id).scalar_subquery()
-    return _CLAIMED.where(actions.c.id.in_(chosen)).returning(
+    # As a fence for the planner: the limit must be taken once. And as an array, whose rows are looked up by their ids:
+    # joined, it may read the whole table.
+    chosen = func.array(select(due.cte("due").prefix_with("MATERIALIZED").c.id).scalar_subquery())
+    return _CLAIMED.where(actions.c.id == any_(chosen)).returning(
         actions.c.id, actions.c.key, actions.c.fence, actions.c.lane, actions.c.customer_id
     )
 

@@ -54,6 +54,43 @@ def test_reserving_a_few_looks_at_a_few_however_many_are_ready(world: World) -> 
     assert max(_rows_of(plan[0]["Plan"])) <= 20
 
 
+def test_arming_and_recording_a_few_look_at_a_few_however_many_are_claimed_and_known(world: World) -> None:
+    """On PostgreSQL, which read the leases of all workers for each window, and all customers."""
+    if world.database.is_sqlite:
+        pytest.skip("SQLite's plans are judged below")
+    with world.database.engine.begin() as connection:
+        connection.exec_driver_sql(
+            "INSERT INTO customers (ref, email, tier, version, touched, created_at, updated_at)"
+            " SELECT 'C-' || n, n || '@example.com', 'core', 1, 0, now(), now() FROM generate_series(1, 2000) AS n"
+        )
+        people = connection.exec_driver_sql("SELECT id FROM customers").scalars().all()
+        planned = [
+            (a_message(f"m{who}", basis=Basis.SERVICE, facts=frozenset({"customer"})), About(customer_id=who))
+            for who in people
+        ]
+        enqueue_all(connection, planned, run="planner", now=NOON)
+        connection.exec_driver_sql("ANALYZE")
+    rows = world.reserve(Capability.MAIL, limit=500)[:10]
+    plans: list[Any] = []
+
+    def explain(connection: Any, _cursor: Any, statement: str, given: Any, _context: Any, many: bool) -> None:
+        if many or not re.search("FROM (actions|evidence)", statement):
+            return
+        with connection.connection.cursor() as beside, connection.connection.driver_connection.transaction() as alone:
+            plans.append(beside.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", given).fetchone())
+            raise Rollback(alone)
+
+    event.listen(world.database.engine, "before_cursor_execute", explain)
+    try:
+        armed = world.arm(rows, Capability.MAIL).armed
+        world.record(*(Result(one.id, one.fence, State.DONE) for one in armed), integration="mail via fake")
+    finally:
+        event.remove(world.database.engine, "before_cursor_execute", explain)
+    assert len(armed) == 10
+    assert len(plans) == 3
+    assert max(rows for ((plan,),) in plans for rows in _rows_of(plan["Plan"])) <= 20
+
+
 def test_planning_steps_compares_no_two_of_them_however_many_they_are(world: World) -> None:
     """On PostgreSQL, which took what the statement makes on its way for one row, and compared each with each."""
     if world.database.is_sqlite:
