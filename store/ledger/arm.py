@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import BindParameter, Connection, Row, bindparam, insert, select, text, update
+from sqlalchemy import BindParameter, Connection, Row, bindparam, insert, literal, select, text, update
 
 from domain import recheck
 from domain.actions import Basis, Capability, State
@@ -69,7 +69,19 @@ _SLOTS_WHEN_DUE = insert(cap_slots).from_select(
     ["action_id", "customer_id", "at"],
     select(actions.c.id, actions.c.customer_id, actions.c.due_at).where(among(actions.c.id, "ids")),
 )
-for _slots in (_SLOTS, _SLOTS_WHEN_DUE):
+_SENT = _SEND.returning(actions.c.id, actions.c.customer_id, actions.c.basis).cte("sent")
+_SEND_AND_TAKE_SLOTS = (
+    insert(cap_slots)
+    .from_select(
+        ["action_id", "customer_id", "at"],
+        select(_SENT.c.id, _SENT.c.customer_id, _NOW).where(
+            _SENT.c.basis == literal(Basis.PROACTIVE), _SENT.c.customer_id.is_not(None)
+        ),
+    )
+    .add_cte(_SENT)
+)
+"""On PostgreSQL, which then reads the rows once."""
+for _slots in (_SLOTS, _SLOTS_WHEN_DUE, _SEND_AND_TAKE_SLOTS):
     _slots._post_values_clause = text("ON CONFLICT (action_id) DO UPDATE SET at = excluded.at")  # see `store.once`
 _PACED = (
     update(integration_state)
@@ -162,8 +174,7 @@ def arm(
             verdicts[row.id] = recheck.Defer(pace.turn(place), "the vendor's rate")
         going = going[: pace.room]
     next_free = None if pace is None else pace.after(len(going))
-    _send(connection, going, target, worker, lease_seconds, next_free, now)
-    _take_slots(connection, going, None if each_when_due else now)
+    _send(connection, going, target, worker, lease_seconds, next_free, now, each_when_due)
     moved = [(row, verdicts[row.id]) for row in rows if not isinstance(verdicts[row.id], recheck.Go)]
     _move(connection, moved, worker, now)
     return Window(
@@ -273,7 +284,11 @@ def _send(
     lease_seconds: float,
     next_free: datetime | None,
     now: datetime,
+    each_when_due: bool,
 ) -> None:
+    """Those that are proactive take a slot, `now` or when they are due; one sent later than it was first armed counts
+    from then.
+    """
     if not rows:
         return
     sending = {
@@ -283,18 +298,17 @@ def _send(
         "run": worker.run,
         "now": now,
     }
-    connection.execute(_SEND, sending)
+    counted = [row.id for row in rows if row.basis == Basis.PROACTIVE and row.customer_id is not None]
+    if counted and not each_when_due and connection.dialect.name != "sqlite":
+        connection.execute(_SEND_AND_TAKE_SLOTS, sending)
+    else:
+        connection.execute(_SEND, sending)
+        if counted and each_when_due:
+            connection.execute(_SLOTS_WHEN_DUE, {"ids": counted})
+        elif counted:
+            connection.execute(_SLOTS, {"ids": counted, "now": now})
     if next_free is not None:
         connection.execute(_PACED, {"target": target.name, "next_free": next_free})
-
-
-def _take_slots(connection: Connection, rows: Sequence[Claimed], now: datetime | None) -> None:
-    """One slot an action, `now` or when it is due; one that is sent later than it was first armed counts from then."""
-    ids = [row.id for row in rows if row.basis == Basis.PROACTIVE and row.customer_id is not None]
-    if ids and now is None:
-        connection.execute(_SLOTS_WHEN_DUE, {"ids": ids})
-    elif ids:
-        connection.execute(_SLOTS, {"ids": ids, "now": now})
 
 
 _MOVES: dict[type[recheck.Verdict], State] = {

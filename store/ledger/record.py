@@ -30,14 +30,23 @@ _DONE = (
         updated_by=bindparam("run"),
     )
 )
-_RECEIVED = text(
-    "INSERT INTO receipts (action_id, integration, external_id, adopted, detail, at) "
-    "SELECT CAST(value ->> 0 AS bigint), :integration, value ->> 1, false, value -> 2, :at "
-    "FROM json_array_elements(CAST(:done AS json)) AS done (value)"
+_DONE_AND_RECEIVED = text(
+    "WITH given AS (SELECT CAST(value ->> 0 AS bigint) AS id, CAST(value ->> 1 AS integer) AS fence,"
+    " value ->> 2 AS external_id, value -> 3 AS detail FROM json_array_elements(CAST(:done AS json)) AS listed (value)"
+    "), done AS (UPDATE actions SET state = 'done', reason = NULL, lease_until = NULL, next_check_at = NULL,"
+    " updated_at = :at, updated_by = :run FROM given WHERE actions.id = ANY(CAST(:ids AS bigint[]))"
+    " AND actions.id = given.id AND actions.fence = given.fence"
+    " AND CASE WHEN actions.state = 'sending' THEN true ELSE false END"  # as in `stands_at`
+    " RETURNING actions.id, actions.fence, given.external_id, given.detail), "
+    "received AS (INSERT INTO receipts (action_id, integration, external_id, adopted, detail, at) "
+    "SELECT id, :integration, external_id, false, detail, :at FROM done) "
+    "SELECT id, fence FROM done"
 )
+"""On PostgreSQL all at once: a row that is locked first and moved then is written to twice. The ids also by themselves:
+joined alone, their rows would be looked for in the whole table."""
 _RECEIVED_IN_SQLITE = text(
     "INSERT INTO receipts (action_id, integration, external_id, adopted, detail, at) "
-    "SELECT json_extract(value, '$[0]'), :integration, json_extract(value, '$[1]'), false, json_extract(value, '$[2]')"
+    "SELECT json_extract(value, '$[0]'), :integration, json_extract(value, '$[2]'), false, json_extract(value, '$[3]')"
     ", :at FROM json_each(:done)"
 ).bindparams(bindparam("at", type_=Instant))
 """One statement, always the same: a row after the other costs more than the rows, and PostgreSQL would read a long list
@@ -62,14 +71,16 @@ def record(
     and somebody else decides about it now (P15). What an earlier try may have brought about is not called `failed`: it
     is `uncertain`, and recovery asks, repeats or tells a person as its write class has it.
     """
-    standing = _STANDING.rows(connection, {"ids": [result.id for result in results]})
-    fences = {action_id: fence for action_id, fence in standing}
-    valid = [result for result in results if fences.get(result.id) == result.fence]
-    done = [result for result in valid if result.state is State.DONE]
-    if done:
-        connection.execute(_DONE, {"ids": [result.id for result in done], "now": now, "run": worker.run})
-        _receive(connection, done, integration, now)
-    others = _honest(connection, [result for result in valid if result.state is not State.DONE])
+    done = sorted((result for result in results if result.state is State.DONE), key=lambda result: result.id)
+    others = [result for result in results if result.state is not State.DONE]
+    if connection.dialect.name == "sqlite":
+        standing = _standing(connection, results)
+        done = [result for result in done if (result.id, result.fence) in standing]
+        _move_and_receive(connection, done, integration, worker, now)
+    else:
+        standing = _standing(connection, others)
+        done = _done_and_received(connection, done, integration, worker, now)
+    others = _honest(connection, [result for result in others if (result.id, result.fence) in standing])
     if others:
         connection.execute(
             update(actions)
@@ -86,7 +97,42 @@ def record(
             ),
             [_move(result, now) for result in others],
         )
-    return Recorded(done + others, [result for result in results if fences.get(result.id) != result.fence])
+    written = {(result.id, result.fence) for result in (*done, *others)}
+    return Recorded(done + others, [result for result in results if (result.id, result.fence) not in written])
+
+
+def _standing(connection: Connection, results: Sequence[Result]) -> set[tuple[int, int]]:
+    """Which of their rows are being sent, and under which fence."""
+    if not results:
+        return set()
+    found = _STANDING.rows(connection, {"ids": [result.id for result in results]})
+    return {(action_id, fence) for action_id, fence in found}
+
+
+def _move_and_receive(
+    connection: Connection, done: Sequence[Result], integration: str, worker: Worker, now: datetime
+) -> None:
+    if done:
+        connection.execute(_DONE, {"ids": [result.id for result in done], "now": now, "run": worker.run})
+        received = {"integration": integration, "at": now, "done": _listed(done, ensure_ascii=False)}
+        connection.execute(_RECEIVED_IN_SQLITE, received)
+
+
+def _done_and_received(
+    connection: Connection, done: Sequence[Result], integration: str, worker: Worker, now: datetime
+) -> list[Result]:
+    """Those whose rows were still theirs. By id, so that two who meet do not wait for each other in a circle."""
+    if not done:
+        return []
+    told = {
+        "ids": f"{{{','.join(str(result.id) for result in done)}}}",
+        "done": _listed(done, ensure_ascii=True),
+        "integration": integration,
+        "at": now,
+        "run": worker.run,
+    }
+    moved = {(action_id, fence) for action_id, fence in connection.execute(_DONE_AND_RECEIVED, told)}
+    return [result for result in done if (result.id, result.fence) in moved]
 
 
 def _honest(connection: Connection, results: Sequence[Result]) -> list[Result]:
@@ -110,14 +156,12 @@ def _move(result: Result, now: datetime) -> dict[str, Any]:
     }
 
 
-def _receive(connection: Connection, done: Sequence[Result], integration: str, now: datetime) -> None:
-    is_sqlite = connection.dialect.name == "sqlite"
-    rows = [(result.id, result.external_id or "", result.detail or {}) for result in done]
-    received = {"integration": integration, "at": now, "done": _as_json(rows, ensure_ascii=not is_sqlite)}
-    connection.execute(_RECEIVED_IN_SQLITE if is_sqlite else _RECEIVED, received)
+def _listed(done: Sequence[Result], *, ensure_ascii: bool) -> str:
+    rows = [(result.id, result.fence, result.external_id or "", result.detail or {}) for result in done]
+    return _as_json(rows, ensure_ascii=ensure_ascii)
 
 
-def _as_json(rows: Sequence[tuple[int, str, Mapping[str, Any]]], *, ensure_ascii: bool) -> str:
+def _as_json(rows: Sequence[tuple[int, int, str, Mapping[str, Any]]], *, ensure_ascii: bool) -> str:
     """For SQLite not as ASCII: it would make of an escaped half of a character what nobody can read any more."""
     try:
         return orjson.dumps(rows, option=orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS).decode()

@@ -74,7 +74,7 @@ def test_arming_and_recording_a_few_look_at_a_few_however_many_are_claimed_and_k
     plans: list[Any] = []
 
     def explain(connection: Any, _cursor: Any, statement: str, given: Any, _context: Any, many: bool) -> None:
-        if many or not re.search("FROM (actions|evidence)", statement):
+        if many or not re.search("FROM (actions|evidence|given)", statement):
             return
         with connection.connection.cursor() as beside, connection.connection.driver_connection.transaction() as alone:
             plans.append(beside.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", given).fetchone())

@@ -119,6 +119,19 @@ def test_one_stale_result_does_not_spoil_the_others(world: World) -> None:
     assert world.states() == {"stale": State.UNCERTAIN, "fresh": State.DONE}
 
 
+def test_of_two_results_of_one_action_that_come_together_only_the_one_whose_fence_stands_is_written(
+    world: World,
+) -> None:
+    stale = _armed(world)
+    world.kill("k")
+    world.sweep()
+    world.change("k", state=State.READY, lane="normal")
+    (again,) = world.take()
+    results = [Result(one.id, one.fence, State.DONE, external_id=f"{one.fence}") for one in (stale, again)]
+    assert world.record(*results) == [results[0]]
+    assert [receipt.external_id for receipt in world.rows("receipts")] == [f"{again.fence}"]
+
+
 def test_a_result_of_what_was_never_armed_is_refused(world: World) -> None:
     world.put(a_plan())
     (row,) = world.reserve()
