@@ -5,7 +5,7 @@ from alembic import op
 from store.migrations.audit_triggers import MOVES, POSTGRESQL
 
 revision = "0014"
-down_revision = "0010"
+down_revision = "0011"
 branch_labels = None
 depends_on = None
 
