@@ -11,6 +11,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Date,
+    FromClause,
     Row,
     Select,
     String,
@@ -125,13 +126,20 @@ _OF_ALL = ("endings", "sum_at_risk_minor", "last_id", "ids")
 _DECIDES = tuple(name for name in Alike._fields if name not in _OF_ALL)
 
 
-def _page(amounts: tuple[int, ...]) -> Select[Any]:
+def _page(dialect: str, amounts: tuple[int, ...]) -> Select[Any]:
     """Active endings about which nothing is planned yet, or whose task was planned for an earlier horizon."""
     e, c, task, other = entitlements, customers, actions.alias("task"), actions.alias("other")
 
+    def is_of(action: FromClause, what: str | ColumnElement[str]) -> ColumnElement[bool]:
+        if dialect != "sqlite":  # PostgreSQL is sure that a key is there once, whatever it thinks of how many there are
+            return action.c.key == key_of(e, what)
+        # Among the ending's few actions, by a number, which is sooner found than a long text among all keys: nothing
+        # is added to the key, so that no index of keys is taken.
+        return and_(action.c.entitlement_id == e.c.id, action.c.key.concat("") == key_of(e, what))
+
     def is_planned(what: str | ColumnElement[str]) -> ColumnElement[bool]:
         # Not as EXISTS, for which PostgreSQL may read all actions there are into a hash.
-        return select(literal(1)).where(other.c.key == key_of(e, what)).limit(1).scalar_subquery().is_not(None)
+        return select(literal(1)).where(is_of(other, what)).limit(1).scalar_subquery().is_not(None)
 
     horizon = task.c.payload["params", "horizon"].as_integer()
     of_old = and_(
@@ -176,7 +184,7 @@ def _page(amounts: tuple[int, ...]) -> Select[Any]:
         )
         .select_from(e)
         .join(c, c.c.id == e.c.customer_id)
-        .outerjoin(task, task.c.key == key_of(e, "task"))
+        .outerjoin(task, is_of(task, "task"))
         .where(
             e.c.kind == bindparam("of_kind"),
             e.c.state == "active",
@@ -229,18 +237,20 @@ def _alike(page: Subquery, *lead: str) -> Select[Any]:
 
 
 @cache
-def _in_days(amounts: tuple[int, ...]) -> Select[Any]:
+def _in_days(dialect: str, amounts: tuple[int, ...]) -> Select[Any]:
     e = entitlements
     after = tuple_(bindparam("day", type_=Date()), bindparam("zone"), bindparam("row_id"))
-    page = _page(amounts).where(e.c.ends_on <= bindparam("last"), tuple_(e.c.ends_on, e.c.time_zone, e.c.id) > after)
+    page = _page(dialect, amounts).where(
+        e.c.ends_on <= bindparam("last"), tuple_(e.c.ends_on, e.c.time_zone, e.c.id) > after
+    )
     return _alike(page.order_by(e.c.ends_on, e.c.time_zone, e.c.id).subquery("page"), "ends_on", "time_zone")
 
 
 @cache
-def _changed(amounts: tuple[int, ...]) -> Select[Any]:
+def _changed(dialect: str, amounts: tuple[int, ...]) -> Select[Any]:
     e = entitlements
     after = tuple_(bindparam("since", type_=Instant), bindparam("row_id"))
-    page = _page(amounts).where(
+    page = _page(dialect, amounts).where(
         e.c.ends_on.between(bindparam("first"), bindparam("last")), tuple_(e.c.changed_at, e.c.id) > after
     )
     return _alike(page.order_by(e.c.changed_at, e.c.id).subquery("page"), "changed_at")
@@ -290,7 +300,7 @@ def unplanned_in(
     """
     day, zone, row_id = after
     where = {"last": last, "day": day, "zone": zone, "row_id": row_id}
-    return _read(connection, _in_days(asked.amounts), asked, where, nearest, limit)
+    return _read(connection, _in_days(connection.dialect.name, asked.amounts), asked, where, nearest, limit)
 
 
 def unplanned_since(
@@ -306,7 +316,7 @@ def unplanned_since(
     """The same of endings from `first` to `last` that changed after an instant (and after an id at that instant)."""
     since, row_id = after
     where = {"first": first, "last": last, "since": since, "row_id": row_id}
-    return _read(connection, _changed(asked.amounts), asked, where, nearest, limit)
+    return _read(connection, _changed(connection.dialect.name, asked.amounts), asked, where, nearest, limit)
 
 
 def _read(
