@@ -3,6 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
@@ -240,8 +241,9 @@ def plan_endings(
         (_SQLITE_HOLD_SECONDS, _SQLITE_LARGEST_PAGE) if database.is_sqlite else (_HOLD_SECONDS, _LARGEST_PAGE)
     )
     pace = Pace(hold, first=_FIRST_PAGE, smallest=_SMALLEST_PAGE, largest=largest)
-    for look in detection.looks if gates.usable else ():
-        _Run(database, policy, detection, gates, planning, look, pace, run=run, dry_run=dry_run).plan()
+    with database.in_pages() as write:
+        for look in detection.looks if gates.usable else ():
+            _Run(database, write, policy, detection, gates, planning, look, pace, run=run, dry_run=dry_run).plan()
     return planning
 
 
@@ -251,6 +253,7 @@ class _Run:
     def __init__(
         self,
         database: Database,
+        write: Callable[[str], AbstractContextManager[Connection]],
         policy: Policy,
         detection: Detection,
         gates: GateReport,
@@ -262,6 +265,7 @@ class _Run:
         dry_run: bool,
     ) -> None:
         self._database, self._policy, self._look, self._pace = database, policy, look, pace
+        self._write_page = write
         self._detection, self._gates, self._planning = detection, gates, planning
         self._run, self._dry_run = run, dry_run
         self._risks = Risks(policy, now=detection.at)
@@ -411,7 +415,7 @@ class _Run:
             return
         if not chosen:
             return
-        with self._database.write("plan-endings") as connection:
+        with self._write_page("plan-endings") as connection:
             begun = time.monotonic()
             made = plan(connection, chosen, run=self._run, now=self._detection.at)
             calls = sum(count for one, count in made.items() if one.kind is Kind.CALL and one.skipped is None)

@@ -1,8 +1,9 @@
 """Engines and transactions: one way to read, one way to write, on SQLite and PostgreSQL."""
 
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixe
 
 from store.crash_points import reached
 from store.turns import Turns
+from store.write_back import WriteBack
 
 _WRITES = "handrail_writes"
 """In what the pool remembers of a connection of SQLite's driver: its next transaction may write."""
@@ -20,6 +22,9 @@ _WRITES = "handrail_writes"
 _BUSY_MS = 30_000
 _LOG_BUSY_MS = 50
 """How long emptying the log waits for readers, and so keeps writers waiting, each time it tries."""
+
+_LOG_PAGES = 1_000
+"""Who commits when the log is longer writes it back into the file; SQLite's own number."""
 
 _CONNECT_SECONDS = 5
 """To reach PostgreSQL. Without a bound a host that is away, not refusing, would keep a webhook waiting for minutes."""
@@ -33,7 +38,7 @@ _ALIVE = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3
 
 
 class Database:
-    """One database. `write()`, `read()` and `read_ahead()` are the only doors to it.
+    """One database. `write()`, `read()`, `read_ahead()` and `in_pages()` are the only doors to it.
 
     On SQLite a write transaction begins IMMEDIATE, so it never fails halfway for a lock; inside one process writers
     take turns on a lock of ours, because SQLite's own busy handler sleeps up to 100 ms between tries. Errors quote
@@ -91,6 +96,27 @@ class Database:
             with connection.begin():
                 yield connection
 
+    @contextmanager
+    def in_pages(self) -> Iterator[Callable[[str], AbstractContextManager[Connection]]]:
+        """`write()` for planners who read a page and write it, again and again: what is yielded is to be used for it.
+
+        On SQLite a thread writes the log back into the file meanwhile, while otherwise each commit of a page waits
+        until that is done. Raises what went wrong with that, at the next page or at the end; no page is lost by it.
+        """
+        if not self.is_sqlite:
+            yield self.write
+            return
+        with self._log_left_to_others(), WriteBack(self.engine, partial(self.empty_log, tries=1)) as write_back:
+
+            @contextmanager
+            def write(name: str) -> Iterator[Connection]:
+                write_back.wait()
+                with self.write(name) as connection:
+                    yield connection
+                write_back.begin()
+
+            yield write
+
     def empty_log(self, tries: int = 20) -> bool:
         """Write SQLite's log back into the file and cut it to nothing, so that no earlier page lies in it any more.
 
@@ -114,6 +140,20 @@ class Database:
             self._connection_that_writes(only_reads=True).close()  # whoever gets it from the pool may read
             self._writing = None
         self.engine.dispose()
+
+    @contextmanager
+    def _log_left_to_others(self) -> Iterator[None]:
+        """Commits of this process do not write the log back themselves."""
+        try:
+            self._write_back_from(0)
+            yield
+        finally:
+            self._write_back_from(_LOG_PAGES)
+
+    def _write_back_from(self, log_pages: int) -> None:
+        """Commits do so when the log has so many pages; 0: never."""
+        with self.read_ahead() as connection:
+            connection.exec_driver_sql(f"PRAGMA wal_autocheckpoint = {log_pages}")
 
     def _connection_that_writes(self, *, only_reads: bool = False) -> Connection:
         """Always the same on SQLite: a connection forgets the pages it has read as soon as another one writes."""
@@ -183,6 +223,7 @@ def _sqlite_engine(url: str, is_kept: bool) -> Engine:
             f"busy_timeout = {_BUSY_MS}",
             "temp_store = MEMORY",
             "cache_size = -16384",
+            f"wal_autocheckpoint = {_LOG_PAGES}",
             "secure_delete = ON",  # what is erased is overwritten where it stood, not only given up
         ):
             connection.execute(f"PRAGMA {pragma}")
