@@ -3,6 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from operator import itemgetter
@@ -183,10 +184,11 @@ class _Run:
         hold = _SQLITE_HOLD_SECONDS if database.is_sqlite else _HOLD_SECONDS
         self._pace = Pace(hold, first=_FIRST_PAGE, smallest=_SMALLEST_PAGE, largest=_LARGEST_PAGE)
         self._aside = Aside(database)
+        self._write_page: Callable[[str], AbstractContextManager[Connection]] = database.write
 
     def go(self) -> DripReport:
         """All of it."""
-        with self._aside:
+        with self._database.in_pages() as self._write_page, self._aside:
             self._settle()
             self._plan()
             self._plan_held()
@@ -452,7 +454,7 @@ class _Run:
 
     def _written(self, name: str, write: Callable[[Connection], frozenset[int]]) -> _Written:
         """Who moved in one transaction, and how long it took."""
-        with self._database.write(name) as connection:
+        with self._write_page(name) as connection:
             begun = time.monotonic()
             moved = write(connection)
             took = time.monotonic() - begun
