@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from itertools import groupby
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
 
@@ -29,7 +29,7 @@ from store.database import Database
 from store.detection import Alike, Asked, Cell, Found
 from store.ledger.endings import Chosen, Planned, Thin, plan
 from store.ledger.facts import gates_of
-from store.pages import Pace
+from store.pages import Aside, Pace
 from store.wordings import approved
 
 CHART_DAYS = 30
@@ -241,10 +241,20 @@ def plan_endings(
         (_SQLITE_HOLD_SECONDS, _SQLITE_LARGEST_PAGE) if database.is_sqlite else (_HOLD_SECONDS, _LARGEST_PAGE)
     )
     pace = Pace(hold, first=_FIRST_PAGE, smallest=_SMALLEST_PAGE, largest=largest)
-    with database.in_pages() as write:
+    with database.in_pages() as write, Aside(database) as aside:
         for look in detection.looks if gates.usable else ():
-            _Run(database, write, policy, detection, gates, planning, look, pace, run=run, dry_run=dry_run).plan()
+            _Run(
+                database, write, aside, policy, detection, gates, planning, look, pace, run=run, dry_run=dry_run
+            ).plan()
     return planning
+
+
+class _Written(NamedTuple):
+    """What became of one transaction."""
+
+    made: Mapping[Planned, int]
+    seconds: float  # without the commit
+    held_seconds: float
 
 
 class _Run:
@@ -254,6 +264,7 @@ class _Run:
         self,
         database: Database,
         write: Callable[[str], AbstractContextManager[Connection]],
+        aside: Aside,
         policy: Policy,
         detection: Detection,
         gates: GateReport,
@@ -265,7 +276,7 @@ class _Run:
         dry_run: bool,
     ) -> None:
         self._database, self._policy, self._look, self._pace = database, policy, look, pace
-        self._write_page = write
+        self._write_page, self._aside = write, aside
         self._detection, self._gates, self._planning = detection, gates, planning
         self._run, self._dry_run = run, dry_run
         self._risks = Risks(policy, now=detection.at)
@@ -287,6 +298,7 @@ class _Run:
             self._write(chosen if self._crowds is None else self._without_held(chosen, self._crowds))
         for _, rules, those in self._crowds.rest() if self._crowds is not None else ():
             self._in_pages(those, rules)
+        self._aside.finish()  # the mark says that all of it was planned
         if self._dry_run or not self._look.moves_mark or self._planning.held[self._look.kind] > held_before:
             return
         now, is_whole = self._detection.at, self._look.since is None
@@ -415,19 +427,27 @@ class _Run:
             return
         if not chosen:
             return
+        endings = sum(one.endings for those in chosen.values() for one in those)
+
+        def tell(written: _Written) -> None:
+            for one, count in written.made.items():
+                self._tell(one, count)
+            self._planning.pages += 1
+            self._planning.longest_hold_seconds = max(self._planning.longest_hold_seconds, written.held_seconds)
+            self._pace.took(endings, written.seconds)  # the disk's part of it is the same for any page
+
+        # No ending comes up twice in a run, so the next page is read and decided the same before this one is written.
+        self._aside.do(partial(self._planned, chosen), tell)
+
+    def _planned(self, chosen: Mapping[Thin, Sequence[Chosen]]) -> _Written:
+        """Written down in one transaction."""
         with self._write_page("plan-endings") as connection:
             begun = time.monotonic()
             made = plan(connection, chosen, run=self._run, now=self._detection.at)
             calls = sum(count for one, count in made.items() if one.kind is Kind.CALL and one.skipped is None)
             self._risks.note(connection, {self._plans.purpose: calls})
             took = time.monotonic() - begun
-        held = time.monotonic() - begun
-        for one, count in made.items():
-            self._tell(one, count)
-        self._planning.pages += 1
-        self._planning.longest_hold_seconds = max(self._planning.longest_hold_seconds, held)
-        endings = sum(one.endings for those in chosen.values() for one in those)
-        self._pace.took(endings, took)  # the disk's part of it is the same for any page
+        return _Written(made, took, time.monotonic() - begun)
 
     def _tell(self, one: Planned, count: int) -> None:
         if one.skipped is None:

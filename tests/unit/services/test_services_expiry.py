@@ -16,6 +16,7 @@ from services.expiry import CANCELLED, OVER, QUIET, RENEWED, RENEWS
 from store import customers as people
 from store.database import Database
 from store.ledger.rows import entitlements
+from store.tables import metadata
 
 
 @pytest.fixture
@@ -210,6 +211,34 @@ def test_an_entitlement_that_changes_between_reading_and_writing_is_left_for_the
     monkeypatch.undo()
     assert world.plan().planned == {"task": 1}
     assert bound(world, task_key("E-1", TODAY + timedelta(days=30))) == {"entitlement": 2}
+
+
+def test_a_page_that_cannot_be_written_is_raised_and_looked_for_again(
+    world: EndingsWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also the last one, which on PostgreSQL is written when all of them were read: no mark says that it was."""
+    for number in range(3):
+        world.entitlement(f"E-{number}")
+    monkeypatch.setattr(expiry, "_FIRST_PAGE", 1)
+    monkeypatch.setattr(expiry, "_SMALLEST_PAGE", 1)
+    monkeypatch.setattr(expiry, "_LARGEST_PAGE", 1)
+    monkeypatch.setattr(expiry, "_SQLITE_LARGEST_PAGE", 1)
+    real, begun = expiry.plan, iter(range(3))
+
+    def full(connection: Connection, *args: Any, **how: Any) -> Any:
+        if next(begun) == 2:
+            raise OSError("disk full")
+        return real(connection, *args, **how)
+
+    monkeypatch.setattr(expiry, "plan", full)
+    with pytest.raises(OSError, match="disk full"):
+        world.plan()
+    assert len(world.planned_keys()) == 2
+    with world.database.read() as connection:
+        assert not connection.execute(metadata.tables["detection_marks"].select()).all()
+    monkeypatch.undo()
+    assert world.plan().planned.total() == 1
+    assert len(world.planned_keys()) == 3
 
 
 def test_where_no_call_can_be_made_it_is_a_task_if_it_is_worth_one(world: EndingsWorld) -> None:
