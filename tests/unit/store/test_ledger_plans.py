@@ -3,10 +3,11 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
-from endings_world import EndingsWorld
+from endings_world import TODAY, EndingsWorld
 from journey_world import a_published_journey, an_enrolment
 from ledger_world import NOON, WORKER, World, a_message, a_plan
 from psycopg import Rollback
@@ -19,9 +20,10 @@ from domain.policy import Priority
 from store import cases, customers, surveys
 from store.context import bundles
 from store.database import Database
+from store.detection import Asked, unplanned_in
 from store.ledger.enqueue import About, enqueue, enqueue_all
 from store.ledger.reserve import renew
-from store.ledger.rows import Result
+from store.ledger.rows import Result, entitlements
 from store.ledger.steps import Advance, Going, StepAction, advance
 from store.types import Instant
 
@@ -89,6 +91,39 @@ def test_arming_and_recording_a_few_look_at_a_few_however_many_are_claimed_and_k
     assert len(armed) == 10
     assert len(plans) == 3
     assert max(rows for ((plan,),) in plans for rows in _rows_of(plan["Plan"])) <= 20
+
+
+def test_a_page_of_endings_is_read_alone_however_many_are_in_the_window(world: World) -> None:
+    """On PostgreSQL, which read all of the window for each page, to sort it."""
+    if world.database.is_sqlite:
+        pytest.skip("SQLite's plans are judged below")
+    endings = EndingsWorld(world.database)
+    first = endings.entitlement("E-0", in_days=5)
+    with world.database.engine.begin() as connection:
+        columns = ", ".join(one.name for one in entitlements.c if one.name not in {"id", "ref", "key_part"})
+        connection.exec_driver_sql(
+            f"INSERT INTO entitlements (ref, key_part, {columns})"  # noqa: S608 - names of ours
+            f" SELECT 'E-' || n, 'E-' || n, {columns} FROM entitlements, generate_series(1, 3000) AS n"
+        )
+        connection.exec_driver_sql("ANALYZE")
+    asked = Asked("subscription", date.min, (0, 60), ["core"], 60, 900, "reminders", None, with_numbers=False)
+    plans: list[Any] = []
+
+    def explain(connection: Any, _cursor: Any, statement: str, given: Any, _context: Any, _many: bool) -> None:
+        if statement.startswith("SELECT page"):
+            with connection.connection.cursor() as beside:
+                plans.append(beside.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", given).fetchone())
+
+    event.listen(world.database.engine, "before_cursor_execute", explain)
+    try:
+        with world.database.read() as connection:
+            last = TODAY + timedelta(days=6)
+            page = unplanned_in(connection, asked, last, nearest=30, after=(TODAY, "", 0), limit=10)
+    finally:
+        event.remove(world.database.engine, "before_cursor_execute", explain)
+    assert str(first) in page.alike[0].ids.split(",")
+    (((plan,),),) = plans
+    assert max(_rows_of(plan["Plan"])) <= 20
 
 
 def test_planning_steps_compares_no_two_of_them_however_many_they_are(world: World) -> None:
