@@ -150,7 +150,8 @@ def _page(dialect: str, amounts: tuple[int, ...]) -> Select[Any]:
         ~is_planned(literal("task/").concat(bindparam("nearest_part", type_=String()))),
     )
     from_on = [(e.c.at_risk_minor >= amount, literal(amount, BigInteger())) for amount in reversed(amounts[1:])]
-    amount = case(*from_on, else_=literal(amounts[0], BigInteger()))
+    least = literal(amounts[0], BigInteger())
+    amount = case(*from_on, else_=least) if from_on else least
     may_ring = and_(
         e.c.at_risk_minor >= bindparam("called_from", type_=BigInteger()),
         e.c.at_risk_minor < bindparam("called_below", type_=BigInteger()),
@@ -265,8 +266,8 @@ _COUNT_CHANGED = select(func.count()).select_from(
     .subquery()
 )
 _IN_ITS_ORDER = text("SET LOCAL enable_sort = off")
-"""For PostgreSQL. It believes that hardly any ending is unplanned, so for each page it would read the whole window, sort
-it, and take the first ones. An index has the order."""
+"""For PostgreSQL. It believes that hardly any ending is unplanned, so it would read the whole window for each page, to
+sort it and take the first ones. An index has the order."""
 
 _FIRST_MARK = insert_once(marks, "kind")
 _ANY_SUPPRESSED = select(suppressions.c.id).where(suppressions.c.channel == Capability.VOICE).limit(1)

@@ -100,3 +100,9 @@ def test_every_ending_is_read_once_whatever_a_page_holds(world: EndingsWorld, li
 def at(second: int) -> datetime:
     """When something changed."""
     return NOON + timedelta(seconds=second)
+
+
+def test_where_no_amount_matters_they_are_alike_whatever_they_are_worth(world: EndingsWorld) -> None:
+    both = {world.entitlement(f"E-{worth}", in_days=2, at_risk_minor=worth) for worth in (0, 90_000)}
+    (alike,) = read(world, asked=ASKED._replace(amounts=(0,), called_from=0))
+    assert (alike.at_risk_minor, alike.sum_at_risk_minor, set(ids([alike]))) == (0, 90_000, both)
