@@ -180,8 +180,8 @@ async def test_stopped_by_the_kill_switch_nothing_leaves_and_nothing_is_lost(
     dispatcher = door.client._transport.app.state.handrail.dispatcher
     take = dispatcher.take
 
-    async def looked(capability: Any, *arguments: Any) -> Any:
-        rows = await take(capability, *arguments)
+    async def looked(capability: Any, *arguments: Any, **how: Any) -> Any:
+        rows = await take(capability, *arguments, **how)
         looks.append(capability)
         return rows
 
