@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
@@ -73,24 +74,12 @@ def test_arming_and_recording_a_few_look_at_a_few_however_many_are_claimed_and_k
         enqueue_all(connection, planned, run="planner", now=NOON)
         connection.exec_driver_sql("ANALYZE")
     rows = world.reserve(Capability.MAIL, limit=500)[:10]
-    plans: list[Any] = []
-
-    def explain(connection: Any, _cursor: Any, statement: str, given: Any, _context: Any, many: bool) -> None:
-        if many or not re.search("FROM (actions|evidence|given)", statement):
-            return
-        with connection.connection.cursor() as beside, connection.connection.driver_connection.transaction() as alone:
-            plans.append(beside.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", given).fetchone())
-            raise Rollback(alone)
-
-    event.listen(world.database.engine, "before_cursor_execute", explain)
-    try:
+    with _explaining(world, "FROM (actions|evidence|given)") as plans:
         armed = world.arm(rows, Capability.MAIL).armed
         world.record(*(Result(one.id, one.fence, State.DONE) for one in armed), integration="mail via fake")
-    finally:
-        event.remove(world.database.engine, "before_cursor_execute", explain)
     assert len(armed) == 10
     assert len(plans) == 3
-    assert max(rows for ((plan,),) in plans for rows in _rows_of(plan["Plan"])) <= 20
+    assert max(rows for plan in plans for rows in _rows_of(plan)) <= 20
 
 
 def test_a_page_of_endings_is_read_alone_however_many_are_in_the_window(world: World) -> None:
@@ -107,23 +96,12 @@ def test_a_page_of_endings_is_read_alone_however_many_are_in_the_window(world: W
         )
         connection.exec_driver_sql("ANALYZE")
     asked = Asked("subscription", date.min, (0, 60), ["core"], 60, 900, "reminders", None, with_numbers=False)
-    plans: list[Any] = []
-
-    def explain(connection: Any, _cursor: Any, statement: str, given: Any, _context: Any, _many: bool) -> None:
-        if statement.startswith("SELECT page"):
-            with connection.connection.cursor() as beside:
-                plans.append(beside.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", given).fetchone())
-
-    event.listen(world.database.engine, "before_cursor_execute", explain)
-    try:
-        with world.database.read() as connection:
-            last = TODAY + timedelta(days=6)
-            page = unplanned_in(connection, asked, last, nearest=30, after=(TODAY, "", 0), limit=10)
-    finally:
-        event.remove(world.database.engine, "before_cursor_execute", explain)
+    last = TODAY + timedelta(days=6)
+    with _explaining(world, "^SELECT page") as plans, world.database.read() as connection:
+        page = unplanned_in(connection, asked, last, nearest=30, after=(TODAY, "", 0), limit=10)
     assert str(first) in page.alike[0].ids.split(",")
-    (((plan,),),) = plans
-    assert max(_rows_of(plan["Plan"])) <= 20
+    (plan,) = plans
+    assert max(_rows_of(plan)) <= 20
 
 
 def test_planning_steps_compares_no_two_of_them_however_many_they_are(world: World) -> None:
@@ -141,23 +119,30 @@ def test_planning_steps_compares_no_two_of_them_however_many_they_are(world: Wor
     at = Advance("onboarding", version, "guide", mail, is_over=False, next_step="guide")
     with world.database.engine.begin() as connection:
         connection.exec_driver_sql("ANALYZE")
+    with _explaining(world, "INSERT INTO actions") as plans, world.database.write() as connection:
+        assert len(advance(connection, {at: going}, run="planner", now=NOON)) == many
+    (plan,) = plans
+    assert max(_rows_of(plan)) <= 3 * many
+
+
+@contextmanager
+def _explaining(world: World, which: str) -> Iterator[list[Any]]:
+    """PostgreSQL's plans of statements that match, each carried out and taken back just before it is carried out."""
     plans: list[Any] = []
 
-    def explain(connection: Any, _cursor: Any, statement: str, given: Any, _context: Any, _many: bool) -> None:
-        if "INSERT INTO actions" not in statement:
+    def explain(connection: Any, _cursor: Any, statement: str, given: Any, _context: Any, many: bool) -> None:
+        if many or not re.search(which, statement):
             return
         with connection.connection.cursor() as beside, connection.connection.driver_connection.transaction() as alone:
-            plans.append(beside.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", given).fetchone())
+            ((plan,),) = beside.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", given).fetchone()
+            plans.append(plan["Plan"])
             raise Rollback(alone)
 
     event.listen(world.database.engine, "before_cursor_execute", explain)
     try:
-        with world.database.write() as connection:
-            assert len(advance(connection, {at: going}, run="planner", now=NOON)) == many
+        yield plans
     finally:
         event.remove(world.database.engine, "before_cursor_execute", explain)
-    (((plan,),),) = plans
-    assert max(_rows_of(plan["Plan"])) <= 3 * many
 
 
 def _rows_of(node: dict[str, Any]) -> Iterator[float]:
