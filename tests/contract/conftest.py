@@ -1,7 +1,7 @@
 """An outside system to talk to, one that is not there, and patience that costs no time."""
 
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from aiohttp import web
@@ -28,11 +28,11 @@ async def outside() -> AsyncIterator[Outside]:
 
 
 @pytest.fixture
-def nobody() -> str:
-    """The address of a port where nothing listens."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return f"http://127.0.0.1:{free.getsockname()[1]}"
+def nobody() -> Iterator[str]:
+    """The address of a port where nothing listens, held so that no other test's server is given it meanwhile."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        yield f"http://127.0.0.1:{held.getsockname()[1]}"
 
 
 @pytest.fixture(autouse=True)
