@@ -16,7 +16,7 @@ from _ready import LANGUAGES, WORDING, message
 from _worker import cpu_seconds, peak_mb, roster
 
 from domain.actions import Capability
-from handrail.flow_process import prepare
+from handrail.flow_run import prepare
 from integrations.ports import Mail
 from templates.library import load
 

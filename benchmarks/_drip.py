@@ -18,7 +18,7 @@ from sqlalchemy import select
 
 from data_contracts.policy import load_policy
 from domain.actions import Capability
-from handrail.flow_process import prepare
+from handrail.flow_run import prepare
 from services.drip import run_drip
 from services.journeys import Journeys
 from services.links import Links

@@ -21,7 +21,7 @@ from sqlalchemy import event
 
 from data_contracts.policy import load_policy
 from domain.actions import Capability, State
-from handrail.flow_process import prepare
+from handrail.flow_run import prepare
 from integrations.registry import Configured, Roster
 from services.dispatch import ADDRESS, BULK_WINDOW, RESERVED
 from services.settings import Settings

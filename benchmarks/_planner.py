@@ -9,7 +9,7 @@ from pathlib import Path
 from _endings import NOON
 
 from data_contracts.policy import load_policy
-from handrail.flow_process import prepare
+from handrail.flow_run import prepare
 from services.expiry import detect, look_at_gates, plan_endings
 from services.settings import load_settings
 from store.database import Database

@@ -23,7 +23,7 @@ from sqlalchemy import event, func, select
 
 from data_contracts.policy import load_policy
 from domain.actions import Capability, State
-from handrail.flow_process import prepare
+from handrail.flow_run import prepare
 from integrations.registry import Roster, load_roster
 from services.intake import receive_webhook
 from services.preparing import prepare as prepare_database

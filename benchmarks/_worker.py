@@ -13,7 +13,7 @@ from _ready import NOON
 
 from data_contracts.policy import load_policy
 from domain.actions import Capability
-from handrail.flow_process import prepare
+from handrail.flow_run import prepare
 from integrations.registry import Roster, load_roster
 from services.settings import Settings
 from services.wiring import Handrail

@@ -1,90 +1,104 @@
-"""The process of one flow run, as the deployments' `command` starts it: Prefect's engine, begun more cheaply.
+"""The process of one flow run, as the deployments' `command` starts it.
 
-Prefect's own command imports Prefect twice (a supervisor first, then the engine): 2.6 CPU-seconds a run. This one
-imports it once, and does not look for garbage while a hundred thousand objects are made that all stay: 1.3.
+Where the local stack keeps a fork server (`handrail.fork_server`; HANDRAIL_FORK_SERVER says on which socket), the run
+is a fork of that one, which has imported everything already. This process stands for it then: signals are handed on,
+the run dies when this process does, however that comes, and this process ends as the run did. Without a fork server, or
+where it says that it is none for this run, the run is this process itself.
 
-What it imports, a second's work, it imports in a thread that gives way to everybody: runs begin together, each minute,
-and customers who answer in that moment would wait for them. The run itself does not give way: it would do so with
-SQLite's lock in its hand, while everybody else waits for that.
-
-While it lives it holds a file: when it dies together with its worker, nobody else could say that the run is over, and
-its deployment's slot would be taken for five minutes.
+Nothing here imports more than the standard library: a run would pay for it twice.
 """
 
-import asyncio
-import gc
+import json
 import os
-import runpy
+import signal
+import socket
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from importlib import import_module
-from threading import Thread, get_native_id
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
-from pydantic import ValidationError
+FORK_SERVER = "HANDRAIL_FORK_SERVER"
+"""The variable that names the fork server's socket."""
 
-from services.lifelines import lifelines_of_runs
-from services.settings import load_settings
+HANDED_ON = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+"""What whoever started a run may tell it. SIGKILL needs no word: the server sees this process go."""
 
-_LEISURE = 10
-"""More of `nice`: a ninth of the processor's time beside one that does not give way, all of it when nobody wants it."""
+BEGUN = b"+"
+"""What the server answers before it forks; anything else, in words, says why it will not."""
 
-
-_SWITCH_SECONDS = 0.0003
-"""How long a thread keeps Python's lock while another wants it; 5 ms otherwise. The threads that arm the next window
-and write answers down let go of it at each statement, and a busy event loop would keep it so long each time that the
-next window is armed only when it has nothing left to send."""
-
-
-def prepare() -> None:
-    """Make this a process that sends much: garbage is looked for rarely, and uvloop turns its event loops.
-
-    Its threads give way to each other soon.
-    """
-    gc.set_threshold(100_000, 50, 50)
-    sys.setswitchinterval(_SWITCH_SECONDS)
-    if sys.platform != "win32":
-        import uvloop  # not there on Windows
-
-        asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
+LENGTH_BYTES = 4
+_PATIENCE = 5.0
+"""Seconds for the server's first word, which it has at once unless somebody stopped it."""
 
 
 def main() -> None:
     """Run the flow run that PREFECT__FLOW_RUN_ID names, and end as the engine says."""
-    prepare()
-    with _proof_of_life():
-        import_at_leisure()
-        runpy.run_module("prefect.engine", run_name="__main__")
+    path = os.environ.get(FORK_SERVER)
+    status = _forked(Path(path)) if path and sys.platform == "linux" else None
+    if status is None:
+        from handrail import flow_run
+
+        flow_run.main()
+    elif status < 0:
+        _end_by(-status)
+    else:
+        sys.exit(status)
 
 
-def import_at_leisure() -> None:
-    """Import nearly all that a run of any flow needs, in a thread that gives way to everybody."""
-    imports = Thread(target=_import, name="imports")
-    imports.start()
-    imports.join()
+def request() -> dict[str, Any]:
+    """What makes a run's process what it is: its environment, and the directory it stands in."""
+    return {"environment": dict(os.environ), "directory": os.getcwd()}
 
 
-def _import() -> None:
-    if sys.platform == "linux":  # elsewhere threads have no priority of their own
-        thread = get_native_id()
-        os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + _LEISURE)
-    for module in ("prefect.flows", "prefect.flow_engine", "prefect.task_engine", "services.wiring"):
-        import_module(module)
-
-
-@contextmanager
-def _proof_of_life() -> Iterator[None]:
+def at(path: Path, use: Callable[[str], None]) -> None:
+    """Bind or connect to the socket `path`, whose name may be longer than the 108 bytes an address has. Linux only."""
+    directory = os.open(path.parent, os.O_PATH | os.O_DIRECTORY)
     try:
-        data = load_settings()[0].data
-    except ValidationError:  # the flow itself says what is wrong, where people look
-        yield
-        return
-    lifeline = lifelines_of_runs(data, os.environ["PREFECT__FLOW_RUN_ID"])
-    lifeline.hold()
-    try:
-        yield
+        use(f"/proc/self/fd/{directory}/{path.name}")
     finally:
-        lifeline.let_go()
+        os.close(directory)
+
+
+def _forked(path: Path) -> int | None:
+    """How the run ended as a fork of the server at `path`, minus the signal if by one; None: there is none for it."""
+    with socket.socket(socket.AF_UNIX) as server:
+        try:
+            server.settimeout(_PATIENCE)
+            at(path, server.connect)
+            said = json.dumps(request()).encode()
+            socket.send_fds(server, [len(said).to_bytes(LENGTH_BYTES)], [0, 1, 2])
+            server.sendall(said)
+            first = server.recv(1)
+        except OSError as problem:
+            first, why = b"", str(problem)
+        else:
+            why = first.decode() + _rest(server) if first != BEGUN else ""
+        if first != BEGUN:
+            why = why or "no answer"
+            sys.stderr.write(f"flow run: not forked at {path}: {why}; it imports everything itself\n")
+            return None
+        for number in HANDED_ON:
+            signal.signal(number, lambda number, _: server.send(bytes([number])))
+        server.settimeout(None)
+        ended = _rest(server)
+    # A server that dies takes its runs with it, by SIGKILL.
+    return int(ended) if ended else -signal.SIGKILL
+
+
+def _rest(server: socket.socket) -> str:
+    """All that comes until the server closes."""
+    with server.makefile(encoding="utf-8") as stream:
+        try:
+            return stream.read()
+        except OSError:
+            return ""
+
+
+def _end_by(number: int) -> None:
+    """Die of a signal, as the run did."""
+    if number != signal.SIGKILL:
+        signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)
 
 
 if __name__ == "__main__":

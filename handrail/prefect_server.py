@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from handrail.flow_process import FORK_SERVER
+
 HOST = "127.0.0.1"
 POOL = "handrail"
 TAG = "handrail"
@@ -53,6 +55,11 @@ def server_program(directory: Path, port: int) -> Launch:
     }
 
 
+def fork_server_program(directory: Path, api_url: str) -> Launch:
+    """What the worker's runs are forked from."""
+    return (sys.executable, "-P", "-m", "handrail.fork_server"), worker_program(directory, api_url)[1]
+
+
 def worker_program(directory: Path, api_url: str) -> Launch:
     """A process worker of our pool: one process, and one more for each run while it lasts."""
     command = (
@@ -66,6 +73,7 @@ def worker_program(directory: Path, api_url: str) -> Launch:
         # A run fetched early would hold its deployment's slot while it waits for its time.
         "PREFECT_WORKER_PREFETCH_SECONDS": "1",
         "PREFECT_LOGGING_EXTRA_LOGGERS": "services,tasks",
+        FORK_SERVER: str(directory.resolve() / "flow-runs.sock"),
     }
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from data_contracts.policy import load_policy
 from handrail.addresses import Addresses, answers
 from handrail.failures import CommandFailed
-from handrail.prefect_server import knows_nothing, server_program, worker_is_online, worker_program
+from handrail.prefect_server import fork_server_program, knows_nothing, server_program, worker_is_online, worker_program
 from handrail.stack_files import SECRET, Lock, ended_badly, forget_standing, keep_standing, keep_variables, secrets_of
 from handrail.supervisor import End, Program, Supervisor
 from services.content_reviews import Publication
@@ -107,6 +107,9 @@ class Stack:
         api = self.addresses.prefect_api
         command, variables = server_program(self.directory, self.addresses.base + 2)
         self._start("prefect", command, variables, nice=_BEHIND)
+        if sys.platform == "linux":
+            # It is ready before the worker is, and ends after it, or it would take the worker's runs with it.
+            self._start("flow-runs", *fork_server_program(self.directory, api))
         self._wait("prefect", lambda: answers(address, "/api/health"), seconds=180, every=0.2)
         self._apply()
         self._wait_for_end(_APPLY, seconds=180)

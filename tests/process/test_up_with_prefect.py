@@ -40,7 +40,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
 def test_everything_is_ready_when_the_line_is_printed(stack: LocalStack) -> None:
     api = f"{stack.told['prefect']}/api"
 
-    assert set(stack.told["pids"]) == {"gateway", "sandbox", "prefect", "worker"}
+    assert set(stack.told["pids"]) == {"gateway", "sandbox", "prefect", "flow-runs", "worker"}
     assert worker_is_online(api)
     deployed = httpx.post(f"{api}/deployments/filter", json={}, trust_env=False).json()
     assert {deployment["name"] for deployment in deployed} == JOBS | ON_DEMAND
@@ -50,7 +50,7 @@ def test_its_server_stays_behind_the_gateway_but_no_run_that_may_hold_the_lock(s
     niceness = {name: os.getpriority(os.PRIO_PROCESS, pid) for name, pid in stack.standing["pids"].items()}
 
     assert niceness["prefect"] == min(19, niceness["gateway"] + 10)
-    assert niceness["worker"] == niceness["sandbox"] == niceness["gateway"]
+    assert niceness["flow-runs"] == niceness["worker"] == niceness["sandbox"] == niceness["gateway"]
 
 
 def test_only_the_gateways_command_line_says_gateway(stack: LocalStack) -> None:
@@ -79,14 +79,22 @@ def test_a_job_is_started_there_and_its_address_told(stack: LocalStack) -> None:
     eventually(is_over, 90, "the run did not complete")
 
 
-def test_killed_both_come_back(stack: LocalStack) -> None:
-    killed = {stack.kill("worker"), stack.kill("prefect")}
+def test_its_runs_are_forked(stack: LocalStack) -> None:
+    said = (stack.directory / "logs" / "worker.log").read_text(encoding="utf-8")
+
+    assert "Finished in state Completed" in said
+    assert "imports everything itself" not in said
+    assert not (stack.directory / "logs" / "flow-runs.log").read_text(encoding="utf-8")
+
+
+def test_killed_they_come_back(stack: LocalStack) -> None:
+    killed = {stack.kill("worker"), stack.kill("flow-runs"), stack.kill("prefect")}
     eventually(lambda: not any(is_alive(pid) for pid in killed), 2)
 
     eventually(lambda: answers(stack.told["prefect"], "/api/health"), BACK, "Prefect did not serve again")
     eventually(lambda: worker_is_online(f"{stack.told['prefect']}/api"), 60, "the worker did not come back")
 
-    assert not killed & {stack.pid("worker"), stack.pid("prefect")}
+    assert not killed & {stack.pid("worker"), stack.pid("flow-runs"), stack.pid("prefect")}
 
 
 def test_its_database_lost_its_jobs_are_applied_again_and_scheduled(stack: LocalStack) -> None:

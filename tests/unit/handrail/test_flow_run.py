@@ -6,7 +6,7 @@ from threading import get_native_id
 
 import pytest
 
-from handrail import flow_process
+from handrail import flow_run
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="threads have a priority of their own on Linux alone")
@@ -14,11 +14,11 @@ def test_it_gives_way_while_it_imports_and_not_any_more_when_it_runs(monkeypatch
     usual = os.getpriority(os.PRIO_PROCESS, 0)
     imported: dict[str, int] = {}
     monkeypatch.setattr(
-        flow_process,
+        flow_run,
         "import_module",
         lambda name: imported.setdefault(name, os.getpriority(os.PRIO_PROCESS, get_native_id())),
     )
-    flow_process.import_at_leisure()
+    flow_run.import_at_leisure()
     assert "services.wiring" in imported
     assert set(imported.values()) == {min(usual + 10, 19)}
     assert os.getpriority(os.PRIO_PROCESS, 0) == usual
