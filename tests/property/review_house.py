@@ -1,144 +1,44 @@
-"""Planners, colleagues, vendors and processes around reviews: what each does, held to what `review_model` remembers."""
+"""Planners, vendors and processes around reviews: what each does, held to what `review_model` remembers."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime, time, timedelta
+from datetime import datetime, timedelta
 from types import SimpleNamespace
 from typing import Any, cast
 
-import pyotp
 from crew import Crew
 from ledger_house import Process, Proofs
 from ledger_outside import APPLIED, ENDS, Outside
-from ledger_world import NOON, POLICY, World
-from review_model import LASTS, NEEDED, ROLE, STEPS, Colleague, Letter, Model, Paper, Said, View
+from ledger_world import NOON, World
+from review_ground import CLASSES, PEOPLE, REFS, SORRY, USUAL, WHATS, dying, policy, said
+from review_model import LASTS, NEEDED, Colleague, Letter, Model, Paper, View
 from sqlalchemy import update
 
 from data_contracts.journey_events import MessageEvents, MessageTold
-from domain.actions import FINAL, Basis, Capability, Kind, State, WriteClass, is_legal
+from domain.actions import FINAL, Basis, Capability, Kind, State
 from domain.controls import EVERYTHING
-from domain.customers import Tier
 from domain.entitlements import EntitlementKind, occurrence_of
-from domain.hours import ContactWindow
 from domain.message_events import MessageNews
 from domain.planning import Payload, PlannedAction
 from domain.policy import Policy
-from domain.review_rules import CanaryRules, PhrasesRule, Risk, RiskRules, Rule, Way
-from domain.reviews import Decision, Reason, Stand, Voter
+from domain.review_rules import Risk, Rule
+from domain.reviews import Stand
 from domain.risk import Ask
 from integrations.errors import OutcomeUnknown, Rejected
-from services import controls, review_edits
-from services import reviews as service
+from services import controls
 from services.journeys import Journeys
 from services.message_events import take_message_events
 from services.outcomes import Outcome, as_result, failed_before_sending
-from services.reviewers import Credentials, WrongCode, add_reviewer, check_code
-from services.reviews import AlreadyDecided, Changed, ReviewProblem
+from services.reviewers import Credentials, add_reviewer
 from services.reviews_settling import settle_reviews
 from services.wiring import Handrail
-from store import crash_points, wordings
 from store import customers as people
+from store import wordings
 from store.database import Database
 from store.groupcommit import GroupCommit
 from store.ledger.enqueue import About, replan
 from store.ledger.rows import Armed, entitlements
-from store.ledger.settle import settle
-from templates.library import Template
-
-REFS = tuple(f"C-{number}" for number in range(9))
-WHATS = {
-    "welcome": (Risk.LOW, "planner"),
-    "offer": (Risk.LOW, "EWA  lis"),
-    "change": (Risk.MEDIUM, "planner"),
-    "apology": (Risk.HIGH, "ola maj"),
-}
-"""What is asked about: how risky it is, and who caused it, as their name was typed there."""
-PEOPLE = {
-    "Ewa Lis": {"on_call", "lead"},
-    "Jan Nowak": {"on_call", "lead"},
-    "Ola Maj": {"lead"},
-    "Piotr Sowa": {"on_call"},
-    "Adam Gość": {"viewer"},
-}
-CLASSES = {Capability.MAIL: WriteClass.D, Capability.SMS: WriteClass.B}
-_GATHERED = {Risk.LOW: 0, Risk.MEDIUM: 10, Risk.HIGH: 0}
-_PARTS = {
-    "mail.subject.txt": "Your guide",
-    "mail.txt": "Hello {{ name }},\nhere it is: {{ links.video }}\n{{ human.phone }}",
-    "mail.html": "<p>Hello {{ name }}, <a href='{{ links.video }}'>here</a></p>",
-    "sms.txt": "{{ links.video }} {{ human.phone }}",
-}
-_USUAL = Template("guide", "en", _PARTS)
-_SORRY = Template(
-    "guide-sorry", "en", {**_PARTS, **{part: f"{_PARTS[part]}\nWe apologise." for part in ("mail.txt", "sms.txt")}}
-)
-
-
-def policy() -> Policy:
-    """Small stages, and money or apologies are risky."""
-    classes = {
-        risk: RiskRules(
-            NEEDED[risk],
-            frozenset(Way) if risk is Risk.LOW else frozenset({Way.PAGE}),
-            frozenset({ROLE[risk]}),
-            LASTS[risk] // timedelta(minutes=1),
-            in_staffed_hours=False,
-            gather_minutes=_GATHERED[risk],
-            alone=risk is Risk.HIGH,
-        )
-        for risk in Risk
-    }
-    rules = replace(POLICY.reviews.rules, money_or_apology=PhrasesRule(Risk.HIGH, {"en": ("apologi*",)}))
-    reviews = replace(POLICY.reviews, classes=classes, rules=rules, canary=CanaryRules(STEPS, 15, *[0.05] * 4))
-    gates = replace(
-        POLICY.gates,
-        data_sets={name: replace(its, stale_after_hours=9_999) for name, its in POLICY.gates.data_sets.items()},
-    )
-    calls = replace(POLICY.expiry.calls, windows=dict.fromkeys(Tier, ContactWindow(time(8), time(20))))
-    return replace(
-        POLICY,
-        reviews=reviews,
-        gates=gates,
-        contact=replace(POLICY.contact, quiet=None),
-        expiry=replace(POLICY.expiry, calls=calls),
-    )
-
-
-class Died(BaseException):
-    """As a killed process."""
-
-
-class Death:
-    """Where a process came to, and whether it died there."""
-
-    def __init__(self) -> None:
-        self.places: list[str] = []
-        self.came = False
-
-    def has(self, name: str) -> bool:
-        """It came past this place."""
-        return name in self.places
-
-
-@contextmanager
-def dying(at: int | None) -> Iterator[Death]:
-    """Die at the place that is reached as the `at`-th; None: live."""
-    death = Death()
-
-    def watch(name: str) -> None:
-        death.places.append(name)
-        if len(death.places) == at:
-            raise Died
-
-    crash_points.watch(watch)
-    try:
-        yield death
-    except Died:
-        death.came = True
-    finally:
-        crash_points.watch(None)
 
 
 class House(Crew):
@@ -162,7 +62,7 @@ class House(Crew):
     def begin(self) -> None:
         """Customers have something that ends; colleagues have phones."""
         with self.database.write() as connection:
-            for template in (_USUAL, _SORRY):
+            for template in (USUAL, SORRY):
                 wordings.publish(
                     connection,
                     content_hash=template.hash,
@@ -238,7 +138,7 @@ class House(Crew):
         return bool(self.world.put(self._plan(letter, letter.risk), run=letter.initiator, **about))
 
     def _plan(self, letter: Letter, ask: Risk | None) -> PlannedAction:
-        params = {"journey": "onboarding", "step": "guide", "links": {"video": self._link()}}
+        params = {"journey": "onboarding", "step": "guide", "links": {"video": self.link()}}
         how = None if ask is None else self.policy.reviews.classes[ask]
         rule = Rule.HARDSHIP if ask is Risk.HIGH else Rule.VIP
         return PlannedAction(
@@ -246,7 +146,7 @@ class House(Crew):
             kind=Kind.MESSAGE,
             basis=Basis.SERVICE,
             capability=letter.channel,
-            payload=Payload("journey-step/1", {**params, "wordings": {"en": _USUAL.hash}}, "guide"),
+            payload=Payload("journey-step/1", {**params, "wordings": {"en": USUAL.hash}}, "guide"),
             due_at=self.world.now,
             facts=frozenset({"customer", "entitlement"} if letter.is_ending else {"customer"}),
             ask=None
@@ -254,7 +154,8 @@ class House(Crew):
             else Ask(letter.what, (rule,), ask, how.reviewers, how.gather_minutes),
         )
 
-    def _link(self) -> str:
+    def link(self) -> str:
+        """An address that no letter had before."""
         self.links += 1
         return f"https://example.com/{self.links}"
 
@@ -272,12 +173,13 @@ class House(Crew):
                 assert replan(connection, row.id, plan, about, run=letter.initiator, now=now)
             letter.rests_on = self.model.facts(letter)
             letter.risk = max(letter.risk, ask or letter.risk, key=list(Risk).index)
-            self._ask_again(letter)
+            self.ask_again(letter)
             assert self.world.state(letter.key) is State.AWAITING_REVIEW, "P12: planned anew, and nobody is asked"
             self.did["planned anew"] += 1
 
     @staticmethod
-    def _ask_again(letter: Letter) -> None:
+    def ask_again(letter: Letter) -> None:
+        """It waits for another review."""
         letter.asked += 1
         letter.paper = letter.became = None
         letter.is_over = False
@@ -312,150 +214,6 @@ class House(Crew):
         ]  # fmt: skip
         letters = {one.key: (said(one.payload), self.model.letters[one.key].asked) for one in waiting}
         return View(paper.id, -1 if paper.is_closed else paper.version, row.payload_hash, letters)
-
-    def vote(self, who: Colleague, view: View, decision: Decision, *, way: Way, code: str, dies: int | None) -> None:
-        """Somebody proves who they are, and says yes or no to what they saw."""
-        typed, is_right = self._code(who, code)
-        paper, now = self.model.papers[view.paper], self.world.now
-        wanted = paper.refuses(who, way, view, now, decision)
-        how: dict[str, Any] = {"payload_hash": view.payload_hash, "way": way, "reason": Reason.AS_INTENDED, "now": now}
-        problem: Exception | None = None
-        with dying(dies) as death:
-            try:
-                voter = check_code(self.database, who.name.upper(), typed, now=now)
-                assert voter == Voter(who.name, who.roles)
-                service.vote(self.database, self.policy, paper.id, reviewer=voter, decision=decision, **how)
-            except (WrongCode, ReviewProblem) as refused:
-                problem = refused
-        if not is_right:
-            assert death.came or isinstance(problem, WrongCode)
-            self.did["code: refused"] += 1
-            return
-        if not death.came or death.has("check-code.committed"):
-            who.misses, who.last_code = 0, typed
-        self._check_word(wanted, problem, death, "vote", paper)
-        if wanted is None and (not death.came or death.has("vote.committed")):
-            paper.say(who, view, decision, now)
-            self.did[f"voted: {decision}"] += 1
-            if paper.decided is not None:
-                self.did[f"{paper.decided[0]}: {paper.risk}"] += 1
-
-    def _code(self, who: Colleague, kind: str) -> tuple[str, bool]:
-        """One that counts, one that nobody's phone shows, or one that was used."""
-        phone = pyotp.TOTP(who.secret)
-        here = int(self.world.now.timestamp()) // 30
-        if kind == "right" or who.misses >= 4:
-            who.step = max(here, who.step + 1)
-            if who.step > here + 1:  # they wait for the next one
-                self.world.wait(30 * (who.step - here - 1))
-            return phone.generate_otp(who.step), True
-        who.misses += 1
-        if kind == "spent" and who.last_code is not None:
-            return who.last_code, False
-        shown = {phone.generate_otp(step) for step in range(here - 5, here + 3)}
-        return next(f"{number:06}" for number in range(100) if f"{number:06}" not in shown), False
-
-    def _check_word(
-        self, wanted: type[ReviewProblem] | None, problem: Exception | None, death: Death, name: str, paper: Paper
-    ) -> None:
-        """P9, P10, P11: a word counts or does not as the rules have it, and who was too late learns of whom."""
-        if death.came:
-            assert wanted is None or not death.has(f"{name}.written"), "it died, and a word counted that must not"
-            self.did[f"died: {name}"] += 1
-            return
-        assert type(problem) is (wanted or type(None)), f"{name}: {problem!r} where {wanted} was due"
-        if isinstance(problem, AlreadyDecided):
-            assert paper.decided == (problem.stand, problem.by, problem.at)
-        if problem is not None:
-            self.did[f"{name} refused: {type(problem).__name__}"] += 1
-
-    def edit(self, who: Colleague, view: View, key: str | None, *, is_sorry: bool, dies: int | None) -> None:
-        """Somebody changes what one letter says, or all of them."""
-        paper, now = self.model.papers[view.paper], self.world.now
-        wanted = paper.refuses(who, Way.PAGE, view, now)
-        there = self.look(paper).letters
-        if wanted is None and (key not in there if key is not None else not there):
-            wanted = Changed  # it has left meanwhile
-        says_it = any(words == _SORRY.hash for one, ((_, words), _) in there.items() if key in {None, one})
-        is_sorry = is_sorry and not says_it
-        change: dict[str, Any] = {"links": {"video": self._link()}}
-        if is_sorry:
-            change["message"] = _SORRY.name
-        how: dict[str, Any] = {"payload_hash": view.payload_hash, "way": Way.PAGE, "now": now}
-        voter, problem = Voter(who.name, who.roles), None
-        with dying(dies) as death:
-            try:
-                review_edits.edit(self.database, self.policy, paper.id, {key: change}, reviewer=voter, **how)
-            except ReviewProblem as refused:
-                problem = refused
-        self._check_word(wanted, problem, death, "edit", paper)
-        if wanted is None and (not death.came or death.has("edit.committed")):
-            paper.change(is_sorry=is_sorry)
-            paper.is_closed = not death.has("open-review.committed")
-            if is_sorry:
-                for letter in self.model.of(paper):
-                    letter.risk = Risk.HIGH
-            self.did["edited: sorry" if is_sorry else "edited"] += 1
-
-    def exclude(self, who: Colleague, view: View, key: str, *, dies: int | None) -> None:
-        """Somebody leaves one letter out."""
-        paper, now = self.model.papers[view.paper], self.world.now
-        wanted = paper.refuses(who, Way.PAGE, view, now)
-        if wanted is None and key not in self.look(paper).letters:
-            wanted = Changed
-        how: dict[str, Any] = {"payload_hash": view.payload_hash, "way": Way.PAGE, "now": now}
-        voter, problem = Voter(who.name, who.roles), None
-        with dying(dies) as death:
-            try:
-                service.exclude(self.database, self.policy, paper.id, [key], reviewer=voter, **how)
-            except ReviewProblem as refused:
-                problem = refused
-        self._check_word(wanted, problem, death, "exclude", paper)
-        if wanted is None and (not death.came or death.has("exclude.committed")):
-            paper.change()
-            self.model.letters[key].ended = f"left out by {who.name}"
-            self.did["excluded"] += 1
-
-    def after_a_halt(self, who: Colleague, paper: Paper, *, goes_on: bool, dies: int | None) -> None:
-        """Somebody has looked at why it stopped."""
-        now = self.world.now
-        is_stopped = paper.is_halted and paper.decided is not None and paper.decided[0] is Stand.APPROVED
-        wanted = None if paper.may(who) else service.NotYours
-        wanted = wanted or (None if is_stopped else Changed)
-        name, does = ("go-on", service.go_on) if goes_on else ("give-up", service.give_up)
-        voter, problem = Voter(who.name, who.roles), None
-        with dying(dies) as death:
-            try:
-                does(self.database, self.policy, paper.id, reviewer=voter, way=Way.PAGE, now=now)
-            except ReviewProblem as refused:
-                problem = refused
-        self._check_word(wanted, problem, death, name, paper)
-        if wanted is None and (not death.came or death.has(f"{name}.committed")):
-            if goes_on:
-                paper.is_halted, paper.accepted = False, self.model.ever(paper)
-            else:
-                paper.decided = (Stand.REJECTED, who.name, now)
-            self.did["halted, and goes on" if goes_on else "halted, and given up"] += 1
-
-    def decide_about_one(self, who: Colleague, pick: int, to: State) -> None:
-        """A named person says what becomes of a letter that machines left to people."""
-        left = [row for row in self.world.rows("actions") if row.state in {State.NEEDS_HUMAN, State.FAILED}]
-        if not left:
-            return
-        row = left[pick % len(left)]
-        if not is_legal(State(row.state), to, basis=Basis(row.basis)):
-            return
-        letter = self.model.letters[row.key]
-        with self.database.write("settle") as connection:
-            now = self.world.now
-            settle(connection, row.key, to, self.policy.reviews, by=who.name, reason="asked them", now=now)
-        letter.became = None
-        if to is State.AWAITING_REVIEW:
-            letter.is_again, letter.initiator, letter.risk = True, who.name, Risk.HIGH
-            self._ask_again(letter)
-        elif to is not State.READY:
-            letter.ended = f"{to} by {who.name}"
-        self.did[f"decided: {to}"] += 1
 
     # -- what goes by itself ------------------------------------------------------------------------------------
 
@@ -649,9 +407,3 @@ class House(Crew):
             if row.state not in seen
             and not (row.review_id in halted and row.state in {State.AWAITING_REVIEW, State.READY})
         }
-
-
-def said(payload: Any) -> Said:
-    """What a letter says."""
-    params = payload["params"]
-    return params["links"]["video"], params["wordings"]["en"]

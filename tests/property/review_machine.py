@@ -5,11 +5,13 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import ClassVar, NamedTuple
 
+import review_people
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from ledger_outside import STAGES
 from ledger_world import check_audit
-from review_house import REFS, WHATS, House
+from review_ground import REFS, WHATS
+from review_house import House
 from review_model import Colleague, Paper, View
 
 from domain.actions import Capability, State
@@ -137,7 +139,7 @@ class ReviewMachine(RuleBasedStateMachine):
         if paper := self._paper(pick):
             one = self._who(who, paper)
             view = self._view(paper, is_fresh=word.is_fresh)
-            self.house.vote(one, view, word.decision, way=word.way, code=word.code, dies=dies)
+            review_people.vote(self.house, one, view, word.decision, way=word.way, code=word.code, dies=dies)
 
     @rule(one=WHO, other=WHO, pick=PICK, first=st.sampled_from(Decision), second=st.sampled_from(Decision))
     def two_decide(self, one: int, other: int, pick: int, first: Decision, second: Decision) -> None:
@@ -146,7 +148,7 @@ class ReviewMachine(RuleBasedStateMachine):
             people = [self._who(one, paper), self._who(other, paper)]
             view = self._view(paper, is_fresh=True)
             for who, decision in zip(people, (first, second), strict=True):
-                self.house.vote(who, view, decision, way=Way.PAGE, code="right", dies=None)
+                review_people.vote(self.house, who, view, decision, way=Way.PAGE, code="right", dies=None)
 
     @rule(pick=PICK)
     def agree(self, pick: int) -> None:
@@ -161,7 +163,7 @@ class ReviewMachine(RuleBasedStateMachine):
 
     def _say_yes(self, who: Colleague, paper: Paper) -> None:
         view = self._view(paper, is_fresh=True)
-        self.house.vote(who, view, Decision.APPROVE, way=Way.PAGE, code="right", dies=None)
+        review_people.vote(self.house, who, view, Decision.APPROVE, way=Way.PAGE, code="right", dies=None)
 
     @rule(pick=PICK, who=WHO, one=st.integers(-2, 5), leaves_out=st.booleans())
     def yes_but(self, pick: int, who: int, one: int, leaves_out: bool) -> None:
@@ -175,10 +177,10 @@ class ReviewMachine(RuleBasedStateMachine):
             view = self._view(paper, is_fresh=True)
             keys = sorted(view.letters)
             if keys and leaves_out:
-                self.house.exclude(self._who(who, paper), view, keys[one % len(keys)], dies=None)
+                review_people.exclude(self.house, self._who(who, paper), view, keys[one % len(keys)], dies=None)
             elif keys:
                 key = keys[one % len(keys)] if one >= 0 else None
-                self.house.edit(self._who(who, paper), view, key, is_sorry=False, dies=None)
+                review_people.edit(self.house, self._who(who, paper), view, key, is_sorry=False, dies=None)
             if paper.is_open(self.world.now):
                 self._say_yes(others[1], paper)
 
@@ -193,7 +195,9 @@ class ReviewMachine(RuleBasedStateMachine):
             self.plan_anew(ask)
             view = self._view(paper, is_fresh=True)
             if left := sorted(view.letters):
-                self.house.edit(self._who(who, paper), view, left[one % len(left)], is_sorry=False, dies=None)
+                review_people.edit(
+                    self.house, self._who(who, paper), view, left[one % len(left)], is_sorry=False, dies=None
+                )
             self.house.settle(is_thorough=True)
             for number in sorted({paper.id} | (set(self.model.papers) - asked)):
                 self._agree(self.model.papers[number])
@@ -220,7 +224,7 @@ class ReviewMachine(RuleBasedStateMachine):
         if not any(row.state == State.NEEDS_HUMAN for row in self.world.rows("actions")):
             self.push(pick, jobs, ("lost before", "lost after"))
         asked = set(self.model.papers)
-        self.house.decide_about_one(self.house.colleagues[who % 5], pick, State.AWAITING_REVIEW)
+        review_people.decide_about_one(self.house, self.house.colleagues[who % 5], pick, State.AWAITING_REVIEW)
         self.house.settle(is_thorough=True)
         for paper in sorted(set(self.model.papers) - asked):
             self._agree(self.model.papers[paper])
@@ -236,7 +240,7 @@ class ReviewMachine(RuleBasedStateMachine):
             view = self._view(paper, is_fresh=is_fresh)
             keys = sorted(view.letters)
             key = keys[one % len(keys)] if one >= 0 and keys else None
-            self.house.edit(colleague, view, key, is_sorry=is_sorry, dies=dies)
+            review_people.edit(self.house, colleague, view, key, is_sorry=is_sorry, dies=dies)
 
     @rule(who=WHO, pick=PICK, one=st.integers(0, 8), is_fresh=st.sampled_from([True, True, False]), dies=DIES)
     def exclude(self, who: int, pick: int, one: int, is_fresh: bool, dies: int | None) -> None:
@@ -245,7 +249,7 @@ class ReviewMachine(RuleBasedStateMachine):
             colleague = self._who(who, paper)
             view = self._view(paper, is_fresh=is_fresh)
             if keys := sorted(view.letters):
-                self.house.exclude(colleague, view, keys[one % len(keys)], dies=dies)
+                review_people.exclude(self.house, colleague, view, keys[one % len(keys)], dies=dies)
 
     @precondition(lambda self: any(paper.is_halted for paper in self.model.papers.values()))
     @rule(who=WHO, pick=PICK, goes_on=st.sampled_from([True, True, False]), dies=DIES)
@@ -253,14 +257,14 @@ class ReviewMachine(RuleBasedStateMachine):
         """Somebody says whether what has stopped goes on."""
         stopped = sorted((paper for paper in self.model.papers.values() if paper.is_halted), key=lambda one: one.id)
         paper = stopped[pick % len(stopped)]
-        self.house.after_a_halt(self._who(who, paper), paper, goes_on=goes_on, dies=dies)
+        review_people.after_a_halt(self.house, self._who(who, paper), paper, goes_on=goes_on, dies=dies)
 
     @rule(
         who=WHO, pick=PICK, to=st.sampled_from([State.AWAITING_REVIEW] * 2 + [State.READY, State.DONE, State.CANCELLED])
     )
     def decide_about_one(self, who: int, pick: int, to: State) -> None:
         """Somebody settles what machines left to people."""
-        self.house.decide_about_one(self.house.colleagues[who % 5], pick, to)
+        review_people.decide_about_one(self.house, self.house.colleagues[who % 5], pick, to)
 
     @rule(is_stop=st.sampled_from([False, False, True]))
     def switch(self, is_stop: bool) -> None:
