@@ -1,36 +1,32 @@
 """The onboarding drip's planner: whose step is over goes on, whose step is due gets an action. It contacts nobody."""
 
-import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from operator import itemgetter
 from typing import NamedTuple, Protocol
 
 from sqlalchemy import Connection
 
-from domain.actions import Capability
 from domain.channels import Channel
 from domain.hours import require_aware
-from domain.journey_steps import CAPABILITY_OF
 from domain.journeys import Journey
 from domain.planning import Payload
 from domain.policy import Policy
 from domain.review_rules import Rule
 from services.crowds import MOST_HELD, Crowds
+from services.drip_facts import FactsOfPages
 from services.risks import Risks
-from services.step_plans import SENSELESS, Needs, PageFacts, Planned, StepPlans
+from services.step_plans import SENSELESS, Planned, StepPlans
 from store import drip as store
 from store.alike import Alike, due
-from store.canonical import address_hash
-from store.customers import Person
 from store.database import Database
 from store.drip import Enrolled, Place
-from store.enrolments import behaviour_of
 from store.ledger.steps import Advance, Going, Landed, advance, settle
-from store.pages import Aside, Pace
+from store.pages import Aside, Pace, Written, timed
 from store.types import Instant
 from store.wordings import approved
 
@@ -134,14 +130,6 @@ def run_drip(
     return whole.go()
 
 
-class _Written(NamedTuple):
-    """What became of one transaction."""
-
-    moved: frozenset[int]
-    seconds: float  # without the commit
-    held_seconds: float
-
-
 class _Run:
     """One run."""
 
@@ -163,9 +151,6 @@ class _Run:
         self._report = DripReport(now, dry_run)
         with database.read() as connection:
             wordings = approved(connection)
-            self._suppressing = [
-                channel for channel in CAPABILITY_OF.values() if store.is_any_suppressed(connection, channel)
-            ]
         self._risks = Risks(policy, now=now)
         self._plans = StepPlans(
             policy,
@@ -175,6 +160,7 @@ class _Run:
             says_money=self._says_money,
             now=None if each_when_due else now,
         )
+        self._facts = FactsOfPages(database, self._plans, self._risks, now=now)
         self._held: set[int] = set()  # enrolments that were held back: they may be read again meanwhile
         self._crowds: Crowds[Planned] | None = None
         if self._risks.is_of_many:
@@ -213,7 +199,7 @@ class _Run:
             return
         landed: list[Landed] = []
         onward: list[Enrolled] = []
-        facts = self._facts(rows, is_over=True)
+        facts = self._facts.of(rows, is_over=True)
         for row in rows:
             try:
                 one = self._plans.land(row, facts)
@@ -229,9 +215,7 @@ class _Run:
             self._report.finished.update(journeys[row_id] for row_id in finished)
             self._advance([row for row in onward if row.due_at <= self._until])
             return
-        written = self._written(
-            "settle-steps", lambda connection: settle(connection, landed, run=self._run, now=self._now)
-        )
+        written = self._write("settle-steps", partial(settle, landed=landed, run=self._run, now=self._now))
         moved = self._timed(len(landed), written)
         self._report.finished.update(journeys[row_id] for row_id in finished & moved)
 
@@ -278,7 +262,7 @@ class _Run:
             if decided is None:
                 alone += (going.id for going in goings)
                 continue
-            if suppressed := self._suppressed_of(decided[1], goings):
+            if suppressed := self._facts.suppressed(decided[1], goings):
                 alone += (going.id for going in goings if going.customer_id in suppressed)
                 goings = [going for going in goings if going.customer_id not in suppressed]
             if goings:
@@ -289,23 +273,11 @@ class _Run:
                 rows = store.these(connection, alone, until=self._until)
         self._advance(rows, together)
 
-    def _suppressed_of(self, channel: Channel, goings: Sequence[Going]) -> set[int]:
-        """Those of these customers who must not be written to over the channel that their step would take.
-
-        What is suppressed on others changes nothing: those before it are out anyway, those after it are not asked.
-        """
-        capability = CAPABILITY_OF[channel]
-        if channel is Channel.PERSON or capability not in self._suppressing:
-            return set()
-        with self._database.read() as connection:
-            addresses = store.addresses(connection, capability, [going.customer_id for going in goings])
-            return _suppressed(connection, capability, addresses)
-
     def _advance(self, rows: Sequence[Enrolled], together: Sequence[Planned] = ()) -> None:
         """These, and those of them whose next step is due as well, until none is; with what is planned of others."""
         steps_before, planned = 0, list(together)
         while (rows := [row for row in rows if row.id not in self._held]) or planned:
-            facts = self._facts(rows)
+            facts = self._facts.of(rows)
             for row in rows:
                 try:
                     one = self._plans.plan(row, facts, steps_before=steps_before)
@@ -371,17 +343,18 @@ class _Run:
             return []
         onward: list[Enrolled] = []
 
-        def tell(written: _Written) -> None:
+        def tell(written: Written[frozenset[int]]) -> None:
             onward.extend(self._told(planned, self._timed(sum(map(len, chosen.values())), written)))
 
         if self._report.dry_run:
             everybody = frozenset(going.id for goings in chosen.values() for going in goings)
             return self._told(planned, everybody)
+        write = partial(self._write, "plan-steps", partial(self._advanced, chosen))
         if all(one.is_in_the_air for one in chosen):
-            self._aside.do(lambda: self._write(chosen), tell)
+            self._aside.do(write, tell)
         else:
             self._aside.finish()
-            tell(self._write(chosen))
+            tell(write())
         return onward
 
     def _told(self, planned: Sequence[Planned], moved: frozenset[int]) -> list[Enrolled]:
@@ -404,44 +377,10 @@ class _Run:
             last = store.last_actions(connection, [row.id for row in rows])
         return [row._replace(action_id=last.get(row.id)) for row in rows]
 
-    def _facts(self, rows: Sequence[Enrolled], *, is_over: bool = False) -> PageFacts:
-        """What is read for a page beside its rows, by few queries; `is_over`: only what the next step waits for."""
-        needs_at = {at: self._needs(row) for at, row in {(row.journey_hash, row.step): row for row in rows}.items()}
-        needed = [(row, needs) for row in rows if (needs := needs_at[row.journey_hash, row.step]) is not None]
-        facts = PageFacts()
-        if not needed:
-            return facts
-        with self._database.read() as connection:
-            ending = {row.customer_id for row, needs in needed if needs.ending}
-            facts.endings = store.next_endings(connection, ending, first=(self._now - timedelta(days=1)).date())
-            steered = {row.customer_id for row, needs in needed if needs.may_hurry or (needs.behaviour and not is_over)}
-            facts.behaviour = behaviour_of(connection, steered)
-            if is_over:
-                return facts
-            facts.in_hardship = self._risks.in_hardship(connection, {row.customer_id for row, _ in needed})
-            asked = [(row.customer_id, needs.purpose) for row, needs in needed if needs.purpose is not None]
-            facts.consents = store.consents_of(connection, {who for who, _ in asked}, {purpose for _, purpose in asked})
-            for capability in self._suppressing:
-                addresses = [
-                    (row.customer_id, _address(row.person, capability))
-                    for row, needs in needed
-                    if capability in needs.capabilities
-                ]
-                for customer_id in _suppressed(connection, capability, addresses):
-                    facts.suppressed.setdefault(customer_id, set()).add(capability)
-        return facts
+    def _write(self, name: str, write: Callable[[Connection], frozenset[int]]) -> Written[frozenset[int]]:
+        return timed(self._write_page, name, write)
 
-    def _needs(self, row: Enrolled) -> Needs | None:
-        """None for a row that makes no sense: it is set aside when it is decided on."""
-        try:
-            return self._plans.needs(row)
-        except SENSELESS:
-            return None
-
-    def _write(self, chosen: Mapping[Advance, Sequence[Going]]) -> _Written:
-        return self._written("plan-steps", lambda connection: self._advanced(connection, chosen))
-
-    def _advanced(self, connection: Connection, chosen: Mapping[Advance, Sequence[Going]]) -> frozenset[int]:
+    def _advanced(self, chosen: Mapping[Advance, Sequence[Going]], connection: Connection) -> frozenset[int]:
         moved = advance(connection, chosen, run=self._run, now=self._now)
         if self._crowds is not None:
             counted: Counter[str] = Counter()
@@ -452,20 +391,12 @@ class _Run:
             self._risks.note(connection, counted)
         return moved
 
-    def _written(self, name: str, write: Callable[[Connection], frozenset[int]]) -> _Written:
-        """Who moved in one transaction, and how long it took."""
-        with self._write_page(name) as connection:
-            begun = time.monotonic()
-            moved = write(connection)
-            took = time.monotonic() - begun
-        return _Written(moved, took, time.monotonic() - begun)
-
-    def _timed(self, count: int, written: _Written) -> frozenset[int]:
+    def _timed(self, count: int, written: Written[frozenset[int]]) -> frozenset[int]:
         """Learn from a transaction about so many; who moved."""
         self._pace.took(count, written.seconds)  # the disk's part of it is the same for any page
         self._report.transactions += 1
         self._report.longest_hold_seconds = max(self._report.longest_hold_seconds, written.held_seconds)
-        return written.moved
+        return written.made
 
     def _tell(self, planned: Planned, gone: Sequence[Going]) -> None:
         report, at, count = self._report, planned.advance, len(gone)
@@ -510,23 +441,6 @@ class _Known:
 
 def _size(planned: Sequence[Planned]) -> int:
     return sum(len(one.goings) for one in planned)
-
-
-def _address(person: Person, capability: Capability) -> str | None:
-    if capability is Capability.MAIL:
-        return person.email
-    return person.device if capability is Capability.PUSH else person.phone
-
-
-def _suppressed(
-    connection: Connection, capability: Capability, addresses: Iterable[tuple[int, str | None]]
-) -> set[int]:
-    """Those of these customers whose address must not be written to."""
-    hashes: dict[str, list[int]] = {}
-    for customer_id, address in addresses:
-        if address:
-            hashes.setdefault(address_hash(address), []).append(customer_id)
-    return {one for hashed in store.suppressed(connection, capability, hashes) for one in hashes[hashed]}
 
 
 def _words(problem: Exception) -> str:

@@ -1,6 +1,5 @@
 """Expiry detection: what is about to end, told from what is not, and planned as thin actions. It contacts nobody."""
 
-import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -8,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from itertools import groupby
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy import Connection
 
@@ -29,7 +28,7 @@ from store.database import Database
 from store.detection import Alike, Asked, Cell, Found
 from store.ledger.endings import Chosen, Planned, Thin, plan
 from store.ledger.facts import gates_of
-from store.pages import Aside, Pace
+from store.pages import Aside, Pace, Written, timed
 from store.wordings import approved
 
 CHART_DAYS = 30
@@ -249,14 +248,6 @@ def plan_endings(
     return planning
 
 
-class _Written(NamedTuple):
-    """What became of one transaction."""
-
-    made: Mapping[Planned, int]
-    seconds: float  # without the commit
-    held_seconds: float
-
-
 class _Run:
     """The planning of one kind."""
 
@@ -429,7 +420,7 @@ class _Run:
             return
         endings = sum(one.endings for those in chosen.values() for one in those)
 
-        def tell(written: _Written) -> None:
+        def tell(written: Written[Mapping[Planned, int]]) -> None:
             for one, count in written.made.items():
                 self._tell(one, count)
             self._planning.pages += 1
@@ -437,17 +428,13 @@ class _Run:
             self._pace.took(endings, written.seconds)  # the disk's part of it is the same for any page
 
         # No ending comes up twice in a run, so the next page is read and decided the same before this one is written.
-        self._aside.do(partial(self._planned, chosen), tell)
+        self._aside.do(partial(timed, self._write_page, "plan-endings", partial(self._planned, chosen)), tell)
 
-    def _planned(self, chosen: Mapping[Thin, Sequence[Chosen]]) -> _Written:
-        """Written down in one transaction."""
-        with self._write_page("plan-endings") as connection:
-            begun = time.monotonic()
-            made = plan(connection, chosen, run=self._run, now=self._detection.at)
-            calls = sum(count for one, count in made.items() if one.kind is Kind.CALL and one.skipped is None)
-            self._risks.note(connection, {self._plans.purpose: calls})
-            took = time.monotonic() - begun
-        return _Written(made, took, time.monotonic() - begun)
+    def _planned(self, chosen: Mapping[Thin, Sequence[Chosen]], connection: Connection) -> Mapping[Planned, int]:
+        made = plan(connection, chosen, run=self._run, now=self._detection.at)
+        calls = sum(count for one, count in made.items() if one.kind is Kind.CALL and one.skipped is None)
+        self._risks.note(connection, {self._plans.purpose: calls})
+        return made
 
     def _tell(self, one: Planned, count: int) -> None:
         if one.skipped is None:

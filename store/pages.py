@@ -4,9 +4,10 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, Self, TypeVar
+from contextlib import AbstractContextManager
+from typing import Any, Generic, NamedTuple, Self, TypeVar
 
-from sqlalchemy import Table, bindparam, func, select
+from sqlalchemy import Connection, Table, bindparam, func, select
 
 from store.database import Database
 
@@ -40,6 +41,25 @@ def in_steps(database: Database, rows: Sequence[T], count: int) -> Iterator[list
         yield list(rows[start : start + count])
         if database.is_sqlite:
             time.sleep(time.monotonic() - begun)
+
+
+class Written(NamedTuple, Generic[T]):
+    """What became of one transaction."""
+
+    made: T
+    seconds: float  # without the commit, whose disk takes the same for any page
+    held_seconds: float
+
+
+def timed(
+    write: Callable[[str], AbstractContextManager[Connection]], name: str, do: Callable[[Connection], T]
+) -> Written[T]:
+    """Do it in one transaction that `write` begins under this name, and say how long it took."""
+    with write(name) as connection:
+        begun = time.monotonic()
+        made = do(connection)
+        took = time.monotonic() - begun
+    return Written(made, took, time.monotonic() - begun)
 
 
 class Pace:
