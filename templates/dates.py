@@ -16,8 +16,8 @@ from templates.zones import zone_name
 LANGUAGES = ("pl", "cs", "en")
 
 _ON_WEEKDAY = {  # Monday first, as datetime.weekday() counts
-    "pl": ("w poniedziałek", "we wtorek", "w środę", "w czwartek", "w piątek", "w sobotę", "w niedzielę"),
-    "cs": ("v pondělí", "v úterý", "ve středu", "ve čtvrtek", "v pátek", "v sobotu", "v neděli"),
+    "pl": ("w_poniedziałek", "we wtorek", "w_środę", "w_czwartek", "w_piątek", "w_sobotę", "w_niedzielę"),
+    "cs": ("v_pondělí", "v_úterý", "ve středu", "ve čtvrtek", "v_pátek", "v_sobotu", "v_neděli"),
     "en": ("on Monday", "on Tuesday", "on Wednesday", "on Thursday", "on Friday", "on Saturday", "on Sunday"),
 }
 _SHORT_WEEKDAY = {

@@ -88,6 +88,8 @@ def test_a_day_never_parts_from_its_month_nor_an_hour_from_its_word() -> None:
     assert "24\u00a0listopada" in deadline(instant, "Europe/Warsaw", "pl")
     assert "do\u00a0godz.\u00a016:00" in deadline(instant, "Europe/Warsaw", "pl")
     assert "do\u00a016:00" in deadline(instant, "Europe/Prague", "cs")
+    assert "w\u00a0środę" in deadline("2026-03-04T12:00:00Z", "Europe/Warsaw", "pl")
+    assert "v\u00a0pátek" in deadline("2026-03-06T12:00:00Z", "Europe/Prague", "cs")
     assert "24\u00a0November" in day(instant, "Europe/London", "en")
 
 
