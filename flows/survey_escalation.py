@@ -37,7 +37,9 @@ async def survey_escalation(since: datetime | None = None) -> State[Any]:
         await acreate_table_artifact(as_table(followed), key="survey-escalation", description=as_summary(followed))
     if differences.rows:
         await acreate_table_artifact(differences.rows, key="desk-differences", description="Books and ticket desk")
-    await acreate_markdown_artifact(as_summary(followed), key="survey-escalation-summary")
+    await acreate_markdown_artifact(
+        as_summary(followed), key="survey-escalation-summary", description="Critical answers"
+    )
     await acreate_markdown_artifact(care, key="care-today", description="Care today")
     return await finish(
         f"critical answers: {in_words(followed)}",
