@@ -89,6 +89,9 @@ _IN_WORDS = {
 }
 
 
+_GROUPS = {"dataclass_type", "mapping_type", "dict_type"}
+
+
 def _problem(root: type, detail: ErrorDetails, document: Document) -> Problem:
     kind, path = detail["type"], detail["loc"][1:]
     if kind == "unexpected_keyword_argument":
@@ -102,6 +105,8 @@ def _problem(root: type, detail: ErrorDetails, document: Document) -> Problem:
     if kind == "value_error":
         return Problem(document.place(path), str(detail["ctx"]["error"]), "")
     problem, fix = _IN_WORDS.get(kind, (detail["msg"], ""))
+    if detail["input"] is None and kind in _GROUPS:
+        problem, fix = "is empty", fix if path else "write its keys, as those of the shipped file"
     return Problem(document.place(path), problem, fix)
 
 

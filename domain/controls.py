@@ -128,6 +128,6 @@ def part_of(scope: Scope, name: str, integrations: Mapping[str, str]) -> Part:
         case Scope.INTEGRATION:
             known = {**integrations, **{named: named for named in integrations.values()}}
     if said not in known:
-        there = one_of(sorted(known)) if known else "none is configured"
+        there = one_of(sorted(known)) if known else "none yet, until the gateway or a run has begun"
         raise ValueError(f"no {scope} is called {said!r}{did_you_mean(said, known)}: there is {there}")
     return Part(scope, known[said])

@@ -50,7 +50,7 @@ class Addresses:
         while taken := [f"{port} (for the {name})" for name, port in self.ports.items() if not _is_free(port)]:
             if time.monotonic() >= deadline:
                 raise CommandFailed(
-                    f"port {', '.join(taken)} is in use: stop what listens there, "
+                    f"in use: port {', '.join(taken)}: stop what listens there, "
                     f"or choose three others with --ports BASE, as in --ports {self.base + 100}"
                 )
             time.sleep(0.1)

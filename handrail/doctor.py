@@ -17,6 +17,7 @@ from domain.controls import EVERYTHING
 from domain.words import MISSPELT, how_many, nearest
 from handrail.addresses import answers
 from handrail.prefect_server import POOL, TAG
+from handrail.problems import in_words
 from integrations.errors import ConfigurationError
 from integrations.registry import Configured, Roster, load_roster
 from services.feeds import feeds_in_trouble
@@ -78,7 +79,9 @@ def _policy(settings: Settings) -> Finding:
     try:
         load_policy(settings.policy.read_text(encoding="utf-8"), str(settings.policy))
     except (OSError, PolicyProblem) as problem:
-        return Finding("policy", Verdict.FAIL, str(problem), "correct the file HANDRAIL_POLICY names")
+        return Finding(
+            "policy", Verdict.FAIL, in_words(problem) or str(problem), "correct the file HANDRAIL_POLICY names"
+        )
     return Finding("policy", Verdict.OK, str(settings.policy))
 
 
@@ -90,7 +93,7 @@ def _roster(settings: Settings, variables: Any) -> tuple[Roster | None, Finding]
         return None, Finding(
             "integrations",
             Verdict.FAIL,
-            str(problem),
+            in_words(problem) or str(problem),
             "correct the file HANDRAIL_INTEGRATIONS names, or set what it asks for",
         )
     return roster, Finding("integrations", Verdict.OK, str(settings.integrations))
@@ -177,11 +180,14 @@ def _ledger(now: Standing) -> Iterator[Finding]:
     yield _counted(
         "quarantine",
         now.quarantined,
-        f"{now.quarantined} wait for a person",
+        how_many(now.quarantined, "waits for a person", "wait for a person"),
         "`handrail quarantine`, or the gateway's page /quarantine",
     )
     yield _counted(
-        "messages", now.messages_waiting, f"{now.messages_waiting} wait for a person", "`handrail triage list`"
+        "messages",
+        now.messages_waiting,
+        how_many(now.messages_waiting, "waits for a person", "wait for a person"),
+        "`handrail triage list`",
     )
     yield from _reviews(now)
     yield _fetching(now)
@@ -195,7 +201,8 @@ def _ledger(now: Standing) -> Iterator[Finding]:
 
 def _reviews(now: Standing) -> Iterator[Finding]:
     reviews, do = now.reviews, "`handrail reviews`, or the gateway's page /reviews"
-    words = f"{reviews.waiting} wait for a decision, the oldest for {lasted(now.oldest_review_seconds)}"
+    words = how_many(reviews.waiting, "waits for a decision", "wait for a decision")
+    words = f"{words}, the oldest for {lasted(now.oldest_review_seconds)}"
     yield _counted("reviews", reviews.waiting, words, do)
     if reviews.halted:
         words = f"approved, and stopped by themselves: {', '.join(map(str, reviews.halted))}"

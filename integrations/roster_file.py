@@ -22,14 +22,38 @@ class RosterFile:
     value: Any
     lines: Mapping[Path, int]
     problems: list[str]
+    variables: dict[str, "_Wanting"] = field(default_factory=dict)
+    """What is wrong with a variable, and where it is said."""
 
     def complain(self, path: Path, words: str) -> None:
         """Notes what is wrong at `path`, with the nearest line that is known."""
-        known = next(
+        where = ".".join(map(str, path))
+        self.problems.append(f"{self.source} line {self._line(path)}: {where}{': ' if where else ''}{words}")
+
+    def complain_of_variable(self, path: Path, words: str) -> None:
+        """The same, but once, however many lines name the variable: one export mends them all."""
+        wanting = self.variables.get(words)
+        if wanting is None:
+            self.complain(path, words)
+            self.variables[words] = _Wanting(len(self.problems) - 1, self.problems[-1])
+            return
+        wanting.lines.append(str(self._line(path)))
+        where = f"line{'s' if wanting.lines[1:] else ''} {', '.join(wanting.lines)}"
+        self.problems[wanting.place] = f"{wanting.said} (named on {where} as well)"
+
+    def _line(self, path: Path) -> int:
+        return next(
             (self.lines[path[:length]] for length in range(len(path), -1, -1) if path[:length] in self.lines), 1
         )
-        where = ".".join(map(str, path))
-        self.problems.append(f"{self.source} line {known}: {where}{': ' if where else ''}{words}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanting:
+    """A problem with a variable: its place among all problems, what was said of it, and the further lines."""
+
+    place: int
+    said: str
+    lines: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -105,7 +129,9 @@ class Filling:
         if not found:
             state = "is empty" if name in self.environment else "is not set"
             hint = "" if name in self.environment else did_you_mean(name, self.environment, close=MISSPELT)
-            return self._complain(path, f"the variable {name} {state}{hint}")
+            self.is_whole = False
+            self.file.complain_of_variable(path, f"the variable {name} {state}{hint}")
+            return ""
         if not found.isprintable() or found != found.strip():
             return self._complain(path, f"the variable {name} has spaces around it or a control character in it")
         self.used.append(name)

@@ -28,7 +28,7 @@ from store.ledger.facts import contacts_of, gates_of
 from store.ledger.rows import actions, gates
 from store.ledger.rows import customers as customer_rows
 
-SUBJECTS = "an entitlement's ref, a customer's ref, or the key of an action about an ending"
+SUBJECTS = "an entitlement's or a customer's ref, the key of an action about an ending"
 """What may be asked for."""
 
 _CANDIDATES = 500

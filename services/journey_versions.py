@@ -27,6 +27,7 @@ from services.content_reviews import (
 from services.journey_fitness import unfit
 from services.journeys import Journeys
 from services.publishing import publish_journeys, publish_templates
+from services.reporting import iso
 from store import journeys as store
 from store import wordings
 from store.database import Database
@@ -126,7 +127,7 @@ def _told(row: Row[Any], live: set[str], counts: dict[str, int]) -> dict[str, An
         "journey": row.name,
         "version": row.version,
         "standing": standing,
-        "approved_at": row.approved_at.isoformat() if row.approved_at else None,
+        "approved_at": iso(row.approved_at),
         "approved_by": row.approved_by,
         **{state.value: counts.get(state, 0) for state in Standing},
         "hash": row.hash,
@@ -143,7 +144,8 @@ def _find(connection: Connection, journeys: Journeys, name: str, version: int | 
     rows = store.published(connection, name)
     if not rows:
         known = sorted(store.names(connection))
-        raise UnknownVersion(f'no journey "{name}" was published{did_you_mean(name, known)}')
+        there = f"there is {one_of(known)}" if known else "`handrail db upgrade` publishes those in templates/journeys"
+        raise UnknownVersion(f'no journey "{name}" was published{did_you_mean(name, known)}: {there}')
     if version is None:
         found = store.live(connection).get(name)
         if found is None:

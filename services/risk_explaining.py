@@ -32,7 +32,7 @@ from store.ledger.rows import actions, customers, entitlements
 
 _NUMBER = re.compile(r"[0-9]{1,18}")
 
-RISK_SUBJECTS = "a review's number, the name of a message or a journey"
+RISK_SUBJECTS = "a review's number, or the name of a message or a journey"
 """What may be asked for beside what `services.explaining` knows."""
 
 

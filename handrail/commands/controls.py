@@ -95,6 +95,7 @@ def _part(database: "Database", job: str, kind: str, integration: str, everythin
 def _preview(database: "Database", part: "Part", *, must: bool) -> "WouldGo | None":
     """None, with a word about it, where the policy cannot be read: that must not keep anybody from starting."""
     from data_contracts.policy import PolicyProblem, load_policy
+    from handrail.problems import in_words
     from services.settings import load_settings
     from services.starting import what_would_go
 
@@ -103,8 +104,8 @@ def _preview(database: "Database", part: "Part", *, must: bool) -> "WouldGo | No
         policy = load_policy(file.read_text(encoding="utf-8"), str(file))
     except (OSError, PolicyProblem) as problem:
         if must:
-            raise CommandFailed(f"what would go out cannot be said: {problem}") from problem
-        warn(f"what would go out cannot be said: {problem}")
+            raise CommandFailed(f"what would go out cannot be said: {in_words(problem)}") from problem
+        warn(f"what would go out cannot be said: {in_words(problem)}")
         return None
     return what_would_go(database, policy, part, now=datetime.now(UTC))
 

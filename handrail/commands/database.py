@@ -19,6 +19,7 @@ def upgrade(as_json: AsJson = False) -> None:
     from datetime import UTC, datetime
 
     from data_contracts.policy import load_policy
+    from domain.words import how_many
     from services.content_reviews import Publication, what_waits
     from services.preparing import prepare
     from services.settings import load_settings
@@ -37,7 +38,8 @@ def upgrade(as_json: AsJson = False) -> None:
     if as_json:
         say_json({"database": where, **asdict(prepared), "waits": [one.as_json() for one in waits]})
     else:
-        published = f"{prepared.templates_published} wordings and {prepared.journeys_published} journeys"
-        say(f"{where} is at {prepared.revision}; {published} were published")
+        wordings = how_many(prepared.templates_published, "wording")
+        journeys = how_many(prepared.journeys_published, "journey")
+        say(f"{where} is at {prepared.revision}; published: {wordings}, {journeys}")
         for one in waits:
             say(f"the {one.subject} {one.name} waits: {one.in_words} (/reviews/{one.number})")

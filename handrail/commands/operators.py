@@ -58,14 +58,15 @@ def add(
 @app.command()
 def remove(name: Name, as_json: AsJson = False) -> None:
     """Take an operator away; their sessions end when the gateway is restarted."""
-    from domain.words import did_you_mean
+    from domain.words import did_you_mean, one_of
     from handrail.failures import CommandFailed
     from services.operators import read_hashes
 
     file = _file()
     hashes = read_hashes(file)
     if name not in hashes:
-        raise CommandFailed(f'there is no operator "{name}"{did_you_mean(name, hashes)}')
+        there = f"there is {one_of(sorted(hashes))}" if hashes else f"nobody is in {file}"
+        raise CommandFailed(f'there is no operator "{name}"{did_you_mean(name, hashes)}: {there}')
     del hashes[name]
     _write(file, hashes)
     if as_json:

@@ -1,11 +1,11 @@
 """`handrail run JOB`: a job now, not when its schedule says."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
 
+from handrail.instants import instant_or_utc
 from handrail.speech import AsJson, say, say_json, say_table, warn
 
 
@@ -19,9 +19,8 @@ def run(
         ),
     ],
     at: Annotated[
-        datetime | None,
+        str | None,
         typer.Option(
-            formats=["%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%dT%H:%M%z", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M"],
             help="The time to plan from, as 2026-03-04T12:00+01:00; without a zone it is UTC's. Not every job has one.",
         ),
     ] = None,
@@ -39,7 +38,7 @@ def run(
         raise typer.BadParameter(f'there is no job "{job}"{did_you_mean(job, JOBS)}: use {one_of(JOBS)}')
     how: dict[str, Any] = {}
     if at is not None:
-        how["at"] = at if at.tzinfo else at.replace(tzinfo=UTC)
+        how["at"] = instant_or_utc(at, "--at")
     if dry_run:
         how["dry_run"] = True
     if how and job not in AT_A_TIME:

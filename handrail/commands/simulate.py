@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from handrail.instants import instant_or_utc
 from handrail.speech import AsJson, say, say_json, say_table, warn
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def simulate(
     from services.virtual_world import Trial
     from templates.library import load
 
-    began = _instant(since, "--from") if since else datetime.now(UTC).replace(second=0, microsecond=0)
+    began = instant_or_utc(since, "--from") if since else datetime.now(UTC).replace(second=0, microsecond=0)
     end = _end(until, began)
     settings, _ = load_settings()
     policy = load_policy(settings.policy.read_text(encoding="utf-8"), str(settings.policy))
@@ -83,19 +84,13 @@ def simulate(
         say(f"Every customer's timeline: {out}")
 
 
-def _instant(text: str, option: str) -> datetime:
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        raise typer.BadParameter(
-            f'"{text}" is no time: write it as 2026-03-01T08:00+01:00', param_hint=option
-        ) from None
-    return at.replace(tzinfo=at.tzinfo or UTC).astimezone(UTC)
-
-
 def _end(text: str, began: datetime) -> datetime:
     length = _LENGTH.fullmatch(text.strip())
-    end = began + int(length[1]) * _UNITS[length[2]] if length else _instant(text, "--until")
+    if length is None and not text[:4].isdigit():
+        raise typer.BadParameter(
+            f'"{text}" is no length and no time: write 30d, 4w or 36h, or 2026-04-01T00:00+02:00', param_hint="--until"
+        )
+    end = began + int(length[1]) * _UNITS[length[2]] if length else instant_or_utc(text, "--until")
     if not began < end <= began + _LONGEST:
         raise typer.BadParameter(
             f'"{text}" ends {end:%Y-%m-%d %H:%M} UTC: it must end after it begins, and within {_LONGEST.days} days',

@@ -114,6 +114,12 @@ def test_a_dry_run_plans_on_live_data_and_writes_nothing(handrail: CommandLine, 
     assert world.planned_keys() == {task_key("E-1", date(2026, 3, 24))}
 
 
+def test_what_is_no_time_to_plan_from_is_answered_with_one_that_is(handrail: CommandLine) -> None:
+    said = handrail("run", "expiry-detection", "--at", "yesterday", "--dry-run")
+    assert said.status == 2
+    assert '"yesterday" is no time' in said.err
+
+
 @pytest.mark.parametrize("words", [("--dry-run",), ("--at", "2026-03-04T12:00")])
 def test_a_job_that_acts_on_what_is_there_has_no_time_and_no_dry_run(
     handrail: CommandLine, words: tuple[str, ...]
@@ -370,7 +376,7 @@ def test_doctor_says_what_waits_for_a_decision_and_whom_nobody_can_ask(
     monkeypatch.setenv("HANDRAIL_INTEGRATIONS", str(file))
     after = checks()
     assert [one["found"] for one in after["reviews"]] == [
-        "1 wait for a decision, the oldest for 10 min",
+        "1 waits for a decision, the oldest for 10 min",
         "approved, and stopped by themselves: 2",
         "nobody decided 1 in time since yesterday: nothing of them was done",
     ]

@@ -72,7 +72,7 @@ def test_a_message_is_explained_by_what_a_change_of_it_waits_for(handrail: Comma
 def test_a_stranger_is_answered_with_the_nearest_known(handrail: CommandLine, ending: str) -> None:
     said = handrail("policy", "explain", "C-2")
     assert said.status == 1
-    assert "nobody knows 'C-2': give an entitlement's ref" in said.err
+    assert "nobody knows 'C-2': give an entitlement's or a customer's ref" in said.err
     assert "the nearest known: C-1" in said.err
 
 

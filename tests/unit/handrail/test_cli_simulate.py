@@ -104,7 +104,8 @@ def test_a_journey_that_cannot_work_is_refused_with_its_place(handrail: CommandL
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
-        ({"--until": "thirty days"}, "is no time"),
+        ({"--until": "thirty days"}, "write 30d, 4w or 36h"),
+        ({"--until": "2026-02-30T00:00"}, "is no time"),
         ({"--until": "2026-03-01T00:00+01:00"}, "must end after it begins"),
         ({"--until": "5000d"}, "within 400 days"),
         ({"--from": "tomorrow"}, "is no time"),

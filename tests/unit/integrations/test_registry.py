@@ -43,6 +43,13 @@ def problems(text: str, lease_seconds: float = 20.0) -> list[str]:
     return refused.value.problems
 
 
+def test_a_variable_that_several_lines_name_is_missed_once() -> None:
+    desk = DESK.replace("SANDBOX_URL", "NOWHERE")
+    assert problems(desk + desk.replace("ticketing", "crm")) == [
+        "integrations.yaml line 4: ticketing.url: the variable HANDRAIL_NOWHERE is not set (named on line 9 as well)"
+    ]
+
+
 def test_the_shipped_file_serves_everything_the_sandbox_can() -> None:
     shipped = ROOT / "deployments" / "integrations.yaml"
     roster = load(shipped.read_text(encoding="utf-8"))
