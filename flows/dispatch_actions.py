@@ -31,9 +31,11 @@ async def dispatch_actions(capability: Capability | None = None, limit: Limit = 
     return await finish(
         "; ".join(report.words() for report in reports) or "nothing was ready",
         needs_people=all_of(
-            counted(waiting_for_people(stands), "wait for a person"),
-            counted(stands.reviews.waiting, "reviews wait for a decision"),
-            counted(len(stands.reviews.halted), "reviews have stopped themselves"),
+            counted(waiting_for_people(stands), "waits for a person", "wait for a person"),
+            counted(stands.reviews.waiting, "review waits for a decision", "reviews wait for a decision"),
+            counted(len(stands.reviews.halted), "review has stopped itself", "reviews have stopped themselves"),
         ),
-        waiting=counted(waiting_by_themselves(stands), "wait for a vendor or their hour"),
+        waiting=counted(
+            waiting_by_themselves(stands), "waits for a vendor or its hour", "wait for a vendor or their hour"
+        ),
     )

@@ -41,9 +41,13 @@ async def expiry_detection(at: datetime | None = None, dry_run: bool = False) ->
         report.words(),
         late=report.late,
         needs_people=all_of(
-            counted(report.needs_people, "endings wait for their gate"),
-            counted(planning.reviewed, "calls wait for a review"),
-            counted(len(closing.again), "endings are due again after their task was closed"),
-            counted(sum(one.waiting_for_people for one in sent), "wait for a person"),
+            counted(report.needs_people, "ending waits for its gate", "endings wait for their gate"),
+            counted(planning.reviewed, "call waits for a review", "calls wait for a review"),
+            counted(
+                len(closing.again),
+                "ending is due again after its task was closed",
+                "endings are due again after their task was closed",
+            ),
+            counted(sum(one.waiting_for_people for one in sent), "waits for a person", "wait for a person"),
         ),
     )

@@ -46,7 +46,7 @@ async def onboarding_drip(at: datetime | None = None, dry_run: bool = False, dro
     return await finish(
         story.words(),
         needs_people=all_of(
-            counted(story.report.needs_people, "journeys wait for a person"),
-            counted(sum(one.waiting_for_people for one in sent), "wait for a person"),
+            counted(story.report.needs_people, "journey waits for a person", "journeys wait for a person"),
+            counted(sum(one.waiting_for_people for one in sent), "waits for a person", "wait for a person"),
         ),
     )

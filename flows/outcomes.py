@@ -33,9 +33,9 @@ async def finish(done: str, *, late: str = "", needs_people: str = "", waiting: 
     return Completed(message=done)
 
 
-def counted(count: int, words: str) -> str:
-    """`3 wait for a person`; nothing when there is none."""
-    return f"{count} {words}" if count else ""
+def counted(count: int, one: str, more: str) -> str:
+    """`1 waits for a person`, `3 wait for a person`; nothing when there is none."""
+    return f"{count} {one if count == 1 else more}" if count else ""
 
 
 def all_of(*words: str) -> str:

@@ -30,8 +30,8 @@ async def recovery_sweep() -> State[Any]:
     return await finish(
         all_of(
             f"swept: {len(swept.lines) or 'nothing'}",
-            counted(died, "runs had died"),
-            counted(len(asked), "runs of reviews begun or ended"),
+            counted(died, "run had died", "runs had died"),
+            counted(len(asked), "run of a review begun or ended", "runs of reviews begun or ended"),
         ),
-        needs_people=counted(swept.waiting_for_people, "wait for a person"),
+        needs_people=counted(swept.waiting_for_people, "waits for a person", "wait for a person"),
     )

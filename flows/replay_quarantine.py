@@ -51,6 +51,10 @@ async def replay_quarantine(
             await dispatch(capability, urgent_only=True)
     return await finish(
         f"{'would be: ' if dry_run else ''}{report.words()}",
-        needs_people=counted(still_waiting(report), "still break their contract: repair or discard them"),
-        waiting=counted(report.left, "are left for another replay"),
+        needs_people=counted(
+            still_waiting(report),
+            "still breaks its contract: repair or discard it",
+            "still break their contract: repair or discard them",
+        ),
+        waiting=counted(report.left, "is left for another replay", "are left for another replay"),
     )

@@ -44,12 +44,20 @@ async def survey_escalation(since: datetime | None = None) -> State[Any]:
     return await finish(
         f"critical answers: {in_words(followed)}",
         late=all_of(
-            counted(followed.late, "tickets are not at the desk although the promised time has passed"),
-            counted(len(today.overdue), "promised times have passed without an answer"),
+            counted(
+                followed.late,
+                "ticket is not at the desk although the promised time has passed",
+                "tickets are not at the desk although the promised time has passed",
+            ),
+            counted(
+                len(today.overdue),
+                "promised time has passed without an answer",
+                "promised times have passed without an answer",
+            ),
         ),
         needs_people=all_of(
-            counted(followed.waiting_for_people, "wait for a person"),
-            counted(len(differences.rows), "differences between books and desk"),
+            counted(followed.waiting_for_people, "waits for a person", "wait for a person"),
+            counted(len(differences.rows), "difference between books and desk", "differences between books and desk"),
         ),
-        waiting=counted(len(followed.open_keys), "wait for a vendor or their hour"),
+        waiting=counted(len(followed.open_keys), "waits for a vendor or its hour", "wait for a vendor or their hour"),
     )

@@ -129,7 +129,7 @@ async def test_a_promise_nobody_kept_fails_the_run_until_somebody_answers(
     again = await survey_escalation(return_state=True)
 
     assert (owed.is_failed(), again.is_failed()) == (True, True)
-    assert "1 promised times have passed without an answer" in str(again.message)
+    assert "1 promised time has passed without an answer" in str(again.message)
     assert "C-owed-1" in artifacts_of(applied, again)["care-today"]
     httpx.post(f"{sandbox}/tickets/status", json={"key": "case/C-owed/1/ticket", "answered": True}).raise_for_status()
     with database.write() as connection:

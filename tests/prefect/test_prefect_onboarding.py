@@ -86,7 +86,7 @@ async def test_a_journey_whose_step_is_uncertain_needs_people(applied: Server, w
     world.finish("welcome", Stands.UNCERTAIN)
     state = await onboarding_drip(return_state=True)
     assert state.name == "NeedsPeople"
-    assert str(state.message).startswith("1 journeys wait for a person")
+    assert str(state.message).startswith("1 journey waits for a person")
 
 
 async def test_where_nobody_is_in_a_journey_nothing_is_wrong(applied: Server, database: Database) -> None:

@@ -72,7 +72,7 @@ async def test_what_is_still_wrong_needs_people(applied: Server, database: Datab
 
     name, words = message(applied, state)
     assert name == "NeedsPeople"
-    assert words.startswith("1 still break their contract")
+    assert words.startswith("1 still breaks its contract")
     assert "42 " not in json.dumps(applied.get(f"/flow_runs/{state.state_details.flow_run_id}")["parameters"])
 
 
