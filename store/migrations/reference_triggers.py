@@ -1,12 +1,16 @@
-"""References that PostgreSQL holds by the statement, as revision 0011 creates them: what a foreign key promises.
+"""References that PostgreSQL holds by the statement, as revisions 0011 and 0013 create them: foreign keys' promises.
 
-A foreign key asks for each row by itself. Planners write thousands at once, so here one query asks about all rows of a
-statement; whoever deletes what may be referred to shuts out everybody who writes references meanwhile.
+A foreign key asks for each row by itself. Planners write thousands at once and dispatch a window, so here one query
+asks about all rows of a statement; whoever deletes what may be referred to shuts out everybody who writes references
+meanwhile.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
-REFERENCES = {
+References = Mapping[str, Sequence[tuple[str, str]]]
+"""By table: its columns, and the table whose `id` each refers to."""
+
+PLANNED: References = {
     "actions": (
         ("customer_id", "customers"),
         ("case_id", "cases"),
@@ -18,8 +22,17 @@ REFERENCES = {
     ),
     "evidence": (("action_id", "actions"),),
 }
-"""By table: its columns, and the table whose `id` each refers to. An action's review keeps its foreign key: an empty
-review is deleted every day, and must not shut out everybody for that."""
+"""Of what is planned (0011). An action's review keeps its foreign key: an empty review is deleted every day, and must
+not shut out everybody for that."""
+
+SENT: References = {
+    "cap_slots": (("action_id", "actions"), ("customer_id", "customers")),
+    "receipts": (("action_id", "actions"),),
+}
+"""Of what is sent (0013)."""
+
+REFERENCES: References = {**PLANNED, **SENT}
+"""All of them."""
 
 _COMMITTED_ONLY = """IF current_setting('transaction_isolation') <> 'read committed' THEN
         RAISE EXCEPTION 'references of % are held in READ COMMITTED only', TG_TABLE_NAME
@@ -56,9 +69,9 @@ BEGIN
 END $$"""
 
 
-def create() -> Iterator[str]:
-    """The statements that put the triggers in place of the foreign keys."""
-    for table, columns in REFERENCES.items():
+def refer(references: References) -> Iterator[str]:
+    """The statements by which those who refer ask once a statement, no foreign key for each row."""
+    for table, columns in references.items():
         yield from (f"ALTER TABLE {table} DROP CONSTRAINT {table}_{column}_fkey" for column, _ in columns)
         yield _refers(f"{table}_refer", "added", columns)
         yield (
@@ -73,21 +86,11 @@ def create() -> Iterator[str]:
             f"CREATE TRIGGER {table}_refer_anew AFTER UPDATE OF {', '.join(names)} ON {table} FOR EACH ROW"
             f" WHEN ({is_other}) EXECUTE FUNCTION {table}_refer_anew()"
         )
-    yield KEEP
-    for parent, told in _parents().items():
-        arguments = ", ".join(f"'{one}'" for one in told)
-        keep = f"EXECUTE FUNCTION keep_referred({arguments})"
-        yield f"CREATE TRIGGER {parent}_keep AFTER DELETE OR UPDATE OF id ON {parent} FOR EACH ROW {keep}"
-        yield f"CREATE TRIGGER {parent}_keep_all AFTER TRUNCATE ON {parent} FOR EACH STATEMENT {keep}"
 
 
-def drop() -> Iterator[str]:
+def refer_by_keys(references: References) -> Iterator[str]:
     """The statements that put the foreign keys back."""
-    for parent in _parents():
-        yield f"DROP TRIGGER {parent}_keep ON {parent}"
-        yield f"DROP TRIGGER {parent}_keep_all ON {parent}"
-    yield "DROP FUNCTION keep_referred()"
-    for table, columns in REFERENCES.items():
+    for table, columns in references.items():
         for name in (f"{table}_refer", f"{table}_refer_anew"):
             yield f"DROP TRIGGER {name} ON {table}"
             yield f"DROP FUNCTION {name}()"
@@ -98,13 +101,32 @@ def drop() -> Iterator[str]:
             )
 
 
-def _parents() -> dict[str, list[str]]:
-    """By table: who refers to it, each by its table and column."""
-    found: dict[str, list[str]] = {}
-    for table, columns in REFERENCES.items():
-        for column, parent in columns:
-            found.setdefault(parent, []).extend((table, column))
-    return found
+def keep(references: References, parents: Collection[str]) -> Iterator[str]:
+    """The statements by which rows of these parents stay while one of the references is to them."""
+    for parent in parents:
+        told = [
+            one
+            for table, columns in references.items()
+            for column, to in columns
+            if to == parent
+            for one in (table, column)
+        ]
+        arguments = ", ".join(f"'{one}'" for one in told)
+        does = f"EXECUTE FUNCTION keep_referred({arguments})"
+        yield f"CREATE TRIGGER {parent}_keep AFTER DELETE OR UPDATE OF id ON {parent} FOR EACH ROW {does}"
+        yield f"CREATE TRIGGER {parent}_keep_all AFTER TRUNCATE ON {parent} FOR EACH STATEMENT {does}"
+
+
+def let_go(parents: Collection[str]) -> Iterator[str]:
+    """The statements that undo `keep`."""
+    for parent in parents:
+        yield f"DROP TRIGGER {parent}_keep ON {parent}"
+        yield f"DROP TRIGGER {parent}_keep_all ON {parent}"
+
+
+def parents(references: References) -> list[str]:
+    """The tables that are referred to, each once."""
+    return list(dict.fromkeys(parent for columns in references.values() for _, parent in columns))
 
 
 def _refers(name: str, rows: str, columns: Sequence[tuple[str, str]]) -> str:

@@ -2,7 +2,7 @@
 
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from random import randrange
 from typing import Any
@@ -19,9 +19,9 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from store.database import Database
-from store.ledger.rows import actions, customers, evidence
+from store.ledger.rows import actions, customers, evidence, receipts
 from store.migrate import upgrade
-from store.migrations.reference_triggers import REFERENCES
+from store.migrations.reference_triggers import PLANNED, REFERENCES
 from store.schema import MIGRATIONS
 from store.tables import metadata
 from store.types import Instant
@@ -31,31 +31,42 @@ _NOBODY = 999_999
 _REFUSED = "(?i)foreign key constraint"
 
 
+_ROWS: dict[str, dict[str, Any]] = {
+    "evidence": {"fact": "x", "subject_id": 1, "version": 1},
+    "cap_slots": {"at": NOON},
+    "receipts": {"integration": "desk", "external_id": "1", "adopted": False, "detail": {}, "at": NOON},
+}
+"""What else stands in a row of each table that refers to an action."""
+
+
 @pytest.fixture
 def referring(world: World) -> World:
-    """One action that refers to nothing, and what it was planned on."""
+    """One customer, one action that refers to nothing, and what refers to it."""
     world.put(a_plan())
+    world.customer()
     with world.database.write() as connection:
-        connection.execute(insert(evidence).values(action_id=_first(connection), fact="x", subject_id=1, version=1))
+        for table in _ROWS:
+            connection.execute(insert(metadata.tables[table]).values(_another(connection, table)))
     return world
 
 
-def _first(connection: Connection) -> int:
-    return int(connection.execute(select(func.min(actions.c.id))).scalar_one())
-
-
-def _alike(connection: Connection, table: str, **changes: Any) -> dict[str, Any]:
-    """The first row there is, as a new one."""
-    row = dict(connection.execute(select(metadata.tables[table])).mappings().first() or {})
-    row.pop("id", None)
-    return {**row, **({"key": uuid.uuid4().hex} if "key" in row else {"fact": "y"}), **changes}
+def _another(connection: Connection, table: str, **changes: Any) -> dict[str, Any]:
+    """A new row of a table: of the first action, and of the first customer where it must have one."""
+    first = dict(connection.execute(select(actions).order_by(actions.c.id)).mappings().first() or {})
+    first_id = first.pop("id")
+    if table == "actions":
+        return first | {"key": uuid.uuid4().hex} | changes
+    whose = {"customer_id": select(func.min(customers.c.id)).scalar_subquery()} if table == "cap_slots" else {}
+    return {"action_id": first_id} | whose | _ROWS[table] | changes
 
 
 @pytest.mark.parametrize(("table", "column", "parent"), _ALL)
 def test_nothing_refers_to_what_is_not_there(referring: World, table: str, column: str, parent: str) -> None:
     database, its = referring.database, metadata.tables[table]
+    referring.put(a_plan("new"))
+    free = {} if table == "actions" else {"action_id": referring.row("new").id}
     with pytest.raises(IntegrityError, match=_REFUSED) as refused, database.write() as connection:
-        connection.execute(insert(its).values(_alike(connection, table, **{column: _NOBODY})))
+        connection.execute(insert(its).values(_another(connection, table, **free | {column: _NOBODY})))
     if not database.is_sqlite:
         assert f'"{table}_{column}_fkey"' in str(refused.value)
         assert f'Key ({column})=({_NOBODY}) is not present in table "{parent}"' in str(refused.value)
@@ -66,7 +77,7 @@ def test_nothing_refers_to_what_is_not_there(referring: World, table: str, colum
 def test_one_among_many_that_refers_to_nobody_is_found(referring: World) -> None:
     known = referring.customer()
     with referring.database.read() as connection:
-        rows = [_alike(connection, "actions", customer_id=known) for _ in range(50)]
+        rows = [_another(connection, "actions", customer_id=known) for _ in range(50)]
     rows[30]["customer_id"] = _NOBODY
     with pytest.raises(IntegrityError, match=_REFUSED), referring.database.write() as connection:
         connection.execute(insert(actions), rows)
@@ -108,10 +119,10 @@ def test_what_is_referred_to_stays_and_what_is_not_may_go(
 ) -> None:
     database, its, theirs = standing_world.database, metadata.tables[table], metadata.tables[parent]
     standing_world.put(a_plan())
+    standing_world.customer(consents=False)
     with database.write() as connection:
         one, free = _there(connection, parent), _there(connection, parent)
-        begun = _alike(connection, table) if table == "actions" else {"fact": "x", "subject_id": 1, "version": 1}
-        connection.execute(insert(its).values({**begun, column: one}))
+        connection.execute(insert(its).values(_another(connection, table, **{column: one})))
     said = f'"{parent}" violates foreign key constraint "{table}_{column}_fkey" on table "{table}"'
     with pytest.raises(IntegrityError, match=said), database.write() as connection:
         connection.execute(delete(theirs).where(theirs.c.id == one))
@@ -129,9 +140,10 @@ def test_who_refers_and_who_is_referred_to_may_go_together(standing_world: World
     database = standing_world.database
     standing_world.put(a_plan())
     with database.write() as connection:
-        connection.execute(insert(evidence).values(action_id=_first(connection), fact="x", subject_id=1, version=1))
+        for table in ("evidence", "receipts"):
+            connection.execute(insert(metadata.tables[table]).values(_another(connection, table)))
     with database.write() as connection:
-        connection.execute(text("TRUNCATE actions, evidence CASCADE"))
+        connection.execute(text("TRUNCATE actions, evidence, receipts CASCADE"))
     with database.read() as connection:
         assert connection.execute(select(actions.c.id)).first() is None
 
@@ -163,35 +175,47 @@ def beside(standing_world: World) -> Iterator[_Beside]:
     made.close()
 
 
-def _waits(database: Database, done: Any) -> bool:
+def _waits(database: Database, done: Any, table: str) -> bool:
     """True as soon as somebody waits for a lock of a table; False when it was done without."""
-    waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'actions'::regclass")
+    waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = CAST(:table AS regclass)")
     until = time.monotonic() + 10
     while time.monotonic() < until and not done.done():
         with database.read() as connection:
-            if connection.execute(waiting).scalar_one():
+            if connection.execute(waiting, {"table": table}).scalar_one():
                 return True
         time.sleep(0.01)
     return False
 
 
+_WHO_WAITS = pytest.mark.parametrize(
+    ("table", "column", "parent"),
+    [
+        ("actions", "customer_id", "customers"),
+        ("cap_slots", "customer_id", "customers"),
+        ("receipts", "action_id", "actions"),
+    ],
+)
+
+
 @pytest.mark.postgres
 @pytest.mark.parametrize("is_kept", [True, False])
+@_WHO_WAITS
 def test_who_deletes_waits_for_those_who_may_be_referring(
-    standing_world: World, beside: _Beside, is_kept: bool
+    standing_world: World, beside: _Beside, table: str, column: str, parent: str, is_kept: bool
 ) -> None:
     """Not committed yet, a reference is seen by nobody else."""
-    database = standing_world.database
+    database, its, theirs = standing_world.database, metadata.tables[table], metadata.tables[parent]
     standing_world.put(a_plan())
-    whose = standing_world.customer(consents=False)
+    with database.write() as connection:
+        one = _there(connection, parent)
     with database.engine.connect() as connection:
         begun = connection.begin()
-        connection.execute(insert(actions).values(_alike(connection, "actions", customer_id=whose)))
-        gone = beside.does(delete(customers).where(customers.c.id == whose))
-        assert _waits(database, gone)
+        connection.execute(insert(its).values(_another(connection, table, **{column: one})))
+        gone = beside.does(delete(theirs).where(theirs.c.id == one))
+        assert _waits(database, gone, table)
         begun.commit() if is_kept else begun.rollback()
     if is_kept:
-        with pytest.raises(IntegrityError, match="actions_customer_id_fkey"):
+        with pytest.raises(IntegrityError, match=f"{table}_{column}_fkey"):
             gone.result(timeout=10)
     else:
         gone.result(timeout=10)
@@ -199,21 +223,24 @@ def test_who_deletes_waits_for_those_who_may_be_referring(
 
 @pytest.mark.postgres
 @pytest.mark.parametrize("is_deleted", [True, False])
-def test_who_refers_waits_for_those_who_delete(standing_world: World, beside: _Beside, is_deleted: bool) -> None:
+@_WHO_WAITS
+def test_who_refers_waits_for_those_who_delete(
+    standing_world: World, beside: _Beside, table: str, column: str, parent: str, is_deleted: bool
+) -> None:
     """Not committed yet, what is deleted is there for everybody else."""
-    database = standing_world.database
+    database, its, theirs = standing_world.database, metadata.tables[table], metadata.tables[parent]
     standing_world.put(a_plan())
-    whose = standing_world.customer(consents=False)
+    with database.write() as connection:
+        one = _there(connection, parent)
+        row = _another(connection, table, **{column: one})
     with database.engine.connect() as connection:
-        row = _alike(connection, "actions", customer_id=whose)
-        connection.rollback()
         begun = connection.begin()
-        connection.execute(delete(customers).where(customers.c.id == whose))
-        refers = beside.does(insert(actions).values(row))
-        assert _waits(database, refers)
+        connection.execute(delete(theirs).where(theirs.c.id == one))
+        refers = beside.does(insert(its).values(row))
+        assert _waits(database, refers, table)
         begun.commit() if is_deleted else begun.rollback()
     if is_deleted:
-        with pytest.raises(IntegrityError, match="actions_customer_id_fkey"):
+        with pytest.raises(IntegrityError, match=f"{table}_{column}_fkey"):
             refers.result(timeout=10)
     else:
         refers.result(timeout=10)
@@ -225,8 +252,12 @@ def test_an_older_picture_holds_no_reference(standing_world: World) -> None:
     standing_world.put(a_plan())
     whose = standing_world.customer(consents=False)
     with standing_world.database.read() as connection:
-        row = _alike(connection, "actions", customer_id=whose)
-    for statement in (insert(actions).values(row), delete(customers).where(customers.c.id == whose)):
+        row, receipt = _another(connection, "actions", customer_id=whose), _another(connection, "receipts")
+    for statement in (
+        insert(actions).values(row),
+        insert(receipts).values(receipt),
+        delete(customers).where(customers.c.id == whose),
+    ):
         with (
             standing_world.database.engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection,
             pytest.raises(DBAPIError, match="held in READ COMMITTED only"),
@@ -235,7 +266,8 @@ def test_an_older_picture_holds_no_reference(standing_world: World) -> None:
 
 
 @pytest.mark.postgres
-def test_the_foreign_keys_can_be_had_back(postgres_server: str) -> None:
+@pytest.mark.parametrize(("revision", "held"), [("0012", PLANNED), ("0010", {})])
+def test_the_foreign_keys_can_be_had_back(postgres_server: str, revision: str, held: Mapping[str, Any]) -> None:
     name = f"e_{uuid.uuid4().hex[:12]}"
     with psycopg.connect(postgres_server, autocommit=True) as administrator:
         administrator.execute(f"CREATE DATABASE {name}")
@@ -245,12 +277,18 @@ def test_the_foreign_keys_can_be_had_back(postgres_server: str) -> None:
         config.set_main_option("script_location", str(MIGRATIONS))
         with database.write() as connection:
             config.attributes["connection"] = connection
-            command.downgrade(config, "0010")
+            command.downgrade(config, revision)
         with database.read() as connection:
             context = MigrationContext.configure(connection, opts={"compare_type": True})
-            assert compare_metadata(context, metadata) == []
+            missing = {str(one[1].elements[0].parent) for one in compare_metadata(context, metadata)}
+            assert missing == {f"{table}.{column}" for table, told in held.items() for column, _ in told}
+            keeps = text("SELECT tgnargs FROM pg_trigger WHERE tgname = 'actions_keep'")
+            told = [parent for columns in held.values() for _, parent in columns].count("actions")
+            assert connection.execute(keeps).scalar_one_or_none() == (2 * told or None)
         upgrade(database)
-        with pytest.raises(IntegrityError, match="evidence_action_id_fkey"), database.write() as connection:
-            connection.execute(insert(evidence).values(action_id=1, fact="x", subject_id=1, version=1))
+        for its in (evidence, receipts):
+            refused = pytest.raises(IntegrityError, match=f"{its.name}_action_id_fkey")
+            with refused, database.write() as connection:
+                connection.execute(insert(its).values(_ROWS[its.name] | {"action_id": 1}))
         database.close()
         administrator.execute(f"DROP DATABASE {name} WITH (FORCE)")
