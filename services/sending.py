@@ -1,7 +1,7 @@
 """From an armed action to the one call at its integration: words rendered, context gathered, nothing sent yet."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -64,10 +64,10 @@ class Call:
     value: Any
     key: str
 
-    async def __call__(self) -> Receipt:
-        """Makes it. Raises what the port's writes raise."""
-        receipt: Receipt = await getattr(self.port, self.operation)(self.value, key=self.key)
-        return receipt
+    def __call__(self) -> Awaitable[Receipt]:
+        """Makes it when it is awaited. That raises what the port's writes raise."""
+        made: Awaitable[Receipt] = getattr(self.port, self.operation)(self.value, key=self.key)
+        return made
 
 
 class Target(Protocol):
@@ -88,6 +88,7 @@ OPERATIONS = {
     Kind.ERASURE: ports.ERASE,
 }
 _WORDED = frozenset({Kind.ACKNOWLEDGEMENT, Kind.MESSAGE})
+_WRITTEN = frozenset({Capability.MAIL, Capability.SMS})
 _HEADLINES = {
     "reopened": "The case is open again: it was not over.",
     "words": "What the customer wrote to an answer of this case has come.",
@@ -186,6 +187,8 @@ class Sender:
     async def _value(self, action: Armed, customer: Customer, context: Context | None) -> Value:
         if action.payload["schema"] == STEP_SCHEMA:
             return await self._step(action, customer, context)
+        if action.kind in _WORDED and action.capability in _WRITTEN:
+            return await self._message(action, customer)
         if action.kind is Kind.TICKET:
             return _ticket(action, customer, context or await self._context(action))
         if action.kind is Kind.TICKET_NOTE:
@@ -211,8 +214,6 @@ class Sender:
             return _page(action)
         if action.kind is Kind.ERASURE:
             return ports.Erasure(customer.ref)
-        if action.kind in _WORDED and action.capability in {Capability.MAIL, Capability.SMS}:
-            return await self._message(action, customer)
         raise CannotSay(f"{action.key}: no sender for a {action.kind} by {action.capability}")
 
     async def _call(self, action: Armed, customer: Customer, ending: Ending) -> ports.Call:
@@ -221,7 +222,8 @@ class Sender:
         return _spoken(action, customer, template, _rendered(template, Capability.VOICE, params))
 
     async def _message(self, action: Armed, customer: Customer) -> ports.Mail | ports.Sms:
-        template = await self._wording(action.payload["template_hash"])
+        wanted = action.payload["template_hash"]
+        template = self._wordings.get(wanted) or await self._wording(wanted)
         words = _rendered(template, action.capability, action.payload["params"])
         if action.capability is Capability.MAIL:
             is_unasked = action.basis is Basis.PROACTIVE and self._links.can_be_made
