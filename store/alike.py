@@ -107,6 +107,8 @@ _DECIDES = (
     "window_start",
     "window_end",
 )
+_BY_ONE_PROCESS = "SET LOCAL max_parallel_workers_per_gather = 0"
+"""Starting one of PostgreSQL's workers for a page costs it more than reading the page."""
 _MINUTE = literal_column("60000000", BigInteger())
 _LONG_AGO = datetime.fromtimestamp(0, UTC)
 _SAID = consents.c.channel.concat(case((consents.c.granted, "+"), else_="-"))
@@ -183,7 +185,8 @@ def due(
 
     Who stands elsewhere than `stands` is told with where that is, and is like nobody; nor is who was due before
     `just_now`. Hardship counts that was told of since `hardship_since`; None: it never does. A key tells a stand by
-    its place among them: who asks again with more of them adds them at the end.
+    its place among them: who asks again with more of them adds them at the end. On PostgreSQL whatever else the
+    transaction reads is read by one process too.
     """
     dialect = connection.dialect.name
     told = thin.shared_as(dialect, ({"place": place, **one._asdict()} for place, one in enumerate(stands)))
@@ -191,6 +194,8 @@ def due(
     asked["just_now"] = just_now or _LONG_AGO
     if hardship_since is not None:
         asked["distress_since"] = hardship_since
+    if dialect != "sqlite":
+        connection.exec_driver_sql(_BY_ONE_PROCESS)
     found = connection.execute(_due(dialect, hardship_since is not None), asked)
     return [
         Alike(

@@ -11,13 +11,14 @@ from typing import Any
 
 import pytest
 from ledger_world import NOON, POLICY, WORKER, World, a_message, check_audit, later
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, func, insert, select, text
 
 from domain.actions import Capability, State
 from domain.journeys import EventName, Happened, Standing
 from domain.planning import Payload
 from store import customers as people
 from store import enrolments
+from store.alike import due
 from store.enrolments import Did, NewEnrolment
 from store.ledger.arm import Target, arm
 from store.ledger.enqueue import About, enqueue
@@ -330,3 +331,15 @@ def test_an_exit_that_waits_for_a_planner_sees_what_it_planned(standing_world: W
             enqueue(connection, [a_message("m")], about, run="planner", now=NOON)
         leaving.result(timeout=30)
     assert world.state("m") is State.CANCELLED
+
+
+@pytest.mark.postgres
+def test_a_page_of_who_is_due_is_read_by_one_process(standing_world: World) -> None:
+    """A worker started for each page costs more than the page; what is read afterwards is as before."""
+    asked = text("SHOW max_parallel_workers_per_gather")
+    with standing_world.database.read() as connection:
+        as_it_comes = connection.execute(asked).scalar_one()
+        due(connection, [], until=NOON, after=(NOON, 0), limit=1, just_now=None, hardship_since=None)
+        assert connection.execute(asked).scalar_one() == "0" != as_it_comes
+    with standing_world.database.read() as connection:
+        assert connection.execute(asked).scalar_one() == as_it_comes
