@@ -197,6 +197,15 @@ _LANDED: thin.Types = {
     "next_due_at": Instant(),
     "reason": Text(),
 }
+_HERE = {"place", "key_begins", "key_ends", "journey_hash", "at_step", "worth"}
+"""What is told of many and used up where they are found standing."""
+_WIDE = set(thin.CONTENT) - {"kind", "basis", "state"}
+"""What only the action needs: PostgreSQL writes down what is made on the way, for each row."""
+_ACTED = (
+    *("id", "customer_id", "version", "kind", "basis", "state", "key", "at", "was_due_at", "previous_at"),
+    *("next_due_at", "next_step", "reason", "is_over", "is_in_the_air"),
+)
+"""What evidence and the move need."""
 _EVIDENCE = ["action_id", "fact", "subject_id", "version"]
 _LAST = select(func.coalesce(func.max(actions.c.id), 0))
 _IS_BOUND = and_(actions.c.state != State.SKIPPED, actions.c.basis != Basis.INTERNAL)
@@ -241,8 +250,8 @@ def _standing(dialect: str) -> Select[Any]:
         was_due_at.label("was_due_at"),
         func.coalesce(given.c.at, was_due_at, type_=Instant()).label("at"),
         since_epoch(given.c.was_due + shared.c.worth).label("not_after"),
-        *(given.c[name] for name in ("version", "after_id", "next_due_at", "reason")),
-        *(shared.c[name] for name in _SHARED if name not in {"place", "journey_hash", "at_step", "worth"}),
+        *(given.c[name] for name in ("place", "version", "after_id", "next_due_at", "reason")),
+        *(shared.c[name] for name in _SHARED if name not in (_HERE if dialect == "sqlite" else _HERE | _WIDE)),
     ]
     found = (
         select(*columns)
@@ -275,19 +284,22 @@ def _unchanged() -> CTE:
     return those.cte("unchanged").prefix_with("MATERIALIZED")  # customers are found by the rows given, nothing else
 
 
-def _act_on(standing: CTE | Subquery) -> Insert:
+def _act_on(standing: CTE | Subquery, content: FromClause) -> Insert:
+    """`content`: `standing` itself, or by place what it does not carry."""
     values: dict[str, ColumnElement[Any]] = {
         "key": standing.c.key,
         "customer_id": standing.c.customer_id,
         "enrolment_id": standing.c.id,
         "after_id": standing.c.after_id,
-        **{name: standing.c[name] for name in thin.CONTENT},
+        **{name: content.c[name] for name in thin.CONTENT},
         "reason": standing.c.reason,
         "due_at": standing.c.at,
         "not_after": standing.c.not_after,
         **thin.new_row(),
     }
     acting = select(*values.values()).where(standing.c.kind.is_not(None))
+    if content is not standing:
+        acting = acting.join_from(standing, content, content.c.place == standing.c.place)
     return insert_once(actions, "key").from_select(list(values), acting)
 
 
@@ -318,7 +330,8 @@ def _by_key(standing: CTE | Subquery) -> ColumnElement[Any]:
 
 @cache
 def _act(dialect: str) -> Insert:
-    return _act_on(_standing(dialect).subquery("standing"))
+    standing = _standing(dialect).subquery("standing")
+    return _act_on(standing, standing)
 
 
 @cache
@@ -335,9 +348,10 @@ def _advance_at_once() -> Select[Any]:
     of its time for 300 of them. A full join, here the same as a left one, it can do only by hashing or sorting.
     """
     standing = _standing("postgresql").cte("standing")
-    new = _act_on(standing).returning(actions.c.id, actions.c.enrolment_id).cte("new")
+    acting = _act_on(standing, thin.shared("postgresql", _SHARED))
+    new = acting.returning(actions.c.id, actions.c.enrolment_id).cte("new")
     acted = (
-        select(*standing.c, new.c.id.label("new_id"))
+        select(*(standing.c[name] for name in _ACTED), new.c.id.label("new_id"))
         .select_from(standing.outerjoin(new, new.c.enrolment_id == standing.c.id, full=True))
         .cte("acted")
         .prefix_with("MATERIALIZED")  # pulled up into those who ask it, it would be a left one again
