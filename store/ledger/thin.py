@@ -17,6 +17,7 @@ from sqlalchemy import (
     ColumnElement,
     DateTime,
     FromClause,
+    Integer,
     String,
     TableValuedAlias,
     bindparam,
@@ -87,7 +88,7 @@ def new_row() -> dict[str, ColumnElement[Any]]:
 def given(dialect: str, types: Types) -> FromClause:
     """The rows as a table: one JSON parameter on SQLite, an array a column on PostgreSQL."""
     if dialect != "sqlite":
-        arrays = [bindparam(f"given_{name}", type_=ARRAY(_driver_type(kind))) for name, kind in types.items()]
+        arrays = [_array(f"given_{name}", kind) for name, kind in types.items()]
         return func.unnest(*arrays).table_valued(*types, name="given").render_derived()
     each = func.json_each(bindparam("given", type_=String())).table_valued("value", name="each_given")
     columns = (
@@ -97,16 +98,30 @@ def given(dialect: str, types: Types) -> FromClause:
     return select(*columns).subquery("given")
 
 
-def _driver_type(kind: TypeEngine[Any]) -> TypeEngine[Any]:
-    """Aware instants are the driver's own on PostgreSQL: no look at each."""
-    return DateTime(timezone=True) if isinstance(kind, Instant) else kind
+def _array(name: str, kind: TypeEngine[Any]) -> ColumnElement[Any]:
+    """Whole numbers come as a text: the driver takes six times as long for a list of them.
+
+    Aware instants are the driver's own on PostgreSQL: no look at each.
+    """
+    if isinstance(kind, Integer):
+        return cast(bindparam(name, type_=String()), ARRAY(kind))
+    return bindparam(name, type_=ARRAY(DateTime(timezone=True) if isinstance(kind, Instant) else kind))
+
+
+def _as_array(kind: TypeEngine[Any], values: Iterable[Any]) -> Any:
+    if isinstance(kind, Integer):
+        return f"{{{','.join(['NULL' if value is None else str(value) for value in values])}}}"
+    return list(values)
 
 
 def given_as(dialect: str, types: Types, rows: Sequence[tuple[Any, ...]]) -> dict[str, Any]:
     """The parameters of `given`; each row is in the order of its columns."""
     if dialect == "sqlite":
         return {"given": orjson.dumps(rows, Instant.microseconds, orjson.OPT_PASSTHROUGH_DATETIME).decode()}
-    return {f"given_{name}": list(map(itemgetter(place), rows)) for place, name in enumerate(types)}
+    return {
+        f"given_{name}": _as_array(kind, map(itemgetter(place), rows))
+        for place, (name, kind) in enumerate(types.items())
+    }
 
 
 def shared(dialect: str, types: Types) -> FromClause:
