@@ -1,6 +1,6 @@
 """Step two of a claim: arm one send window in its own committed transaction, with every re-check in it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -36,12 +36,9 @@ from store.types import Instant, among, db_now
 _NOW: BindParameter[datetime] = bindparam("now", type_=Instant)
 _STOPPED = select(controls.c.stopped, controls.c.stops).where(controls.c.id == 1).with_for_update(read=True)
 _INTEGRATION = select(integration_state).where(integration_state.c.name == bindparam("target")).with_for_update()
-_CUSTOMERS = AtOnce(
-    select(customers.c.id, *PERSON)
-    .where(among(customers.c.id, "ids"))
-    .order_by(customers.c.id)
-    .with_for_update(skip_locked=True, key_share=True)
-)
+_WHO = select(customers.c.id, *PERSON).where(among(customers.c.id, "ids")).order_by(customers.c.id)
+_CUSTOMERS = AtOnce(_WHO.with_for_update(skip_locked=True, key_share=True))
+_CUSTOMERS_SHARED = AtOnce(_WHO.with_for_update(skip_locked=True, read=True))
 _OURS = AtOnce(
     select(*(actions.c[name] for name in Claimed._fields))
     .where(among(actions.c.id, "ids"), stands_at(State.CLAIMED), actions.c.claimed_by == bindparam("worker"))
@@ -140,7 +137,8 @@ def arm(
     Locks, always in this order: the kill switch (shared), the integration, the customers by id, the actions. Writers of
     consent, suppression, tact lock and erasure update the customer's row, so they come before or after, never between.
     Arming never waits for a customer's row: it would, in a circle, for a group of answers that came in any order. The
-    actions of customers whom somebody else holds just now are left for the next window.
+    actions of customers whom somebody else holds just now are left for the next window. A window that takes no slots
+    shares its customers with other armings: ticket and acknowledgement of an answer are armed side by side.
     """
     everything, parts = connection.execute(_STOPPED).one()
     if everything:
@@ -154,7 +152,7 @@ def arm(
     if held is not None:
         return _nothing(connection, reserved, worker, held, now)
     chosen, left = _one_per_customer(reserved)
-    locked = _lock_customers(connection, [row.customer_id for row in chosen if row.customer_id is not None])
+    locked = _lock_customers(connection, chosen)
     people = {customer_id: who for customer_id, who in locked.items() if isinstance(who, Customer)}
     free: list[Reserved] = []
     held_by_others: list[Reserved] = []
@@ -224,10 +222,15 @@ def _one_per_customer(reserved: Sequence[Reserved]) -> tuple[list[Reserved], lis
     return chosen, left
 
 
-def _lock_customers(connection: Connection, ids: Iterable[int]) -> dict[int | None, Customer | ValueError]:
-    """The customers whom nobody else holds; for one whose row makes no sense, why: it must not stop the others."""
+def _lock_customers(connection: Connection, chosen: Sequence[Reserved]) -> dict[int | None, Customer | ValueError]:
+    """The customers whom nobody else holds; for one whose row makes no sense, why: it must not stop the others.
+
+    What is proactive must see the slots that others take for the same customer, so it holds them alone.
+    """
+    statement = _CUSTOMERS if any(row.basis == Basis.PROACTIVE for row in chosen) else _CUSTOMERS_SHARED
+    ids = sorted({row.customer_id for row in chosen if row.customer_id is not None})
     found: dict[int | None, Customer | ValueError] = {}
-    for customer_id, *person in _CUSTOMERS.rows(connection, {"ids": sorted(set(ids))}):
+    for customer_id, *person in statement.rows(connection, {"ids": ids}):
         try:
             found[customer_id] = as_customer(Person._make(person))
         except ValueError as problem:

@@ -138,7 +138,7 @@ def _first(columns: Sequence[ColumnElement[Any]], *, urgent_only: bool, named: b
 @cache
 def _due(*, urgent_only: bool, named: bool) -> AtOnce:
     """On SQLite, where nobody else writes meanwhile: the rows as they are claimed next."""
-    columns = (actions.c.id, actions.c.key, actions.c.fence + 1, actions.c.lane, actions.c.customer_id)
+    columns = (actions.c.id, actions.c.key, actions.c.fence + 1, actions.c.lane, actions.c.customer_id, actions.c.basis)
     return AtOnce(_first(columns, urgent_only=urgent_only, named=named))
 
 
@@ -150,7 +150,7 @@ def _claim(*, urgent_only: bool, named: bool) -> ReturningUpdate[Any]:
     # joined, it may read the whole table.
     chosen = func.array(select(due.cte("due").prefix_with("MATERIALIZED").c.id).scalar_subquery())
     return _CLAIMED.where(actions.c.id == any_(chosen)).returning(
-        actions.c.id, actions.c.key, actions.c.fence, actions.c.lane, actions.c.customer_id
+        actions.c.id, actions.c.key, actions.c.fence, actions.c.lane, actions.c.customer_id, actions.c.basis
     )
 
 

@@ -66,6 +66,7 @@ class Reserved:
     fence: int
     lane: str
     customer_id: int | None
+    basis: str
 
 
 class Claimed(NamedTuple):

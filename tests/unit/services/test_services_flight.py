@@ -81,7 +81,7 @@ async def test_a_window_that_is_back_wakes_whoever_waits_for_room() -> None:
 
 async def test_rows_that_come_meanwhile_are_handed_over_once_and_trouble_with_them_is_told_in_the_end() -> None:
     flight = Flight()
-    row = Reserved(1, "k", 1, "normal", None)
+    row = Reserved(1, "k", 1, "normal", None, "reply")
 
     async def more() -> list[Reserved]:
         return [row]

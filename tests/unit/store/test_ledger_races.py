@@ -125,11 +125,17 @@ def _arm_in(connection: Connection, world: World, rows: list[Reserved]) -> list[
     return [armed.key for armed in arm(connection, rows, target, **how).armed]  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("which", [0, -1], ids=["least", "most"])
 @silences_and_cancellings
-def test_silence_waits_for_the_arming_under_way(world: World, silence: Change, forbidden: tuple[Basis, ...]) -> None:
-    """Armed and not committed yet: who silences the customer comes after it, and sees it."""
+def test_silence_waits_for_the_arming_under_way(
+    world: World, silence: Change, forbidden: tuple[Basis, ...], which: int
+) -> None:
+    """Armed and not committed yet: who silences the customer comes after it, and sees it.
+
+    What is proactive holds the customer alone, anything else beside other armings.
+    """
     (customer,) = _customers(world, 1)
-    world.put(*(a_message(basis, basis=basis) for basis in forbidden[-1:]), customer_id=customer)
+    world.put(a_message(forbidden[which], basis=forbidden[which]), customer_id=customer)
     rows = world.reserve(MAIL)
 
     def change() -> int:
@@ -167,6 +173,24 @@ def test_arming_comes_after_the_silence_under_way(world: World, silence: Change,
             arming = pool.submit(arm_all)
             assert _waits(arming)  # type: ignore[arg-type]
         assert arming.result(timeout=30) == ["other"]
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("basis", [Basis.REPLY, Basis.SERVICE, Basis.PROACTIVE])
+def test_ticket_and_acknowledgement_are_armed_side_by_side_and_what_counts_contacts_is_not(
+    standing_world: World, basis: Basis
+) -> None:
+    """Two armings share a customer, unless one of them must see the slots that the other takes."""
+    world = standing_world
+    (customer,) = _customers(world, 1)
+    world.put(a_message("mail", basis=basis), a_message("text", basis=basis, capability=SMS), customer_id=customer)
+    rows, texts = world.reserve(MAIL), world.reserve(SMS)
+    world.policy = UNCAPPED
+    with world.database.write() as connection:
+        assert _arm_in(connection, world, rows)
+        window = world.arm(texts, SMS)
+    assert [one.key for one in window.armed] == ([] if basis is Basis.PROACTIVE else ["text"])
+    assert window.left == (texts if basis is Basis.PROACTIVE else [])
 
 
 @pytest.mark.postgres
