@@ -12,7 +12,7 @@ from domain.hours import ContactWindow
 from store.canonical import address_hash
 from store.enrolments import ERASED, SILENCED, leave, leave_refused
 from store.ledger.rows import consents, customers, suppressions
-from store.once import insert_once
+from store.once import insert_listed, insert_once, insert_rows
 from store.types import among
 
 BOUND = ("name", "email", "phone", "device", "language", "time_zone", "tier", "preferred_channel", "dedicated_agent")
@@ -45,6 +45,14 @@ _LOCKED = (
 )
 _HELD = select(customers).where(among(customers.c.id, "ids")).order_by(customers.c.id).with_for_update(key_share=True)
 _CREATE = insert_once(customers, "ref").returning(customers.c.id, customers.c.ref)
+_CREATE_LISTED = insert_listed(
+    *(customers, "ref"),
+    columns=(
+        *("ref", "name", "email", "phone", "device", "language", "time_zone", "tier", "preferred_channel"),
+        *("window_start", "window_end", "dedicated_agent", "version", "touched", "created_at", "updated_at"),
+    ),
+    returning=("id", "ref"),
+)
 _IDS = select(customers.c.id, customers.c.ref, customers.c.time_zone).where(among(customers.c.ref, "refs"))
 _SILENCE = (
     update(customers)
@@ -159,7 +167,7 @@ def create_all(connection: Connection, created: Sequence[Customer], *, now: date
         {"ref": one.ref, **_columns(one), "version": 1, "touched": 0, "created_at": now, "updated_at": now}
         for one in sorted(created, key=lambda one: one.ref)
     ]
-    return {row.ref: row.id for row in connection.execute(_CREATE, rows)} if rows else {}
+    return {row.ref: row.id for row in insert_rows(connection, _CREATE, _CREATE_LISTED, rows)} if rows else {}
 
 
 def save(connection: Connection, customer_id: int, before: Customer, after: Customer, *, now: datetime) -> bool:

@@ -8,13 +8,18 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, bindparam, func, insert, select, update
 
-from store.once import insert_once
+from store.once import insert_listed, insert_once, insert_rows
 from store.tables import metadata
 
 inbox: Table = metadata.tables["inbox"]
 quarantine: Table = metadata.tables["quarantine"]
 
 _ARRIVE = insert_once(inbox, "source", "webhook_id").returning(inbox.c.id, inbox.c.source, inbox.c.webhook_id)
+_ARRIVE_LISTED = insert_listed(
+    *(inbox, "source", "webhook_id"),
+    columns=("source", "webhook_id", "body_hash", "received_at", "http_status", "status", "problems"),
+    returning=("id", "source", "webhook_id"),
+)
 _KNOWN = select(inbox).where(inbox.c.source == bindparam("source"), inbox.c.webhook_id == bindparam("webhook_id"))
 
 
@@ -60,7 +65,7 @@ def receive(connection: Connection, arrivals: Sequence[Arrival]) -> list[Deliver
         }
         for it in arrivals
     ]
-    for row in connection.execute(_ARRIVE, rows):
+    for row in insert_rows(connection, _ARRIVE, _ARRIVE_LISTED, rows):
         made[row.source, row.webhook_id] = row.id
     return [
         Delivery(made[it.source, it.webhook_id], True, 202, "accepted", [], it.body_hash)

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Row, Table, bindparam, select, update
 
 from domain.surveys import Judgement, SurveyAnswer, SurveyKind
 from store.ledger.rows import customers
-from store.once import insert_once
+from store.once import insert_listed, insert_once, insert_rows
 from store.tables import metadata
 from store.types import among
 
@@ -16,6 +16,14 @@ survey_responses: Table = metadata.tables["survey_responses"]
 
 _SAVE = insert_once(survey_responses, "source", "response_id").returning(
     survey_responses.c.id, survey_responses.c.source, survey_responses.c.response_id
+)
+_SAVE_LISTED = insert_listed(
+    *(survey_responses, "source", "response_id"),
+    columns=(
+        *("source", "response_id", "customer_id", "kind", "score", "comment", "language", "answered_at"),
+        *("received_at", "sentiment", "is_critical", "distress", "outcome"),
+    ),
+    returning=("id", "source", "response_id"),
 )
 _STANDING = (
     select(
@@ -73,7 +81,9 @@ class StoredAnswer:
 def save(connection: Connection, answers: Sequence[NewAnswer]) -> dict[tuple[str, str], int]:
     """Insert answers; the ids of those that were not there yet, by (source, response). The others stay as they are."""
     rows = [_row(new) for new in answers]
-    return {(row.source, row.response_id): row.id for row in connection.execute(_SAVE, rows)} if rows else {}
+    if not rows:
+        return {}
+    return {(row.source, row.response_id): row.id for row in insert_rows(connection, _SAVE, _SAVE_LISTED, rows)}
 
 
 def standing(connection: Connection, wanted: Sequence[tuple[str, str]]) -> dict[tuple[str, str], StandingAnswer]:

@@ -24,7 +24,7 @@ from store.canonical import payload_hash
 from store.crash_points import reached
 from store.ledger.facts import may_be_out
 from store.ledger.rows import actions, cases, customers, entitlements, evidence
-from store.once import insert_once
+from store.once import insert_listed, insert_once, insert_rows
 from store.reviews import Member
 from store.types import among
 
@@ -34,6 +34,18 @@ _UNTRIED: dict[str, ColumnElement[Any]] = {
 }
 _INSERT = insert_once(actions, "key").values(_UNTRIED).returning(actions.c.key, actions.c.id)
 _IDS_OF = select(actions.c.key, actions.c.id).where(among(actions.c.key, "keys"))
+_GIVEN = (
+    *("key", "kind", "basis", "capability", "purpose", "customer_id", "case_id", "response_id", "entitlement_id"),
+    *("gate_id", "enrolment_id", "after_id", "review_id", "reviewed_hash", "state", "lane", "urgent", "reason"),
+    *("payload", "payload_hash", "due_at", "not_after", "stale_after"),
+    *("planned_by", "created_at", "updated_at", "updated_by"),
+)
+_INSERT_LISTED = insert_listed(
+    *(actions, "key"),
+    columns=_GIVEN,
+    returning=("key", "id"),
+    fixed={name: str(value) for name, value in _UNTRIED.items()},
+)
 _BIND = {
     fact: insert(evidence).from_select(
         ["action_id", "fact", "subject_id", "version"],
@@ -245,7 +257,7 @@ def _row(
 
 
 def _insert_new(connection: Connection, rows: list[dict[str, Any]]) -> dict[str, int]:
-    return {key: row_id for key, row_id in connection.execute(_INSERT, rows)}
+    return {key: row_id for key, row_id in insert_rows(connection, _INSERT, _INSERT_LISTED, rows)}
 
 
 def _bind(connection: Connection, bound: Sequence[tuple[int, frozenset[str], About]]) -> None:
