@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Row, bindparam, exists, insert, literal, sele
 from domain.escalation import CaseTerms, OpenCase
 from domain.policy import Priority, higher
 from store.ledger.rows import cases, customers
+from store.once import insert_listed, insert_rows
 from store.types import Instant, among
 
 _later = cases.alias("later")
@@ -42,6 +43,13 @@ _REOPEN = (
     )
 )
 _OPEN = insert(cases).returning(cases.c.id, cases.c.customer_id)
+_OPEN_LISTED = insert_listed(
+    cases,
+    columns=(
+        *("customer_id", "number", "state", "reason", "team", "priority", "answer_by", "opened_at", "version", "turn"),
+    ),
+    returning=("id", "customer_id"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +98,12 @@ def open_or_join(
             "answer_by": trouble.terms.answer_by,
             "opened_at": now,
             "version": 1,
+            "turn": 1,
         }
         for trouble in troubles
         if trouble.customer_id not in joined and trouble.customer_id not in unsolved
     ]
-    opened = {row.customer_id: row.id for row in connection.execute(_OPEN, rows)} if rows else {}
+    opened = {row.customer_id: row.id for row in insert_rows(connection, _OPEN, _OPEN_LISTED, rows)} if rows else {}
     return [
         StoredCase(joined[it.customer_id].id, _open_case(joined[it.customer_id], it.customer_ref))
         if it.customer_id in joined

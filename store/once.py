@@ -40,7 +40,7 @@ def insert_listed(
 
     The text is always the same. Of a list of values with a parameter for each, SQLAlchemy, the driver and the server
     each read every one anew: for the plans of fifteen answers six milliseconds of our processor alone. `fixed` are
-    columns that have the same value in each row, as SQL.
+    columns that have the same value in each row, as SQL. Without a `key` a row that is there already is an error.
     """
     dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
     types = {name: table.c[name].type for name in columns}
@@ -53,7 +53,7 @@ def insert_listed(
     return text(
         f"INSERT INTO {table.name} ({_names([*columns, *(fixed or {})])}) SELECT {', '.join(values)}"  # noqa: S608 - names
         f" FROM json_to_recordset(CAST(:rows AS JSON)) AS given ({given})"
-        f" ON CONFLICT ({_names(key)}) DO NOTHING RETURNING {_names(returning)}"
+        f"{f' ON CONFLICT ({_names(key)}) DO NOTHING' if key else ''} RETURNING {_names(returning)}"
     )
 
 
