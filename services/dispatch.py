@@ -250,15 +250,17 @@ class Dispatcher:
                     continue
                 if left and flight.has_room:
                     chosen = left[:size]
-                    now = first or await asyncio.to_thread(self._arm, chosen, configured, worker)
-                    armed, first = now.rows, None
+                    begun = (
+                        first if first is not None else await asyncio.to_thread(self._arm, chosen, configured, worker)
+                    )
+                    armed, first = begun.rows, None
                     report.count_moved(armed.moved)
                     left = left[size:] + armed.left
                     if armed.armed:
-                        window = Window(len(armed.armed), ends=now.at + self._timing.lease_seconds)
-                        latest = now.at + self._timing.latest_start_seconds
+                        window = Window(len(armed.armed), ends=begun.at + self._timing.lease_seconds)
+                        latest = begun.at + self._timing.latest_start_seconds
                         calling = Calling(self._sender, configured, recording, lanes, window, latest_start=latest)
-                        flight.begin(window, calling.send(armed.armed, now.contexts))
+                        flight.begin(window, calling.send(armed.armed, begun.contexts))
                     elif len(armed.left) == len(chosen):  # somebody else holds the rows of all their customers
                         await asyncio.sleep(MOMENT)
                     continue

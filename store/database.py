@@ -207,7 +207,7 @@ def _postgresql_engine(url: str, idle_seconds: float) -> Engine:
         """One that answered a moment ago is not asked: each transaction of an answer would begin with that."""
         return time.monotonic() - used_at.get(connection, float("-inf")) < _SURELY_ALIVE_SECONDS or ping(connection)
 
-    engine.dialect.do_ping = ping_if_idle  # type: ignore[method-assign]
+    engine.dialect.do_ping = ping_if_idle  # type: ignore[assignment,method-assign]
 
     @event.listens_for(engine, "checkin")
     def _came_back(connection: Any, _record: Any) -> None:

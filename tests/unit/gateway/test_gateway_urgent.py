@@ -14,10 +14,10 @@ from sqlalchemy.exc import OperationalError
 
 from domain.controls import EVERYTHING
 from integrations.errors import NotSent, OutcomeUnknown
-from services import dispatch
 from services.controls import start, stop
 from services.dispatch import WINDOW
 from store import customers
+from store.ledger import arm as arming
 from store.tables import metadata
 
 pytestmark = pytest.mark.slow  # together; each of them is quick
@@ -83,7 +83,7 @@ async def test_arming_that_fails_is_tried_once_more(
     door: Any, installation: Any, answer: Answer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A deadlock, a connection that broke: what is reserved need not wait for the end of its lease."""
-    arm, failed = dispatch.arming.arm, []
+    arm, failed = arming.arm, list[str]()
 
     def stumbles(connection: Any, reserved: Any, target: Any, **how: Any) -> Any:
         if target.name not in failed:
@@ -91,7 +91,7 @@ async def test_arming_that_fails_is_tried_once_more(
             raise OperationalError("SELECT", {}, Exception("deadlock detected"))
         return arm(connection, reserved, target, **how)
 
-    monkeypatch.setattr(dispatch.arming, "arm", stumbles)
+    monkeypatch.setattr(arming, "arm", stumbles)
     await door.deliver(answer())
     await installation.settled()
     assert len(failed) == len(installation.effects()) == 2

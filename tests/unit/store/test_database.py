@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier
 from time import monotonic
+from typing import Any
 
 import pytest
 from ledger_world import NOON
@@ -136,7 +137,12 @@ def test_the_connection_used_last_is_used_next_and_asked_whether_it_lives_only_a
 ) -> None:
     asked: list[object] = []
     ping = PGDialect_psycopg.do_ping
-    monkeypatch.setattr(PGDialect_psycopg, "do_ping", lambda its, one: [asked.append(one), ping(its, one)][1])
+
+    def asks(dialect: PGDialect_psycopg, connection: Any) -> bool:
+        asked.append(connection)
+        return bool(ping(dialect, connection))  # type: ignore[no-untyped-call]
+
+    monkeypatch.setattr(PGDialect_psycopg, "do_ping", asks)
     database = Database(standing_postgres_url)
 
     def server() -> int:
