@@ -1,13 +1,11 @@
 """Engines and transactions: one way to read, one way to write, on SQLite and PostgreSQL."""
 
 import sqlite3
-import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
-from weakref import WeakKeyDictionary
 
 from sqlalchemy import Connection, Engine, PoolProxiedConnection, create_engine, event
 from sqlalchemy.engine import make_url
@@ -34,9 +32,6 @@ _CONNECT_SECONDS = 5
 _IDLE_SECONDS = 15.0
 """Between two statements of one transaction. Ours compute for milliseconds; who is silent for longer is stopped, or on
 a machine that is gone, and would hold an integration's row, for which everybody who arms waits, as long as he likes."""
-
-_SURELY_ALIVE_SECONDS = 1.0
-"""Since it was last used a connection is not asked whether it lives; one that died meanwhile fails as within it."""
 
 _ALIVE = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 15_000}
 """When a silent connection counts as lost (seconds; the last in milliseconds), over TCP."""
@@ -200,19 +195,6 @@ def _postgresql_engine(url: str, idle_seconds: float) -> Engine:
         hide_parameters=True,
         connect_args={"connect_timeout": _CONNECT_SECONDS, **_ALIVE},
     )
-    ping = engine.dialect.do_ping
-    used_at: WeakKeyDictionary[Any, float] = WeakKeyDictionary()
-
-    def ping_if_idle(connection: Any) -> bool:
-        """One that answered a moment ago is not asked: each transaction of an answer would begin with that."""
-        return time.monotonic() - used_at.get(connection, float("-inf")) < _SURELY_ALIVE_SECONDS or ping(connection)
-
-    engine.dialect.do_ping = ping_if_idle  # type: ignore[assignment,method-assign]
-
-    @event.listens_for(engine, "checkin")
-    def _came_back(connection: Any, _record: Any) -> None:
-        if connection is not None:  # none: it was given up
-            used_at[connection] = time.monotonic()
 
     @event.listens_for(engine, "connect")
     def _connected(connection: Any, _record: Any) -> None:
