@@ -4,11 +4,8 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import datetime
-
-from sqlalchemy.exc import SQLAlchemyError
 
 from domain.actions import Capability
 from domain.policy import Policy
@@ -20,7 +17,7 @@ from services.lanes import Lanes
 from services.recording import Recording, Window
 from services.sending import Context, Sender
 from services.solitude import Solitude
-from store.database import Database, in_short
+from store.database import Database
 from store.groupcommit import GroupCommit
 from store.ledger import arm as arming
 from store.ledger.reserve import is_waiting, renew, reserve
@@ -44,25 +41,6 @@ MOMENT = 0.01
 """Seconds until those whose customers somebody else holds are looked at again."""
 
 ADDRESS = {Capability.MAIL: "email", Capability.SMS: "phone", Capability.VOICE: "phone", Capability.PUSH: "device"}
-
-
-@dataclass(frozen=True, slots=True)
-class _ArmedWindow:
-    """A window that was armed, and what its sends should tell."""
-
-    at: float
-    """When its arming began (`time.monotonic()`)."""
-    rows: arming.Window
-    contexts: Mapping[int, Context]
-
-
-@dataclass(frozen=True, slots=True)
-class Begun:
-    """Reserved rows of which the first window is armed; `Dispatcher.finish` is owed, and nobody runs alone before."""
-
-    rows: Sequence[Reserved]
-    first: _ArmedWindow | None
-    company: AsyncExitStack
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,25 +161,29 @@ class Dispatcher:
         limit: int,
         urgent_only: bool = False,
         keys: Sequence[str] | None = None,
+        *,
+        is_planned: bool = False,
     ) -> list[Reserved]:
-        """Reserve up to `limit` due rows of a lane."""
-        return await asyncio.to_thread(self._reserve, capability, lane, worker, limit, urgent_only, keys)
+        """Reserve up to `limit` due rows of a lane. `is_planned`: there should be some, and it is not asked first."""
 
-    async def begin(self, configured: Configured, worker: Worker, *, is_planned: bool) -> Begun | None:
-        """Reserve a window of what is urgent and arm it; None: there is nothing. `is_planned`: there should be some.
+        def claim() -> list[Reserved]:
+            # A read: no writer waits for an empty queue.
+            if not is_planned and not self._is_waiting(capability, lane):
+                return []
+            with self._database.write("reserve") as connection:
+                return reserve(
+                    connection,
+                    capability=capability,
+                    lane=lane,
+                    worker=worker,
+                    lease_seconds=self._timing.lease_seconds,
+                    limit=limit,
+                    now=self._clock(),
+                    urgent_only=urgent_only,
+                    keys=keys,
+                )
 
-        One thread does both, in a transaction each: between them it would wait for an event loop that has much to do.
-        """
-        async with AsyncExitStack() as company:
-            await company.enter_async_context(self._solitude.together())
-            rows, first = await asyncio.to_thread(self._reserve_and_arm, configured, worker, is_planned)
-            return Begun(rows, first, company.pop_all()) if rows else None
-
-    async def finish(self, begun: Begun, configured: Configured, worker: Worker, report: DispatchReport) -> None:
-        """Send and record what was begun; raises what kept answers from being recorded."""
-        async with begun.company:
-            size = max(WINDOW, configured.largest_batch)
-            await self._windows(begun.rows, configured, worker, report, size, first=begun.first)
+        return await asyncio.to_thread(claim)
 
     async def perform(
         self,
@@ -230,7 +212,6 @@ class Dispatcher:
         report: DispatchReport,
         size: int,
         more: More | None = None,
-        first: _ArmedWindow | None = None,
     ) -> None:
         recording = Recording(
             *(self._database, self._writer, self._policy, configured, worker, report), clock=self._clock
@@ -249,18 +230,15 @@ class Dispatcher:
                     more = more if fetched else None
                     continue
                 if left and flight.has_room:
-                    chosen = left[:size]
-                    begun = (
-                        first if first is not None else await asyncio.to_thread(self._arm, chosen, configured, worker)
-                    )
-                    armed, first = begun.rows, None
+                    begun, chosen = time.monotonic(), left[:size]
+                    armed, contexts = await asyncio.to_thread(self._arm, chosen, configured, worker)
                     report.count_moved(armed.moved)
                     left = left[size:] + armed.left
                     if armed.armed:
-                        window = Window(len(armed.armed), ends=begun.at + self._timing.lease_seconds)
-                        latest = begun.at + self._timing.latest_start_seconds
+                        window = Window(len(armed.armed), ends=begun + self._timing.lease_seconds)
+                        latest = begun + self._timing.latest_start_seconds
                         calling = Calling(self._sender, configured, recording, lanes, window, latest_start=latest)
-                        flight.begin(window, calling.send(armed.armed, begun.contexts))
+                        flight.begin(window, calling.send(armed.armed, contexts))
                     elif len(armed.left) == len(chosen):  # somebody else holds the rows of all their customers
                         await asyncio.sleep(MOMENT)
                     continue
@@ -270,49 +248,10 @@ class Dispatcher:
         if flight.trouble:
             raise flight.trouble[0]
 
-    def _reserve_and_arm(
-        self, configured: Configured, worker: Worker, is_planned: bool
-    ) -> tuple[list[Reserved], _ArmedWindow | None]:
-        """Rows, and the window they are armed as; without one, where that did not work, it is tried once more."""
-        rows = self._reserve(configured.capability, "urgent", worker, WINDOW, is_planned=is_planned)
-        if not rows:
-            return [], None
-        try:
-            return rows, self._arm(rows, configured, worker)
-        except SQLAlchemyError as problem:
-            _log.warning("%s: arming failed and is tried again: %s", configured.name, in_short(problem))
-            return rows, None
-
-    def _reserve(
-        self,
-        capability: Capability,
-        lane: str,
-        worker: Worker,
-        limit: int,
-        urgent_only: bool = False,
-        keys: Sequence[str] | None = None,
-        *,
-        is_planned: bool = False,
-    ) -> list[Reserved]:
-        # A read: no writer waits for an empty queue.
-        if not is_planned and not self._is_waiting(capability, lane):
-            return []
-        with self._database.write("reserve") as connection:
-            return reserve(
-                connection,
-                capability=capability,
-                lane=lane,
-                worker=worker,
-                lease_seconds=self._timing.lease_seconds,
-                limit=limit,
-                now=self._clock(),
-                urgent_only=urgent_only,
-                keys=keys,
-            )
-
-    def _arm(self, rows: Sequence[Reserved], configured: Configured, worker: Worker) -> _ArmedWindow:
+    def _arm(
+        self, rows: Sequence[Reserved], configured: Configured, worker: Worker
+    ) -> tuple[arming.Window, Mapping[int, Context]]:
         """Arm a window in its own transaction; and, once that is committed, what its sends should tell."""
-        at = time.monotonic()
         target = arming.Target(
             name=configured.name,
             capability=configured.capability,
@@ -331,10 +270,10 @@ class Dispatcher:
                 now=self._clock(),
             )
         try:
-            return _ArmedWindow(at, window, self._sender.gather(window.armed))
+            return window, self._sender.gather(window.armed)
         except Exception:
             _log.exception("%s: no context for a whole window; each action asks for its own", configured.name)
-            return _ArmedWindow(at, window, {})
+            return window, {}
 
     def _is_waiting(self, capability: Capability, lane: str) -> bool:
         with self._database.read() as connection:

@@ -25,9 +25,11 @@ from store.ledger.rows import Worker
 _log = logging.getLogger("services.urgent")
 RUN = "gateway"
 
-_APART = 0.035
-"""Seconds between the beginnings of two rounds of one feeder, where the first took several rows: a window costs nearly
-as much for one as for ten, so more may gather."""
+_LONGEST_REST = 0.05
+"""Seconds between two rounds of one feeder."""
+
+_GATHERING_REST = 0.03
+"""The least of them after a round that took several rows: a window costs nearly as much for one as for ten."""
 
 _LOOK_AGAIN_SECONDS = 0.05
 """After a window, for what waited for one of its rows; no look of its own where answers come in faster than that."""
@@ -104,30 +106,33 @@ class UrgentDispatch:
                 taken = await self._drain(configured, slots, is_planned=is_planned)
             except Exception as problem:
                 _log_failure(f"{configured.name}: dispatch failed; the next sweep tries again", problem)
-            # None when all is quiet; under load rows gather to bigger windows, and answers get their turn to come in.
-            await asyncio.sleep(max(0.0, began + _APART - time.monotonic()) if taken > 1 else 0.0)
+            # As long a rest as the work took: nothing when all is quiet; under load rows gather to bigger windows, and
+            # answers get their turn to come in.
+            rest = min(time.monotonic() - began, _LONGEST_REST)
+            await asyncio.sleep(max(rest, _GATHERING_REST) if taken > 1 else rest)
 
     async def _drain(self, configured: Configured, slots: asyncio.Semaphore, *, is_planned: bool) -> int:
         """Begin windows until the queue is empty; how many rows were taken. `is_planned`: there should be some."""
-        dispatcher, taken = self._handrail.dispatcher, 0
-        worker = Worker(dispatcher.worker, RUN)
+        worker, taken = Worker(self._handrail.dispatcher.worker, RUN), 0
         while True:
             await slots.acquire()
-            begun = None
+            rows = []
             try:
                 if not self._stopping.is_set():
-                    begun = await dispatcher.begin(configured, worker, is_planned=is_planned and not taken)
+                    rows = await self._handrail.dispatcher.take(
+                        *(configured.capability, "urgent", worker, WINDOW), is_planned=is_planned and not taken
+                    )
             finally:
-                if begun is None:
+                if not rows:
                     slots.release()
-            if begun is None:
+            if not rows:
                 return taken
-            taken += len(begun.rows)
+            taken += len(rows)
             report = DispatchReport(configured.capability, configured.vendor)
-            window = asyncio.create_task(dispatcher.finish(begun, configured, worker, report))
+            window = asyncio.create_task(self._handrail.dispatcher.perform(rows, configured, worker, report))
             self._windows.add(window)
             window.add_done_callback(lambda task: self._finished(task, configured, slots))
-            if len(begun.rows) < WINDOW:  # that was all; whatever is committed from now on rings the bell
+            if len(rows) < WINDOW:  # that was all; whatever is committed from now on rings the bell
                 return taken
 
     def _finished(self, window: asyncio.Task[None], configured: Configured, slots: asyncio.Semaphore) -> None:

@@ -178,16 +178,16 @@ async def test_stopped_by_the_kill_switch_nothing_leaves_and_nothing_is_lost(
 ) -> None:
     looks: list[str] = []
     dispatcher = door.client._transport.app.state.handrail.dispatcher
-    begin = dispatcher.begin
+    take = dispatcher.take
 
-    async def looked(configured: Any, *arguments: Any, **how: Any) -> Any:
-        begun = await begin(configured, *arguments, **how)
-        looks.append(configured.capability)
-        return begun
+    async def looked(capability: Any, *arguments: Any, **how: Any) -> Any:
+        rows = await take(capability, *arguments, **how)
+        looks.append(capability)
+        return rows
 
     stop(installation.database, EVERYTHING, by="anna", reason="test", now=clock())
     assert (await door.deliver(answer())).status_code == 202
-    monkeypatch.setattr(dispatcher, "begin", looked)
+    monkeypatch.setattr(dispatcher, "take", looked)
     await eventually(lambda: min(looks.count("mail"), looks.count("ticketing")) >= 3)
     assert not installation.effects()
     assert (await door.get("/readyz")).status_code == 200

@@ -4,20 +4,17 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from threading import get_ident
 from typing import Any
 
 import pytest
 from ledger_world import check_audit
 from sqlalchemy import update
-from sqlalchemy.exc import OperationalError
 
 from domain.controls import EVERYTHING
 from integrations.errors import NotSent, OutcomeUnknown
 from services.controls import start, stop
 from services.dispatch import WINDOW
 from store import customers
-from store.ledger import arm as arming
 from store.tables import metadata
 
 pytestmark = pytest.mark.slow  # together; each of them is quick
@@ -63,38 +60,6 @@ async def test_it_leaves_at_once_however_rare_the_sweep(on_sqlite: Any, opened: 
             await door.deliver(answer(customer=customer, response_id=f"r-{number}"), f"msg_{number}")
             await on_sqlite.settled(seconds=30)
     assert len(on_sqlite.effects()) == 4
-
-
-async def test_one_thread_reserves_and_arms_in_a_transaction_each(
-    door: Any, installation: Any, answer: Answer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A death in arming leaves its trace (P18), and nobody waits for the event loop in between."""
-    reached: dict[int, list[str]] = {}
-    monkeypatch.setattr("store.crash_points._watcher", lambda name: reached.setdefault(get_ident(), []).append(name))
-    await door.deliver(answer())
-    await installation.settled()
-    places = [
-        names[i - 1 : i + 1] for names in reached.values() for i, name in enumerate(names) if name == "arm.written"
-    ]
-    assert places == [["reserve.committed", "arm.written"]] * 2
-
-
-async def test_arming_that_fails_is_tried_once_more(
-    door: Any, installation: Any, answer: Answer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A deadlock, a connection that broke: what is reserved need not wait for the end of its lease."""
-    arm, failed = arming.arm, list[str]()
-
-    def stumbles(connection: Any, reserved: Any, target: Any, **how: Any) -> Any:
-        if target.name not in failed:
-            failed.append(target.name)
-            raise OperationalError("SELECT", {}, Exception("deadlock detected"))
-        return arm(connection, reserved, target, **how)
-
-    monkeypatch.setattr(arming, "arm", stumbles)
-    await door.deliver(answer())
-    await installation.settled()
-    assert len(failed) == len(installation.effects()) == 2
 
 
 async def test_a_flood_waits_in_the_ledger_not_in_memory(

@@ -203,5 +203,5 @@ async def _armed(process: Handrail, capability: Capability, key: str) -> None:
     assert configured is not None
     worker = Worker(process.dispatcher.worker, "killed")
     rows = await process.dispatcher.take(capability, "urgent", worker, 1, keys=[key])
-    window = process.dispatcher._arm(rows, configured, worker)
-    assert [armed.key for armed in window.rows.armed] == [key]
+    window, _ = process.dispatcher._arm(rows, configured, worker)
+    assert [armed.key for armed in window.armed] == [key]
