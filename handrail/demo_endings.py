@@ -59,7 +59,7 @@ def endings_found(stage: Stage, story: Story, feeds: Feeds) -> JobRun:
     }
     twice = sorted(key for key, times in made.items() if times > 1)
     story.expect(not twice, f"more than once at the outside: {', '.join(twice)}")
-    story.bulk += sorted(made.keys() - {call})
+    story.bulk += sorted((made.keys() | _waiting_calls(stands)) - {call})
     supplies = sum(key.startswith("expiry/supply") for key in stands)
     story.expect(supplies > 0, "no supply of anybody runs out")
     counts = Counter(what for what in about.values() if what)
@@ -186,6 +186,11 @@ def _settled(stage: Stage) -> dict[str, dict[str, Any]] | None:
     stands = _standing(stage)
     moving = {State.PLANNED, State.READY, State.CLAIMED, State.SENDING}
     return None if any(row["kind"] == "task" and row["state"] in moving for row in stands.values()) else stands
+
+
+def _waiting_calls(stands: dict[str, dict[str, Any]]) -> set[str]:
+    """The keys of calls that wait for their hour, which may come while later scenes play."""
+    return {key for key, row in stands.items() if row["kind"] == "call" and row["state"] == State.READY}
 
 
 def _what(stands: dict[str, dict[str, Any]], ref: str, day: str) -> str | None:

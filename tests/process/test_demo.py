@@ -66,6 +66,15 @@ def asked(document: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
+def amiss(document: dict[str, Any]) -> list[str]:
+    """What the demo says is not as it should be, in a line each."""
+    jobs = [document[job]["scenes"] for job in ("survey", "expiry", "onboarding", "review")]
+    problems = [f"{name}: {problem}" for job in jobs for name, scene in job.items() for problem in scene["problems"]]
+    surprises = [f"nobody's story: {surprise}" for surprise in document["surprises"]]
+    health = document["health"]
+    return [*problems, *surprises, *([] if health["ok"] else [f"health: {health['state']}: {health['message']}"])]
+
+
 def effects(scene: dict[str, Any]) -> list[str]:
     """What the outside received."""
     return [effect["what"] for effect in scene["effects"]]
@@ -85,7 +94,8 @@ class TestOnce:
         onboarding: dict[str, Any],
         asked: dict[str, Any],
     ) -> None:
-        assert told.returncode == 0, told.stdout + told.stderr
+        assert amiss(document) == []
+        assert told.returncode == 0, told.stderr
         jobs = [document[job]["ok"] for job in ("survey", "expiry", "onboarding", "review", "health")]
         assert (document["ok"], jobs, document["surprises"]) == (True, [True] * 5, [])
         assert (tuple(scenes), tuple(endings), tuple(onboarding)) == (SCENES, ENDINGS, ONBOARDING)
