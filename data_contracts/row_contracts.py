@@ -25,8 +25,8 @@ from data_contracts.rows import Columns, as_cells, is_formula
 from domain.currencies import decimals_of
 from domain.words import did_you_mean
 
-_BLANKS = "".join(chr(code) for code in range(0x110000) if chr(code).isspace())
-"""What Python's `strip` takes off, which is a little more than polars would by itself."""
+_BLANKS = "".join(filter(str.isspace, map(chr, range(0x3001))))
+"""What Python's `strip` takes off, which is a little more than polars would by itself; U+3000 is the last of them."""
 
 _CONTROLS = r"[\p{Cc}\p{Zl}\p{Zp}]"
 """Zero characters among them."""

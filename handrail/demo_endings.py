@@ -18,6 +18,8 @@ from services.settings import ROOT
 _SETTLED = 90.0
 """Seconds within which what is due has gone out: a busy machine sends in the next minute's run."""
 
+_MOVING = {State.PLANNED, State.READY, State.CLAIMED, State.SENDING}
+
 _ME = ("--by", "demo")
 
 
@@ -59,7 +61,7 @@ def endings_found(stage: Stage, story: Story, feeds: Feeds) -> JobRun:
     }
     twice = sorted(key for key, times in made.items() if times > 1)
     story.expect(not twice, f"more than once at the outside: {', '.join(twice)}")
-    story.bulk += sorted((made.keys() | _waiting_calls(stands)) - {call})
+    story.bulk += sorted((made.keys() | _calls_to_come(stands)) - {call})
     supplies = sum(key.startswith("expiry/supply") for key in stands)
     story.expect(supplies > 0, "no supply of anybody runs out")
     counts = Counter(what for what in about.values() if what)
@@ -70,7 +72,7 @@ def endings_found(stage: Stage, story: Story, feeds: Feeds) -> JobRun:
         "at_the_outside": len(made),
         "run": run.as_json(),
     }
-    words = ", ".join(f"{count} {what}" for what, count in counts.most_common())
+    words = ", ".join(f"{count} {_of_one(what) if count == 1 else what}" for what, count in counts.most_common())
     story.told = (
         f"{len(due)} endings due by the file itself, each of them accounted for: {words}; {supplies} supplies more, by "
         f"estimate. {len(made)} tasks and calls at the outside, none twice; one phone rings where it is noon"
@@ -184,13 +186,12 @@ def _standing(stage: Stage) -> dict[str, dict[str, Any]]:
 def _settled(stage: Stage) -> dict[str, dict[str, Any]] | None:
     """The same once no task is on its way any more."""
     stands = _standing(stage)
-    moving = {State.PLANNED, State.READY, State.CLAIMED, State.SENDING}
-    return None if any(row["kind"] == "task" and row["state"] in moving for row in stands.values()) else stands
+    return None if any(row["kind"] == "task" and row["state"] in _MOVING for row in stands.values()) else stands
 
 
-def _waiting_calls(stands: dict[str, dict[str, Any]]) -> set[str]:
-    """The keys of calls that wait for their hour, which may come while later scenes play."""
-    return {key for key, row in stands.items() if row["kind"] == "call" and row["state"] == State.READY}
+def _calls_to_come(stands: dict[str, dict[str, Any]]) -> set[str]:
+    """The keys of calls that are not made yet: their hour may come while later scenes play."""
+    return {key for key, row in stands.items() if row["kind"] == "call" and row["state"] in _MOVING}
 
 
 def _what(stands: dict[str, dict[str, Any]], ref: str, day: str) -> str | None:
@@ -203,6 +204,12 @@ def _what(stands: dict[str, dict[str, Any]], ref: str, day: str) -> str | None:
                 row["state"], f"{word}s {row['state']}"
             )
     return None
+
+
+def _of_one(what: str) -> str:
+    """`tasks done`, said of one."""
+    things, _, became = what.partition(" ")
+    return f"{things.removesuffix('s')} {became}" if became else what
 
 
 def _if_over(row: dict[str, Any] | None) -> dict[str, Any] | None:

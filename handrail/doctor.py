@@ -14,6 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from data_contracts.policy import PolicyProblem, load_policy
 from domain.actions import Capability, State
 from domain.controls import EVERYTHING
+from domain.instants import lasted
 from domain.words import MISSPELT, how_many, nearest
 from handrail.addresses import answers
 from handrail.prefect_server import POOL, TAG
@@ -22,7 +23,7 @@ from integrations.errors import ConfigurationError
 from integrations.registry import Configured, Roster, load_roster
 from services.feeds import feeds_in_trouble
 from services.on_call import duty
-from services.reporting import LATE_FETCH_SECONDS, Standing, lasted, standing
+from services.reporting import LATE_FETCH_SECONDS, Standing, standing
 from services.reviewers import undecidable
 from services.settings import ROOT, Settings, load_settings
 from store.database import Database

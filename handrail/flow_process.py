@@ -45,7 +45,7 @@ def main() -> None:
         sys.exit(status)
 
 
-def request() -> dict[str, Any]:
+def _request() -> dict[str, Any]:
     """What makes a run's process what it is: its environment, and the directory it stands in."""
     return {"environment": dict(os.environ), "directory": os.getcwd()}
 
@@ -65,7 +65,7 @@ def _forked(path: Path) -> int | None:
         try:
             server.settimeout(_PATIENCE)
             at(path, server.connect)
-            said = json.dumps(request()).encode()
+            said = json.dumps(_request()).encode()
             socket.send_fds(server, [len(said).to_bytes(LENGTH_BYTES)], [0, 1, 2])
             server.sendall(said)
             first = server.recv(1)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from domain.actions import Capability
+from domain.instants import iso
 from services.arriving import Before, Folder, arrived
 from services.asking import ask_sources
 from services.desk import read_desk, words_of
@@ -18,7 +19,7 @@ from services.import_files import UnreadableFile
 from services.importing import Source, import_batch
 from services.reconciling import reconcile_tickets
 from services.recovery import sweep
-from services.reporting import follow_survey, iso
+from services.survey_follow_up import follow_survey
 from services.wiring import Handrail
 
 RUN = "handrail run"

@@ -4,11 +4,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from domain.actions import Capability
 from handrail.failures import CommandFailed
-from integrations.errors import ConfigurationError
-from integrations.registry import load_roster
-from services.places import Places
 from services.settings import load_settings
 from store.database import Database
 
@@ -39,22 +35,3 @@ def the_database_if_there() -> Iterator[Database | None]:
         except CommandFailed:
             database = None
         yield database
-
-
-def the_places() -> Places:
-    """Where links lead. A shell that has not the vendors' secrets still tells the story, with fewer links."""
-    settings, variables = load_settings()
-    try:
-        text = settings.integrations.read_text(encoding="utf-8")
-        roster = load_roster(text, variables, str(settings.integrations), lease_seconds=settings.lease_seconds)
-    except (OSError, ConfigurationError):
-        return Places(prefect_ui=settings.prefect_ui)
-    return Places(roster, settings.prefect_ui)
-
-
-def the_eraser_names() -> list[tuple[str, Capability]]:
-    """The integrations that can be asked to forget a customer. Raises ConfigurationError when they cannot be read."""
-    settings, variables = load_settings()
-    text = settings.integrations.read_text(encoding="utf-8")
-    roster = load_roster(text, variables, str(settings.integrations), lease_seconds=settings.lease_seconds)
-    return [(one.name, one.capability) for one in roster if one.erases]

@@ -8,11 +8,11 @@ from typing import Any
 from sqlalchemy import Connection, Row
 
 from data_contracts.journeys import JourneyFile
+from domain.instants import iso
 from domain.policy import Policy
 from domain.review_rules import Rule
 from domain.reviews import Stand, deadline_of
 from domain.risk import ask
-from services.reporting import iso
 from store import content_reviews, journeys, wordings
 from store.content_reviews import Content, Question
 from store.database import Database

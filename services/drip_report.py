@@ -9,11 +9,11 @@ from typing import Any
 from domain.actions import Capability, State
 from domain.channels import CHANNEL_OF
 from domain.hours import require_aware
+from domain.instants import iso
 from domain.journey_steps import CAPABILITY_OF
 from domain.journeys import Standing
 from services.drip import DripReport, run_drip
 from services.journeys import Journeys
-from services.reporting import iso
 from services.reviews_settling import seal_gathered
 from services.wiring import Handrail
 from store import drip, drop_off

@@ -8,10 +8,10 @@ from typing import Any
 
 from domain.entitlements import EntitlementKind
 from domain.hours import require_aware
+from domain.instants import iso
 from domain.policy import Policy
 from services.ending_closing import Closing, close_needless
 from services.expiry import CHART_DAYS, Detection, GateReport, Planning, detect, look_at_gates, plan_endings
-from services.reporting import iso
 from services.reviews_settling import seal_gathered
 from services.wiring import Handrail
 

@@ -16,11 +16,11 @@ from domain.endings import Calendars, horizon_reached, not_needed
 from domain.entitlements import Entitlement, named_by
 from domain.expiry import Situation, objections, priority_of, route
 from domain.gates import Gate
+from domain.instants import iso
 from domain.policy import Policy
 from domain.words import all_near
 from services.endings_anew import situation_of
 from services.journey_standing import journeys_explained
-from services.reporting import iso
 from store import customers, endings
 from store.database import Database
 from store.endings import Ending

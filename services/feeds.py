@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection
 
 from domain.gates import DataSet
+from domain.instants import lasted
 from domain.policy import Policy
-from services.reporting import lasted
 from store import gates
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Row
 
 from domain.gates import DataSet, GateVerdict
-from services.reporting import iso
+from domain.instants import iso
 from store import gates as store
 from store.database import Database
 

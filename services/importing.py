@@ -16,6 +16,7 @@ from typing import Any
 from sqlalchemy import Row
 
 from domain.gates import DataSet, GateVerdict, Measures, feed_of
+from domain.instants import iso
 from domain.policy import Policy
 from services.applying import apply
 from services.batch_files import Batch, read_batch
@@ -23,7 +24,6 @@ from services.depletion import renew_supplies
 from services.gating import CONTRACTS, Judged, judge
 from services.import_files import Layout
 from services.imports import SHOWN, SOURCE, ImportReport
-from services.reporting import iso
 from services.valuing import revalue
 from store import gates, inbox
 from store.database import Database

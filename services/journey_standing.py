@@ -7,11 +7,11 @@ from typing import Any
 from sqlalchemy import Connection, Row
 
 from domain.customers import Customer
+from domain.instants import iso
 from domain.journey_steps import Send, Traveller, decide, following, ways_of
 from domain.journeys import Journey, Standing, Step, journey_key
 from domain.policy import Policy
 from services.journeys import Journeys
-from services.reporting import iso
 from services.steps_anew import traveller_of
 from store import journey_stories
 from store.journey_stories import JourneyStory

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Row
 from data_contracts.journeys import JourneyFile
 from data_contracts.problems import Problem
 from domain import journey_changes
+from domain.instants import iso
 from domain.journeys import Journey, Standing
 from domain.policy import Policy
 from domain.words import did_you_mean, one_of
@@ -27,7 +28,6 @@ from services.content_reviews import (
 from services.journey_fitness import unfit
 from services.journeys import Journeys
 from services.publishing import publish_journeys, publish_templates
-from services.reporting import iso
 from store import journeys as store
 from store import wordings
 from store.database import Database

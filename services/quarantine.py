@@ -14,8 +14,8 @@ from sqlalchemy import Connection, Row
 
 from data_contracts import strict_json
 from data_contracts.problems import NotStrictJson, Problem
+from domain.instants import iso
 from services.replaying import Replayed, Verdict, taken, taking_of
-from services.reporting import iso
 from services.wiring import Handrail
 from store import quarantine as store
 from store.database import Database

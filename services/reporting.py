@@ -1,21 +1,17 @@
 """What happened and what waits, for people and for machines."""
 
-import asyncio
-from collections import Counter
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from domain.actions import FINAL, State
+from domain.actions import State
 from domain.controls import Stop
-from services.wiring import Handrail
+from domain.instants import iso
 from store import care, controls, differences, fetches, messages, overview
 from store.database import Database
 from store.fetches import Waiting
 from store.inbox import quarantined
 from store.review_counts import ReviewCounts, review_counts
-
-_LOOK_BACK = timedelta(hours=24)
 
 LATE_FETCH_SECONDS = 300.0
 """An answer told of so long ago and still not given out is worth a look: its customer may be waiting."""
@@ -65,65 +61,8 @@ def standing(database: Database, *, now: datetime) -> Standing:
         )
 
 
-def lasted(seconds: float) -> str:
-    """How long something has taken, as one says it: `40 s`, `12 min`, `3 h`, `5 days`."""
-    for unit, size, most in (("s", 1, 120), ("min", 60, 120), ("h", 3600, 48)):
-        if seconds < size * most:
-            return f"{int(seconds // size)} {unit}"
-    return f"{int(seconds // 86_400)} days"
-
-
 def _age(since: datetime | None, now: datetime) -> float:
     return 0.0 if since is None else max(0.0, (now - since).total_seconds())
-
-
-@dataclass
-class SurveyFollowUp:
-    """What became of the actions of open and recent cases, by action key."""
-
-    rows: list[dict[str, Any]] = field(default_factory=list)
-    open_keys: list[str] = field(default_factory=list)
-    waiting_for_people: int = 0
-    late: int = 0
-    """Open cases whose ticket has not reached the desk although the promised time has passed."""
-
-    def counts(self) -> Counter[str]:
-        """State → how many actions."""
-        return Counter(row["state"] for row in self.rows)
-
-
-async def follow_survey(handrail: Handrail, *, since: datetime | None = None) -> SurveyFollowUp:
-    """What the gateway did about critical answers, and what is still open. Ids, states and times only."""
-    now = handrail.clock()
-    return await asyncio.to_thread(_follow, handrail.database, since or now - _LOOK_BACK, now)
-
-
-def _follow(database: Database, since: datetime, now: datetime) -> SurveyFollowUp:
-    followed = SurveyFollowUp()
-    with database.read() as connection:
-        open_cases = {row.id: row for row in overview.cases_opened_since(connection, since)}
-        rows = overview.of_cases(connection, list(open_cases))
-    for row in rows:
-        state = State(row.state)
-        followed.rows.append(
-            {
-                "action": row.key,
-                "state": state.value,
-                "by": row.dispatched_by or "",
-                "took_ms": None
-                if row.done_at is None
-                else round((row.done_at - row.created_at).total_seconds() * 1000),
-                "vendor_id": row.external_id or "",
-                "why": row.reason or "",
-            }
-        )
-        if state in {State.NEEDS_HUMAN, State.FAILED}:
-            followed.waiting_for_people += 1
-        elif state not in FINAL:
-            followed.open_keys.append(row.key)
-        if row.kind == "ticket" and state is not State.DONE and open_cases[row.case_id].answer_by < now:
-            followed.late += 1
-    return followed
 
 
 def list_actions(database: Database, states: list[State], *, limit: int = 200) -> list[dict[str, Any]]:
@@ -185,8 +124,3 @@ def summary(row: Any) -> dict[str, Any]:
         "verified_by": row.verified_by,
         "updated_at": iso(row.updated_at),
     }
-
-
-def iso(at: datetime | None) -> str | None:
-    """An instant for machines and people alike: UTC, milliseconds."""
-    return None if at is None else f"{at:%Y-%m-%dT%H:%M:%S}.{at.microsecond // 1000:03d}Z"

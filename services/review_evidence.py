@@ -9,8 +9,8 @@ from sqlalchemy import Connection, Row, select
 
 from domain.currencies import written
 from domain.gates import Gate, GateVerdict
+from domain.instants import lasted
 from domain.policy import Policy
-from services.reporting import lasted
 from store import endings, review_pages
 from store.context import bundles
 from store.endings import Ending

@@ -12,6 +12,7 @@ from domain.actions import Capability
 from domain.calls import WORDINGS
 from domain.currencies import written
 from domain.customers import choose_language
+from domain.instants import iso
 from domain.policy import Policy
 from domain.review_rules import Risk, Rule, Way
 from domain.review_words import counted, rule_words, what_words
@@ -19,7 +20,6 @@ from domain.reviews import Stand
 from services.content_reviews import Change
 from services.journeys import Journeys
 from services.previewing import links_of, sample_params
-from services.reporting import iso
 from store import review_pages, wordings
 from store.content_reviews import Content
 from store.database import Database

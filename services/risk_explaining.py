@@ -12,6 +12,7 @@ from domain.actions import Basis, Kind
 from domain.calls import call_wordings
 from domain.channels import Channel
 from domain.customers import Tier
+from domain.instants import iso
 from domain.journeys import Step
 from domain.policy import Policy
 from domain.review_rules import Risk, Rule
@@ -20,7 +21,6 @@ from domain.reviews import Stand
 from domain.risk import RECOVERY_SURVEYS, Ask, Outward, Volumes, ask, assess, call_purpose, is_reviewable, step_purpose
 from domain.risk_words import Finding, Known, findings
 from services.journeys import Journeys
-from services.reporting import iso
 from services.review_reading import wording_of
 from services.risks import Risks
 from services.risky_words import says_money_or_apology

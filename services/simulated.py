@@ -10,8 +10,8 @@ from typing import Any
 from domain.actions import State
 from domain.channels import Channel
 from domain.hours import zone
+from domain.instants import iso
 from domain.journeys import Standing
-from services.reporting import iso
 
 
 class Fate(StrEnum):

@@ -13,10 +13,10 @@ from domain import recheck
 from domain.actions import Capability
 from domain.controls import EVERYTHING, Part, Stop
 from domain.customers import Customer
+from domain.instants import iso
 from domain.policy import Policy
 from domain.words import how_many
 from services.dispatch import ADDRESS
-from services.reporting import iso
 from store import controls
 from store.customers import Person, as_customer
 from store.database import Database

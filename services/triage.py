@@ -13,6 +13,7 @@ from data_contracts.messages import read_form, read_mail
 from data_contracts.problems import ContractBroken, NotStrictJson, Problem
 from domain.actions import Capability
 from domain.customers import Customer
+from domain.instants import iso
 from domain.journeys import EventName
 from domain.messages import Message
 from domain.policy import Policy
@@ -22,7 +23,6 @@ from services.escalating import escalate_message
 from services.intake import Answer, UnknownSource, answer_of, refused, repeated
 from services.journey_events import Happening, follow
 from services.journeys import Journeys
-from services.reporting import iso
 from services.wiring import Handrail
 from store import customers, inbox, messages
 from store.crash_points import reached

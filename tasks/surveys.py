@@ -5,7 +5,7 @@ from typing import Any
 
 from prefect import task
 
-from services.reporting import SurveyFollowUp, follow_survey
+from services.survey_follow_up import SurveyFollowUp, follow_survey
 from services.wiring import Handrail
 from tasks.retrying import DELAYS_SECONDS, RETRIES, if_retryable
 from tasks.run_names import say_how_it_went

@@ -5,11 +5,12 @@ import asyncio
 from fastapi import APIRouter, Request, Response
 
 from domain.actions import State
+from domain.instants import lasted
 from gateway.pages.rendering import page
 from gateway.pages.visitors import Seeing
 from services.open_cases import Wanted, open_cases
 from services.places import Places
-from services.reporting import LATE_FETCH_SECONDS, lasted, standing
+from services.reporting import LATE_FETCH_SECONDS, standing
 from services.tracing import SUBJECTS
 from services.wiring import Handrail
 

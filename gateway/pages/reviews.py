@@ -9,6 +9,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse
 
 from domain.customers import Tier
+from domain.instants import lasted
 from domain.reviews import Reason
 from gateway.pages.forms import plain
 from gateway.pages.refusals import refusal
@@ -16,7 +17,6 @@ from gateway.pages.rendering import MAIL_HEADERS, page, with_frames
 from gateway.pages.visitors import Seeing, Visitor
 from services.places import Places
 from services.previewing import by_light
-from services.reporting import lasted
 from services.review_reading import UnknownReview, summary
 from services.review_saying import Words
 from services.review_showing import ReviewShown, read_mail_of_wording, read_member, read_queue, read_review

@@ -16,7 +16,8 @@ def erase(
     as_json: AsJson = False,
 ) -> None:
     """Take a customer's data out of all that is ours, for good; ask connected systems to forget them."""
-    from handrail.opening import the_database, the_eraser_names
+    from handrail.opening import the_database
+    from handrail.opening_vendors import the_eraser_names
     from services.erasing import NoSuchCustomer, erase_customer
 
     name, why = by.strip(), reason.strip()

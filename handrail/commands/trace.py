@@ -16,7 +16,8 @@ def trace(
 ) -> None:
     """Tell what happened to a subject, from the answer that came in to every move of every action, and who moved it."""
     from handrail.failures import CommandFailed
-    from handrail.opening import the_database, the_places
+    from handrail.opening import the_database
+    from handrail.opening_vendors import the_places
     from services.tracing import SUBJECTS, nearest_known
     from services.tracing import trace as read_trace
 

@@ -1,5 +1,6 @@
 """Row contracts of data sets: what one row may be, and that many at once are judged and read as each by itself."""
 
+import sys
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from typing import Any
@@ -216,6 +217,12 @@ def test_many_at_once_are_judged_and_read_as_each_by_itself(
     changes = st.dictionaries(st.sampled_from([*good, "note"]), CELLS, max_size=3)
     rows = [{**good, **data.draw(changes)} for _ in range(data.draw(st.integers(1, 6)))]
     assert many_at_once(contract, rows) == [by_itself(contract, row) for row in rows]
+
+
+def test_every_blank_that_python_knows_is_taken_off() -> None:
+    blanks = [chr(code) for code in range(sys.maxunicode + 1) if chr(code).isspace()]
+    rows = [{**CUSTOMER, "name": f"{blank}Anna{blank}"} for blank in blanks]
+    assert many_at_once(customers.CONTRACT, rows) == [by_itself(customers.CONTRACT, row) for row in rows]
 
 
 @OF_EACH
