@@ -61,20 +61,20 @@ def _enrolled(due_at: Any, action_id: Any) -> Select[Any]:
 
 
 AFTER = tuple_(bindparam("after_at", type_=Instant), bindparam("after_id"))
-IS_DUE = and_(enrolments.c.due_at <= bindparam("until", type_=Instant), _ACTIVE)
+IS_DUE = and_(enrolments.c.due_at <= bindparam("until", type_=Instant), enrolments.c.action_id.is_(None), _ACTIVE)
 _THESE = _enrolled(enrolments.c.due_at, LAST_ACTION).where(among(enrolments.c.id, "ids"), IS_DUE)
 _OVER = (
     _enrolled(actions.c.updated_at, enrolments.c.action_id)
-    .add_columns(actions.c.state, actions.c.due_at, enrolments.c.look_at)
+    .add_columns(actions.c.state, actions.c.due_at, enrolments.c.due_at.label("look_at"))
     .join(actions, actions.c.id == enrolments.c.action_id)
     .where(
         enrolments.c.action_id.is_not(None),
-        enrolments.c.look_at <= bindparam("until", type_=Instant),
-        tuple_(enrolments.c.look_at, enrolments.c.id) > AFTER,
+        enrolments.c.due_at <= bindparam("until", type_=Instant),
+        tuple_(enrolments.c.due_at, enrolments.c.id) > AFTER,
         _ACTIVE,
         actions.c.state.in_(sorted(FINAL)),
     )
-    .order_by(enrolments.c.look_at, enrolments.c.id)
+    .order_by(enrolments.c.due_at, enrolments.c.id)
     .limit(bindparam("most"))
 )
 _CONSENTS = select(consents.c.customer_id, consents.c.purpose, consents.c.channel, consents.c.granted).where(

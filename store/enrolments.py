@@ -22,6 +22,9 @@ from store.types import Instant, among
 behaviour: Table = metadata.tables["behaviour"]
 published: Table = metadata.tables["journeys"]
 
+WAITS_UNTIL = case((enrolments.c.action_id.is_(None), enrolments.c.due_at))
+"""When the next step is due; null while it is in the air, and when the journey is over."""
+
 NO_CONSENT = "opted out: no consent on any channel"
 SILENCED = "tact lock: a person has them"
 ERASED = "the customer was erased"
@@ -96,7 +99,6 @@ _END = (
         step=None,
         due_at=None,
         action_id=None,
-        look_at=None,
         updated_at=bindparam("now"),
         updated_by=bindparam("run"),
     )
@@ -140,6 +142,7 @@ _HURRY = (
     .where(
         among(enrolments.c.id, "ids"),
         enrolments.c.state == Standing.ACTIVE,
+        enrolments.c.action_id.is_(None),
         enrolments.c.due_at > bindparam("at", type_=Instant),
     )
     .values(due_at=bindparam("at", type_=Instant))

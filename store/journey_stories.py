@@ -71,7 +71,7 @@ def stories(connection: Connection, enrolment_ids: Collection[int]) -> dict[int,
             row.entered_at,
             row.previous_at,
             row.step,
-            row.due_at,
+            row.due_at if row.action_id is None else None,
             tuple(steps[row.id]),
             behaviour[row.customer_id],
         )

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Row, Table, bindparam, func, select, update
 
 from domain.journeys import Standing
 from store import by_hash
+from store.enrolments import WAITS_UNTIL
 from store.ledger.rows import customers
 from store.tables import metadata
 from store.types import Instant
@@ -32,8 +33,8 @@ _TOLD = {
     "updated_at": bindparam("now", type_=Instant),
     "updated_by": bindparam("by"),
 }
-_MOVE_IN_THE_AIR = _MOVE.where(enrolments.c.due_at.is_(None)).values(_TOLD)
-_MOVE_WAITING = _MOVE.where(enrolments.c.due_at.is_not(None)).values(
+_MOVE_IN_THE_AIR = _MOVE.where(enrolments.c.action_id.is_not(None)).values(_TOLD)
+_MOVE_WAITING = _MOVE.where(enrolments.c.action_id.is_(None)).values(
     {**_TOLD, "due_at": bindparam("is_due_at", type_=Instant)}
 )
 
@@ -122,10 +123,11 @@ def movable(
     connection: Connection, name: str, *, to: str, steps: Collection[str], after: int, limit: int
 ) -> list[Row[Any]]:
     """Those under way in other versions who stand at one of these steps, by id, from behind `after` on."""
-    columns = ("id", "customer_id", "journey_hash", "step", "due_at", "entered_at", "previous_at")
+    columns = ("id", "customer_id", "journey_hash", "step", "entered_at", "previous_at")
+    due_at = WAITS_UNTIL.label("due_at")
     return list(
         connection.execute(
-            select(*(enrolments.c[column] for column in columns), customers.c.ref, customers.c.time_zone)
+            select(*(enrolments.c[column] for column in columns), due_at, customers.c.ref, customers.c.time_zone)
             .join_from(enrolments, customers, customers.c.id == enrolments.c.customer_id)
             .where(
                 enrolments.c.journey == name,

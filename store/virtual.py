@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Row, bindparam, func, select, text, update
 
 from domain.actions import FINAL, State
 from domain.journeys import Standing
+from store.enrolments import WAITS_UNTIL
 from store.ledger.rows import actions, customers, enrolments, receipts
 from store.types import among
 
@@ -22,13 +23,15 @@ _RECEIVED = (
     .where(among(receipts.c.action_id, "ids"))
     .values(at=select(actions.c.due_at).where(actions.c.id == receipts.c.action_id).scalar_subquery())
 )
-_NEXT_STEP = select(func.min(enrolments.c.due_at)).where(enrolments.c.due_at.is_not(None))
+_NEXT_STEP = select(func.min(enrolments.c.due_at)).where(
+    enrolments.c.due_at.is_not(None), enrolments.c.action_id.is_(None)
+)
 _NEXT_ACTION = select(func.min(actions.c.due_at)).where(
     text("actions.state = 'ready'"),
     among(actions.c.capability, "served"),  # literal: see `store.ledger.reserve`
 )
 _WAITING = (
-    select(customers.c.ref, func.min(enrolments.c.due_at), func.min(actions.c.due_at))
+    select(customers.c.ref, func.min(WAITS_UNTIL), func.min(actions.c.due_at))
     .select_from(customers)
     .join(enrolments, enrolments.c.customer_id == customers.c.id)
     .outerjoin(actions, (actions.c.id == enrolments.c.action_id) & (actions.c.state == State.READY))

@@ -226,9 +226,7 @@ _TAKE_OFF = (
         actions.c.id > bindparam("before"),
         actions.c.state != State.SKIPPED,
     )
-    .values(
-        reason=null(), due_at=null(), action_id=actions.c.id, look_at=actions.c.due_at, updated_at=_NOW, updated_by=_RUN
-    )
+    .values(reason=null(), due_at=actions.c.due_at, action_id=actions.c.id, updated_at=_NOW, updated_by=_RUN)
     .returning(enrolments.c.id)
 )
 
@@ -261,6 +259,7 @@ def _standing(dialect: str) -> Select[Any]:
         .where(
             e.c.state == literal_column(f"'{Standing.ACTIVE}'"),
             e.c.due_at == was_due_at,
+            e.c.action_id.is_(None),
             e.c.step == shared.c.at_step,
             e.c.journey_hash == shared.c.journey_hash,
         )
@@ -312,9 +311,8 @@ def _move_on(standing: CTE | Subquery, action_id: ColumnElement[Any]) -> Any:
             state=case((is_last, literal_column(f"'{Standing.FINISHED}'")), else_=e.c.state),
             reason=case((standing.c.kind.is_(None), standing.c.reason)),
             step=standing.c.next_step,
-            due_at=standing.c.next_due_at,
+            due_at=case((standing.c.is_in_the_air, standing.c.at), else_=standing.c.next_due_at),
             action_id=case((standing.c.is_in_the_air, action_id)),
-            look_at=case((standing.c.is_in_the_air, standing.c.at)),
             previous_at=case((standing.c.is_over, standing.c.was_due_at), else_=standing.c.previous_at),
             ended_at=case((is_last, _NOW)),
             updated_at=_NOW,
@@ -385,7 +383,6 @@ def _settle(dialect: str) -> Any:
             step=landed.c.next_step,
             due_at=landed.c.next_due_at,
             action_id=null(),
-            look_at=null(),
             previous_at=landed.c.over_at,
             ended_at=case((is_last, _NOW)),
             updated_at=_NOW,

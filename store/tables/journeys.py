@@ -25,15 +25,17 @@ class PublishedJourney(SQLModel, table=True):
 
 
 class Enrolment(SQLModel, table=True):
-    """One customer in one journey, for the `number`th time."""
+    """One customer in one journey, for the `number`th time.
+
+    When a step is planned at its time no column of an index changes, and its page has room (revision 0014): PostgreSQL
+    moves it in place.
+    """
 
     __tablename__ = "enrolments"
     __table_args__ = (
         UniqueConstraint("customer_id", "journey", "number"),
         Index("ix_enrolments_due", "due_at", "id", sqlite_where=text("due_at IS NOT NULL"),
               postgresql_where=text("due_at IS NOT NULL")),
-        Index("ix_enrolments_air", "look_at", "id", sqlite_where=text("action_id IS NOT NULL"),
-              postgresql_where=text("action_id IS NOT NULL")),
         Index("ix_enrolments_aside", "id", sqlite_where=text("state = 'active' AND reason IS NOT NULL"),
               postgresql_where=text("state = 'active' AND reason IS NOT NULL")),
         Index("ix_enrolments_journey", "journey", "entered_at"),
@@ -49,9 +51,8 @@ class Enrolment(SQLModel, table=True):
     reason: str | None = Field(default=None, sa_type=Text)  # why it ended; while it is active: why it was set aside
     entered_at: datetime = Field(sa_type=Instant)  # when the event that began it happened
     step: str | None = None  # the step that comes next, or that is in the air
-    due_at: datetime | None = Field(default=None, sa_type=Instant)  # when `step` is due; None: in the air, or over
+    due_at: datetime | None = Field(default=None, sa_type=Instant)  # when `step` is, or its action; None: over
     action_id: int | None = Field(default=None, sa_type=Identity)  # of `step` while it is in the air
-    look_at: datetime | None = Field(default=None, sa_type=Instant)  # when that is due: it is not over before
     previous_at: datetime = Field(sa_type=Instant)  # when the step before was over; at first, when they entered
     ended_at: datetime | None = Field(default=None, sa_type=Instant)
     created_at: datetime = Field(sa_type=Instant)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from journeys_world import DAYS, JourneysWorld, a_journey, a_step
 from ledger_world import MORNING, NIGHT, NOON, bound, check_audit
-from sqlalchemy import event, update
+from sqlalchemy import Connection, event, func, select, update
 
 from domain.actions import Basis, State
 from domain.channels import Channel
@@ -16,11 +16,13 @@ from domain.customers import Tier
 from domain.entitlements import occurrence_of
 from domain.journey_steps import decide
 from domain.journeys import After, Anchor, Branch, Condition, EventName, Seen
+from services import drip
 from services.drip import AGAIN, StepPlanned, StepSkipped
 from store import drop_off
 from store.canonical import address_hash
 from store.database import Database
 from store.ledger.rows import entitlements
+from store.ledger.steps import advance
 
 FIRST = "journey/onboarding/C-1/1/first"
 SECOND = "journey/onboarding/C-1/1/second"
@@ -57,8 +59,8 @@ def test_a_step_that_is_due_becomes_one_thin_action(world: JourneysWorld) -> Non
     assert bound(world, row.key) == {"customer": 1}
     assert world.story(row.key) == ["ready"]
     stands = world.enrolled(made)
-    assert (stands.state, stands.step, stands.due_at, stands.action_id) == ("active", "first", None, row.id)
-    assert (stands.look_at, stands.previous_at) == (NOON, NOON)
+    assert (stands.state, stands.step, stands.due_at, stands.action_id) == ("active", "first", NOON, row.id)
+    assert stands.previous_at == NOON
     assert report.planned == {StepPlanned("onboarding", "first", Channel.MAIL): 1}
     assert (report.due, report.landed, report.transactions) == (1, 0, 1)
 
@@ -92,7 +94,7 @@ def test_the_next_step_waits_from_when_the_one_before_was_over(world: JourneysWo
     assert world.drip().landed == 1
     stands = world.enrolled(made)
     assert (stands.step, stands.previous_at, stands.due_at) == ("second", over_at, over_at + 2 * DAYS)
-    assert (stands.action_id, stands.look_at) == (None, None)
+    assert stands.action_id is None
     world.now = over_at + 2 * DAYS
     world.drip()
     assert (world.row(SECOND).due_at, world.row(SECOND).after_id) == (world.now, world.row(FIRST).id)
@@ -392,7 +394,7 @@ def test_a_step_whose_action_is_there_already_waits_for_that_one(world: Journeys
     made = world.enrol()
     world.drip()
     world.finish("first")
-    world.alter(made, action_id=None, look_at=None, due_at=NOON, step="first")
+    world.alter(made, action_id=None, due_at=NOON, step="first")
     world.drip()
     assert world.enrolled(made).action_id == world.row(FIRST).id
     world.drip()
@@ -460,6 +462,29 @@ def test_a_million_who_wait_cost_nothing_but_indexed_looks(world: JourneysWorld)
     pages = [plan for said, plan in plans.items() if ") > (" in said]
     assert len(pages) == 2
     assert not any("ORDER BY" in step for plan in pages for step in plan), pages
+
+
+def test_a_step_planned_at_its_time_moves_its_enrolment_in_place(
+    world: JourneysWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PostgreSQL copies no row of a full page elsewhere and writes no index for it."""
+    if world.database.is_sqlite:
+        pytest.skip("SQLite writes an index only where a column of it changed")
+    world.publish(a_journey(a_step("first")))
+    for number in range(60):
+        world.enrol(f"C-{number}", due_at=NOON if number % 10 == 0 else NOON + DAYS)
+    counted: list[tuple[int, int]] = []
+
+    def advancing(connection: Connection, *told: Any, **named: Any) -> frozenset[int]:
+        moved = advance(connection, *told, **named)
+        of_any, in_place = func.pg_stat_get_xact_tuples_updated, func.pg_stat_get_xact_tuples_hot_updated
+        table = func.to_regclass("enrolments")
+        counted.append(tuple(connection.execute(select(of_any(table), in_place(table))).one()))
+        return moved
+
+    monkeypatch.setattr(drip, "advance", advancing)
+    assert world.drip().planned.total() == 6
+    assert counted == [(6, 6)]
 
 
 def test_in_virtual_time_each_is_decided_on_when_it_is_due(world: JourneysWorld) -> None:

@@ -22,13 +22,15 @@ from sqlalchemy.exc import DBAPIError
 from domain.actions import EDGES, State
 from services.auditing import verify_chain
 from store.database import Database, sqlite_url
-from store.ledger.rows import actions, audit, chain, controls, customers
+from store.ledger.rows import actions, audit, chain, controls, customers, enrolments
 from store.migrate import upgrade
 from store.migrations.audit_triggers import MOVES
 from store.migrations.reference_triggers import REFERENCES
 from store.schema import MIGRATIONS, current, newest
 from store.tables import metadata
 from store.types import Instant
+
+_STAMPS = ("entered_at", "previous_at", "created_at", "updated_at")
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
@@ -101,6 +103,45 @@ def test_a_tier_from_before_lifetime_values_were_counted_counts_as_stated(empty_
     with database.read() as connection:
         stated = connection.execute(select(customers.c.ref, customers.c.is_tier_stated).order_by(customers.c.ref))
         assert [tuple(row) for row in stated] == [("1", True), ("2", False)]
+    database.close()
+
+
+def test_who_was_in_the_air_before_steps_were_planned_in_place_is_looked_at_when_that_was_due(empty_url: str) -> None:
+    database = Database(empty_url)
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    hour = timedelta(hours=1)
+    waits, is_in_the_air, is_over = (
+        {"id": 1, "step": "first", "due_at": NOON, "action_id": None, "look_at": None},
+        {"id": 2, "step": "first", "due_at": None, "action_id": 7, "look_at": NOON + hour},
+        {"id": 3, "step": None, "due_at": None, "action_id": None, "look_at": None},
+    )
+    old = table(
+        "enrolments",
+        *(column(name, Instant()) for name in ("due_at", "look_at", *_STAMPS)),
+        *map(column, ("id", "customer_id", "journey", "journey_hash", "number", "key_part", "state")),
+        *map(column, ("step", "action_id", "updated_by")),
+    )
+    with database.write() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0013")
+        connection.execute(
+            insert(customers).values(id=1, ref="C-1", **dict.fromkeys(("created_at", "updated_at"), NOON))
+        )
+        about = {"name": "onboarding", "version": 1, "content": {}, "published_at": NOON}
+        connection.execute(insert(metadata.tables["journeys"]).values(hash="h1", **about))
+        for row in (waits, is_in_the_air, is_over):
+            about = {"customer_id": 1, "journey": "onboarding", "journey_hash": "h1", "number": row["id"]}
+            stands = {"key_part": "C-1", "state": "active", "updated_by": "t", **dict.fromkeys(_STAMPS, NOON)}
+            connection.execute(old.insert().values(**about, **stands, **row))
+    upgrade(database)
+    due = select(enrolments.c.due_at).order_by(enrolments.c.id)
+    with database.write() as connection:
+        assert connection.execute(due).scalars().all() == [NOON, NOON + hour, None]
+        config.attributes["connection"] = connection
+        command.downgrade(config, "0013")
+        looked = select(old.c.due_at, old.c.look_at).order_by(old.c.id)
+        assert [tuple(row) for row in connection.execute(looked)] == [(NOON, None), (None, NOON + hour), (None, None)]
     database.close()
 
 
