@@ -220,7 +220,7 @@ async def test_all_calls_of_a_note_share_one_timeout(outside: Outside) -> None:
     began = time.monotonic()
     with pytest.raises(NotSent):
         await port.add_note(note(), key=NOTE_KEY)
-    assert time.monotonic() - began < 0.9
+    assert time.monotonic() - began < 2
     await port.aclose()
     assert len(desk.audits) == 1
 
