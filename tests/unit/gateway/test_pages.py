@@ -167,6 +167,8 @@ async def test_what_nobody_knows_is_a_page_that_helps(site: Site, send: Any, ans
     assert "Nobody knows resp-1024" in words
     assert 'href="/trace/resp-1042"' in shown.text
     assert "A customer's or an entitlement's ref, an answer's id" in words
+    assert 'value="resp-1024"' in shown.text, "what was typed is there to be corrected"
+    assert 'value="&#34;&gt;&lt;b&gt;"' in (await site.get('/trace/"><b>')).text
     assert (await site.get("/trace", params={"subject": " resp-1042 "})).headers["location"] == "/trace/resp-1042"
     assert (await site.get("/trace", params={"subject": "//evil.example"})).headers[
         "location"
