@@ -75,7 +75,7 @@ def quick(seed: int) -> Size:
     """A sample, for every day."""
     turn = seed % len(ROTATIONS)
     poison = (turn % 2 * 3, TASKS[1])  # in a rotation whose vendor of tasks may be asked again and again
-    return Size(side_by_side=8, rotations=[turn], places=5, pairs=1, poisons=[poison], seconds=90)
+    return Size(side_by_side=8, rotations=[turn], places=5, pairs=3, poisons=[poison], seconds=90)
 
 
 class Crew:
