@@ -1,5 +1,6 @@
 """The planted mutants still fit the code, and the harness tells a mutant that is caught from one that is not."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -27,6 +28,7 @@ def test_a_mutant_fits_the_code_and_names_tests_there_are(patch: Path) -> None:
     mutant = Mutant.of(patch)
     assert does_apply(patch, ROOT, only_check=True) == ""
     assert mutant.database in SELECTIONS
+    assert all(re.fullmatch(r"P\d+", promise) for promise in mutant.promises), "as in P9 P12"
     for test in mutant.tests:
         file, _, name = test.partition("::")
         assert f"def {name}(" in (ROOT / file).read_text(encoding="utf-8") if name else (ROOT / file).is_file()
