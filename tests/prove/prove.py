@@ -47,7 +47,7 @@ PARTS: tuple[tuple[Part, ...], ...] = (
     (Part("ending_kills.py", 10),),
     (Part("vendor_faults.py", 12),),
     # Prefect's minutes are mostly waiting; planted mutants measure no time, and give way to whatever does.
-    (Part("prefect_chaos.py", 18), Part("mutants.py", 25, gives_way=True)),
+    (Part("prefect_chaos.py", 18), Part("mutants.py", 35, gives_way=True)),
     (Part("histories.py", 8, ("--minutes", "3")),),
 )
 """In this order; those of a group side by side."""
