@@ -23,6 +23,7 @@ from sqlalchemy import (
     String,
     Subquery,
     Text,
+    Update,
     and_,
     bindparam,
     case,
@@ -121,12 +122,12 @@ def advance(
     moved: Sequence[int] = ()
     if any(one.action is not None for one in chosen):
         before = connection.execute(_LAST).scalar_one()
-        connection.execute(_act("sqlite"), asked)
+        connection.execute(_act(), asked)
         connection.execute(_BIND, {"before": before})  # SQLite has one writer at a time: what is new is all ours
         moved = connection.execute(_TAKE_OFF, {"before": before, "run": run, "now": now}).scalars().all()
         if len(moved) == len(rows):  # as nearly always: nobody is looked at twice
             return frozenset(moved)
-    return frozenset((*moved, *connection.execute(_move("sqlite"), asked).scalars()))
+    return frozenset((*moved, *connection.execute(_move(), asked).scalars()))
 
 
 def settle(connection: Connection, landed: Sequence[Landed], *, run: str, now: datetime) -> frozenset[int]:
@@ -199,13 +200,10 @@ _LANDED: thin.Types = {
 }
 _HERE = {"place", "key_begins", "key_ends", "journey_hash", "at_step", "worth"}
 """What is told of many and used up where they are found standing."""
-_WIDE = set(thin.CONTENT) - {"kind", "basis", "state"}
+_WIDE = set(thin.CONTENT) - {"kind"}
 """What only the action needs: PostgreSQL writes down what is made on the way, for each row."""
-_ACTED = (
-    *("id", "customer_id", "version", "kind", "basis", "state", "key", "at", "was_due_at", "previous_at"),
-    *("next_due_at", "next_step", "reason", "is_over", "is_in_the_air"),
-)
-"""What evidence and the move need."""
+_CARRIED = ("place", "version", "there_id", "key", "after_id", "reason", "at", "not_after")
+"""What of those who moved is not said by their enrolment, and needed by its action or its evidence."""
 _EVIDENCE = ["action_id", "fact", "subject_id", "version"]
 _LAST = select(func.coalesce(func.max(actions.c.id), 0))
 _IS_BOUND = and_(actions.c.state != State.SKIPPED, actions.c.basis != Basis.INTERNAL)
@@ -217,6 +215,7 @@ _BIND = insert(evidence).from_select(
         actions.c.id > bindparam("before"), _IS_BOUND
     ),
 )
+_NEW_ID = literal_column("nextval('actions_id_seq')", BigInteger())
 _RUN, _NOW = bindparam("run", type_=String()), bindparam("now", type_=Instant())
 _TAKE_OFF = (
     # What `_move` does with those who wait for an action, told by the new action itself.
@@ -236,15 +235,17 @@ def _standing(dialect: str) -> Select[Any]:
     shared, e, c = thin.shared(dialect, _SHARED), enrolments, customers
     given: FromClause = thin.given(dialect, _GIVEN) if dialect == "sqlite" else _unchanged()
     was_due_at = since_epoch(given.c.was_due)
-    columns = [
-        e.c.id,
-        e.c.customer_id,
-        e.c.previous_at,
+    its_key = (
         shared.c.key_begins.concat(e.c.key_part)
         .concat(literal_column("'/'", String()))
         .concat(func.cast(e.c.number, String()))
         .concat(shared.c.key_ends)
-        .label("key"),
+    )
+    columns = [
+        e.c.id,
+        e.c.customer_id,
+        e.c.previous_at,
+        its_key.label("key"),
         was_due_at.label("was_due_at"),
         func.coalesce(given.c.at, was_due_at, type_=Instant()).label("at"),
         since_epoch(given.c.was_due + shared.c.worth).label("not_after"),
@@ -266,7 +267,9 @@ def _standing(dialect: str) -> Select[Any]:
     )
     if dialect == "sqlite":
         return found.join(c, c.c.id == e.c.customer_id).where(c.c.version == given.c.version)
-    return found.where(e.c.customer_id == given.c.customer_id).with_for_update(of=e, skip_locked=True)
+    there = select(actions.c.id).where(actions.c.key == its_key).scalar_subquery().label("there_id")
+    whose = e.c.customer_id == given.c.customer_id
+    return found.add_columns(there).where(whose).with_for_update(of=e, skip_locked=True)
 
 
 def _unchanged() -> CTE:
@@ -283,26 +286,22 @@ def _unchanged() -> CTE:
     return those.cte("unchanged").prefix_with("MATERIALIZED")  # customers are found by the rows given, nothing else
 
 
-def _act_on(standing: CTE | Subquery, content: FromClause) -> Insert:
-    """`content`: `standing` itself, or by place what it does not carry."""
-    values: dict[str, ColumnElement[Any]] = {
-        "key": standing.c.key,
-        "customer_id": standing.c.customer_id,
-        "enrolment_id": standing.c.id,
-        "after_id": standing.c.after_id,
+def _new_action(those: CTE | Subquery, content: FromClause) -> dict[str, ColumnElement[Any]]:
+    """What is written into an action, by column; `content` tells what many share."""
+    return {
+        "key": those.c.key,
+        "customer_id": those.c.customer_id,
+        "enrolment_id": those.c.id,
+        "after_id": those.c.after_id,
         **{name: content.c[name] for name in thin.CONTENT},
-        "reason": standing.c.reason,
-        "due_at": standing.c.at,
-        "not_after": standing.c.not_after,
+        "reason": those.c.reason,
+        "due_at": those.c.at,
+        "not_after": those.c.not_after,
         **thin.new_row(),
     }
-    acting = select(*values.values()).where(standing.c.kind.is_not(None))
-    if content is not standing:
-        acting = acting.join_from(standing, content, content.c.place == standing.c.place)
-    return insert_once(actions, "key").from_select(list(values), acting)
 
 
-def _move_on(standing: CTE | Subquery, action_id: ColumnElement[Any]) -> Any:
+def _move_on(standing: CTE | Subquery, action_id: ColumnElement[Any]) -> Update:
     e, is_last = enrolments, standing.c.next_step.is_(None)
     return (
         update(e)
@@ -318,48 +317,53 @@ def _move_on(standing: CTE | Subquery, action_id: ColumnElement[Any]) -> Any:
             updated_at=_NOW,
             updated_by=_RUN,
         )
-        .returning(e.c.id)
     )
 
 
-def _by_key(standing: CTE | Subquery) -> ColumnElement[Any]:
-    return select(actions.c.id).where(actions.c.key == standing.c.key).scalar_subquery()
+@cache
+def _act() -> Insert:
+    """SQLite's: the actions that are not there yet."""
+    standing = _standing("sqlite").subquery("standing")
+    values = _new_action(standing, standing)
+    acting = select(*values.values()).where(standing.c.kind.is_not(None))
+    return insert_once(actions, "key").from_select(list(values), acting)
 
 
 @cache
-def _act(dialect: str) -> Insert:
-    standing = _standing(dialect).subquery("standing")
-    return _act_on(standing, standing)
-
-
-@cache
-def _move(dialect: str) -> Any:
-    standing = _standing(dialect).subquery("standing")
-    return _move_on(standing, _by_key(standing))
+def _move() -> Any:
+    """SQLite's: enrolments, each to the action with its key."""
+    standing = _standing("sqlite").subquery("standing")
+    by_key = select(actions.c.id).where(actions.c.key == standing.c.key).scalar_subquery()
+    return _move_on(standing, by_key).returning(enrolments.c.id)
 
 
 @cache
 def _advance_at_once() -> Select[Any]:
-    """PostgreSQL's: actions, evidence and enrolments by one statement.
+    """PostgreSQL's: enrolments, actions and evidence by one statement.
 
-    What is made on the way it takes for one row, however many there are, and would compare each with each: two thirds
-    of its time for 300 of them. A full join, here the same as a left one, it can do only by hashing or sorting.
+    Enrolments move first, each with the id that its action gets then. So what is made on the way meets nothing but the
+    few rows of `shared`: PostgreSQL takes it for one row, however many there are, and would compare each with each.
     """
-    standing = _standing("postgresql").cte("standing")
-    acting = _act_on(standing, thin.shared("postgresql", _SHARED))
-    new = acting.returning(actions.c.id, actions.c.enrolment_id).cte("new")
-    acted = (
-        select(*(standing.c[name] for name in _ACTED), new.c.id.label("new_id"))
-        .select_from(standing.outerjoin(new, new.c.enrolment_id == standing.c.id, full=True))
-        .cte("acted")
-        .prefix_with("MATERIALIZED")  # pulled up into those who ask it, it would be a left one again
+    standing, shared = _standing("postgresql").cte("standing"), thin.shared("postgresql", _SHARED)
+    moved = (
+        _move_on(standing, func.coalesce(standing.c.there_id, _NEW_ID))
+        .returning(
+            *(enrolments.c[name] for name in ("id", "customer_id", "action_id")),
+            *(standing.c[name] for name in _CARRIED),
+        )
+        .cte("moved")
     )
-    bound = select(acted.c.new_id, literal_column("'customer'"), acted.c.customer_id, acted.c.version).where(
-        acted.c.new_id.is_not(None), acted.c.state != State.SKIPPED, acted.c.basis != Basis.INTERNAL
+    values = {"id": func.coalesce(moved.c.action_id, _NEW_ID), **_new_action(moved, shared)}
+    is_new = and_(shared.c.place == moved.c.place, moved.c.there_id.is_(None))
+    acting = select(*values.values()).join_from(moved, shared, is_new).where(shared.c.kind.is_not(None))
+    new = insert(actions).from_select(list(values), acting, include_defaults=False).cte("new")
+    bound = (
+        select(moved.c.action_id, literal_column("'customer'"), moved.c.customer_id, moved.c.version)
+        .join_from(moved, shared, is_new)
+        .where(shared.c.is_in_the_air, shared.c.basis != Basis.INTERNAL)
     )
     written = insert(evidence).from_select(_EVIDENCE, bound).cte("written")
-    moved = _move_on(acted, func.coalesce(acted.c.new_id, _by_key(acted))).cte("moved")
-    return select(moved.c.id).add_cte(written)
+    return select(moved.c.id).add_cte(new, written)
 
 
 @cache
