@@ -14,13 +14,13 @@ PAGE_REVIEWER, PREFECT_REVIEWER = "Ewa Lis", "Jan Nowak"
 CAP = 20
 """More customers than that are many, in the demo: more than are called about what ends."""
 
-DEADLINE_SECONDS = 180
+DEADLINE_MINUTES = 2
 """Within so long somebody must decide about a single customer, in the demo."""
 
 _PLAYED = {
     "low": (
-        "{reviewers: 1, ways: [page, link, prefect, command], roles: [on_call, lead], deadline_minutes: 3, "
-        "in_staffed_hours: false, gather_minutes: 0, alone: true}"
+        "{reviewers: 1, ways: [page, link, prefect, command], roles: [on_call, lead], "
+        f"deadline_minutes: {DEADLINE_MINUTES}, in_staffed_hours: false, gather_minutes: 0, alone: true}}"
     ),
     "medium": (
         "{reviewers: 1, ways: [page, prefect, command], roles: [on_call, lead], deadline_minutes: 60, "
