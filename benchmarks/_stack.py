@@ -17,6 +17,8 @@ from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 
+from handrail.supervisor import dies_with
+
 HERE = Path(__file__).resolve().parent
 _START_SECONDS = 400
 _STOP_SECONDS = 40
@@ -126,7 +128,7 @@ def _listens(port: int) -> bool:
 def _running(
     command: list[str], environment: Mapping[str, str], *, stdout: int | None = None
 ) -> Iterator[subprocess.Popen[bytes]]:
-    process = subprocess.Popen(command, env=dict(environment), stdout=stdout)
+    process = subprocess.Popen(command, env=dict(environment), stdout=stdout, preexec_fn=dies_with(os.getpid()))
     try:
         yield process
     finally:

@@ -98,33 +98,46 @@ class ForkServer:
     def _asked(self) -> dict[str, Any] | None:
         """What was asked, in the child; None in this process."""
         asker, _ = self._door.accept()
+        taken = self._taken(asker)
+        if taken is None:
+            asker.close()
+            return None
+        wanted, files = taken
+        if self._is_child(asker):
+            _become(wanted, files)
+            return wanted
+        _close(files)
+        return None
+
+    def _taken(self, asker: socket.socket) -> tuple[dict[str, Any], list[int]] | None:
+        """What an asker wants, and its files, who is told that its run begins; None for one that must see to itself."""
         asker.settimeout(_PATIENCE)
         files: list[int] = []
-        wanted = None
         try:
-            wanted, files = _request(asker)
-            asker.sendall(BEGUN if self._is_current() else b"what was imported has changed since")
+            wanted = _request(asker, files)
+            if self._is_current():
+                asker.sendall(BEGUN)
+                return wanted, files
+            asker.sendall(b"what was imported has changed since")
         except (OSError, ValueError) as problem:
-            wanted = None
             sys.stderr.write(f"fork server: no request: {problem}\n")
-        if wanted is not None and not self._is_outdated:
-            begin, pid = dies_with(os.getpid()), os.fork()
-            if pid == 0:
-                begin()
-                os.setsid()  # or a terminal's Ctrl-C would come to it by two ways
-                signal.signal(signal.SIGINT, signal.default_int_handler)
-                self._leave(asker)
-                _become(wanted, files)
-                return wanted
-            run = _Run(pid, os.pidfd_open(pid), asker)
-            self._runs[pid] = run
-            self._events.register(run.ended, selectors.EVENT_READ, run)
-            self._events.register(run.asker, selectors.EVENT_READ, run)
-        else:
-            asker.close()
-        for descriptor in files:
-            os.close(descriptor)
+        _close(files)
         return None
+
+    def _is_child(self, asker: socket.socket) -> bool:
+        """Fork: true in the child, where nothing of the server is left; here the child is a run from now on."""
+        begin, pid = dies_with(os.getpid()), os.fork()
+        if pid == 0:
+            begin()
+            os.setsid()  # or a terminal's Ctrl-C would come to it by two ways
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            self._leave(asker)
+            return True
+        run = _Run(pid, os.pidfd_open(pid), asker)
+        self._runs[pid] = run
+        self._events.register(run.ended, selectors.EVENT_READ, run)
+        self._events.register(run.asker, selectors.EVENT_READ, run)
+        return False
 
     def _is_current(self) -> bool:
         if not self._is_outdated and written(self._code) != self._code:
@@ -216,9 +229,10 @@ def _is_alone() -> bool:
     return threads == 1
 
 
-def _request(asker: socket.socket) -> tuple[dict[str, Any], list[int]]:
-    """What is asked, and the asker's three standard files. Raises OSError and ValueError for what is no request."""
-    head, files, _, _ = socket.recv_fds(asker, LENGTH_BYTES, 3)
+def _request(asker: socket.socket, files: list[int]) -> dict[str, Any]:
+    """What is asked; the asker's three standard files go to `files`. Raises OSError and ValueError for no request."""
+    head, come, _, _ = socket.recv_fds(asker, LENGTH_BYTES, 3)
+    files += come
     length, said = int.from_bytes(head), b""
     while len(said) < length:
         more = asker.recv(length - len(said))
@@ -227,7 +241,12 @@ def _request(asker: socket.socket) -> tuple[dict[str, Any], list[int]]:
         said += more
     if len(files) != 3:
         raise ValueError("its files did not come")
-    return dict(json.loads(said)), files
+    return dict(json.loads(said))
+
+
+def _close(files: Iterable[int]) -> None:
+    for descriptor in files:
+        os.close(descriptor)
 
 
 def _become(wanted: dict[str, Any], files: list[int]) -> None:

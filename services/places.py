@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from domain.actions import Capability, Kind
+from integrations.operations import operation_of
 from integrations.ports import Pages
 from integrations.registry import Configured, Roster
-from services.sending import operation_of
 
 _RUN = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 """A Prefect run's id; others who move actions are named in words."""

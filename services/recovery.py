@@ -14,10 +14,10 @@ from typing import Any
 from domain.actions import Capability, Kind, WriteClass
 from domain.recovery import LookUp, Lost, SendAgain, ToPerson, after_lost_answer
 from integrations.errors import IntegrationError, wait_asked
+from integrations.operations import operation_of
 from integrations.registry import Configured
 from services.replanning import replan_changed
 from services.reviews_settling import settle_reviews
-from services.sending import operation_of
 from services.wiring import Handrail
 from store.crash_points import reached
 from store.ledger import sweep as ledger

@@ -17,6 +17,7 @@ from domain.journey_payload import STEP_SCHEMA
 from domain.light import light
 from domain.policy import Policy
 from integrations import ports
+from integrations.operations import operation_of
 from integrations.ports import Receipt
 from services import ending_calls, ending_tasks, journey_messages, journey_tasks, review_alert_words
 from services.journeys import Journeys
@@ -77,16 +78,6 @@ class Target(Protocol):
     def port(self) -> Any: ...
 
 
-OPERATIONS = {
-    Kind.TICKET: "open_ticket",
-    Kind.TICKET_NOTE: "add_note",
-    Kind.TASK: "upsert_task",
-    Kind.TASK_NOTE: "add_task_note",
-    Kind.TASK_CLOSE: "close_task",
-    Kind.CALL: "place_call",
-    Kind.PAGE: "raise_alert",
-    Kind.ERASURE: ports.ERASE,
-}
 _WORDED = frozenset({Kind.ACKNOWLEDGEMENT, Kind.MESSAGE})
 _WRITTEN = frozenset({Capability.MAIL, Capability.SMS})
 _HEADLINES = {
@@ -100,12 +91,6 @@ _TOLD_COLLEAGUES = frozenset({Kind.TICKET, Kind.TICKET_NOTE})
 _TELLS_OF_ENDING = frozenset({Kind.TASK, Kind.TASK_NOTE, Kind.CALL})
 _AUTOMATIC = {Basis.REPLY: "auto-replied", Basis.SERVICE: "auto-generated", Basis.PROACTIVE: "auto-generated"}
 """RFC 3834's word for a mail: with it no holiday robot answers."""
-_MESSAGES = {Capability.MAIL: "send_mail", Capability.SMS: "send_sms", Capability.PUSH: "send_push"}
-
-
-def operation_of(kind: Kind, capability: Capability) -> str:
-    """Which write of the capability's port an action calls; its write class decides what a lost answer means."""
-    return OPERATIONS.get(kind) or _MESSAGES[capability]
 
 
 class Sender:

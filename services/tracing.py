@@ -10,10 +10,10 @@ from domain.currencies import written
 from domain.instants import iso
 from domain.reviews import Stand
 from domain.words import all_near
+from integrations.operations import operation_of
 from services.journey_standing import as_told
 from services.places import Places
 from services.reporting import case, summary
-from services.sending import operation_of
 from store import journey_stories, messages, overview, review_pages
 from store.database import Database
 from store.wordings import content

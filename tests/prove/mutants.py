@@ -164,6 +164,7 @@ def run(mutants: Sequence[Mutant], *, what: str) -> Finding:
         chosen = [] if finding.violations else mutants
         for mutant, (caught, problem) in zip(chosen, pool.map(fate, chosen, repeat(tree)), strict=False):
             finding.mutants[mutant.name] = caught
+            sys.stderr.write(f"{mutant.name}: {f'caught by {caught}' if caught else problem}\n")
             finding.violations += [problem] if problem else []
     finding.runs = len(finding.mutants)
     finding.seconds = round(time.monotonic() - began, 1)
