@@ -17,7 +17,7 @@ from domain.entitlements import occurrence_of
 from domain.journey_steps import decide
 from domain.journeys import After, Anchor, Branch, Condition, EventName, Seen
 from services import drip
-from services.drip import AGAIN, StepPlanned, StepSkipped
+from services.drip import StepPlanned, StepSkipped
 from store import drop_off
 from store.canonical import address_hash
 from store.database import Database
@@ -331,34 +331,6 @@ def test_a_wait_is_counted_down_to_the_customers_next_ending(world: JourneysWorl
     assert (report.planned.total(), report.skipped.total(), report.set_aside.total()) == (0, 1, 0)
 
 
-def test_a_row_that_makes_no_sense_is_set_aside_and_stops_nobody(world: JourneysWorld) -> None:
-    """It is seen with what is wrong, looked at again an hour later, and goes on once it is mended."""
-    world.publish(a_journey(a_step("first")))
-    world.publish(a_journey(a_step("first", message="unheard-of"), version=2), "h2")
-    lost = world.enrol("C-1", step="nowhere")
-    wordless = world.enrol("C-2", "h2")
-    who = world.customer("C-3")
-    world.set_customer(who, tier="gold")
-    odd, good = world.enrol("C-3", customer_id=who), world.enrol("C-4")
-    report = world.drip()
-    assert world.enrolled(good).action_id is not None
-    reasons = {
-        "journey onboarding version 1 has no step nowhere": 1,
-        "no wording of unheard-of is approved yet": 1,
-        "'gold' is not a valid Tier": 1,
-    }
-    assert (report.set_aside, report.aside, report.needs_people) == (reasons, reasons, 3)
-    for row in (lost, wordless, odd):
-        stands = world.enrolled(row)
-        assert (stands.state, stands.due_at, stands.action_id) == ("active", NOON + AGAIN, None)
-    world.set_customer(who, tier="vip")
-    world.now += AGAIN
-    report = world.drip()
-    assert world.enrolled(odd).action_id is not None
-    assert world.enrolled(odd).reason is None
-    assert report.needs_people == 2
-
-
 def test_a_dry_run_decides_the_same_and_writes_nothing(world: JourneysWorld) -> None:
     """Through skipped steps, and from a step that is over to the next."""
     nobody = Condition(tier=frozenset({Tier.VIP}))
@@ -379,15 +351,6 @@ def test_a_dry_run_decides_the_same_and_writes_nothing(world: JourneysWorld) -> 
     assert world.enrolled(landing).step == "third"
 
 
-def test_a_journey_that_goes_in_a_circle_is_set_aside(world: JourneysWorld) -> None:
-    """The check of journeys refuses it; should one come by, the planner does not go round for ever."""
-    ways = a_step("first", branch=(Branch("second"),))
-    world.publish(a_journey(ways, a_step("second", branch=(Branch("first"),))))
-    made = world.enrol()
-    assert list(world.drip().set_aside) == ["journey onboarding version 1 goes in a circle at step second"]
-    assert world.enrolled(made).due_at == NOON + AGAIN
-
-
 def test_a_step_whose_action_is_there_already_waits_for_that_one(world: JourneysWorld) -> None:
     """Whoever comes back to a step, or was taken back by a person, is not sent it twice."""
     world.publish(a_journey(a_step("first"), a_step("second")))
@@ -402,24 +365,24 @@ def test_a_step_whose_action_is_there_already_waits_for_that_one(world: Journeys
     assert world.planned_keys() == [FIRST, SECOND]
 
 
-def test_an_enrolment_that_cannot_go_on_is_set_aside_where_it_stands(world: JourneysWorld) -> None:
-    """Its version is not to be read; once it is, it goes on without doing its step again."""
-    journey = a_journey(a_step("first"), a_step("second"))
-    world.publish(journey)
-    made = world.enrol()
+def test_who_was_there_already_and_who_is_new_are_told_apart_in_one_page(world: JourneysWorld) -> None:
+    """Nothing is written twice, and everybody waits for their own."""
+    nobody = Condition(tier=frozenset({Tier.VIP}))
+    world.publish(a_journey(a_step("first"), a_step("second", when=nobody), a_step("third")))
+    back, further = world.enrol("C-1"), world.enrol("C-2")
     world.drip()
-    world.finish("first")
-    del world.journeys.versions["h1"]
-    report = world.drip()
-    assert report.aside == report.set_aside == {"no journey h1 was published": 1}
-    assert (world.enrolled(made).step, world.enrolled(made).due_at) == ("first", NOON + AGAIN)
-    world.journeys.versions["h1"] = journey
-    world.now += AGAIN
+    world.finish("first", State.DONE, "C-1")
+    world.finish("first", State.DONE, "C-2")
     world.drip()
+    before = world.planned_keys()
+    world.alter(back, action_id=None, due_at=NOON, step="first")
+    world.alter(further, action_id=None, due_at=NOON, step="second")
+    new = world.enrol("C-3")
     world.drip()
-    assert world.enrolled(made).step == "second"
-    assert world.planned_keys() == [FIRST, SECOND]
-    assert world.drip().aside == {}
+    keys = {row.id: row.key.removeprefix("journey/onboarding/") for row in world.rows("actions")}
+    stand = [keys[world.enrolled(one).action_id] for one in (back, further, new)]
+    assert stand == ["C-1/1/first", "C-2/1/third", "C-3/1/first"]
+    assert sorted(world.planned_keys()) == sorted([*before, "journey/onboarding/C-3/1/first"])
 
 
 def test_a_million_who_wait_cost_nothing_but_indexed_looks(world: JourneysWorld) -> None:
