@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from urllib.parse import quote
 
 from domain.actions import Basis, Capability, Kind, last_word_key, page_key, ticket_key
@@ -44,6 +44,25 @@ class Page:
     step: tuple[str | int, ...]
     summary: str
     not_after: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MayPage:
+    """Which cases may call for a page at an instant; of all others `due_pages` says nothing then."""
+
+    began_by: datetime
+    """Nobody has them, and their turn began by then."""
+    promised_by: datetime
+    """They have a promise for then or before. Cases whose ticket is not at the desk come on top."""
+
+
+def may_page(policy: Policy, *, now: datetime) -> MayPage:
+    """What to look for, so that a look costs what is due, not all that is open."""
+    rules = policy.cases.pages
+    shortest = min(rules.nobody_took_it_minutes, rules.at_night_minutes)  # as many by the clock, or more
+    # A minute more: what ends in a night is warned of at the last staffed minutes before it.
+    promised_by = answer_by(policy.staffing, now, rules.promise_warning_minutes + 1)
+    return MayPage(began_by=now - timedelta(minutes=shortest), promised_by=promised_by)
 
 
 def due_pages(case: CaseInHand, policy: Policy, *, now: datetime) -> list[Page]:

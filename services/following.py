@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from domain.actions import Capability
-from domain.cases import due_pages, plan_page
+from domain.cases import MayPage, due_pages, may_page, plan_page
 from domain.planning import PlannedAction
 from domain.promises import PromiseState, settle
 from domain.recovery_survey import TACTLESS
@@ -51,17 +51,18 @@ def _follow(handrail: Handrail, run: str) -> Followed:
     _note_promises(handrail, now)
     _settle_promises(handrail, followed, run, now)
     _mind_surveys(handrail, run, now)
-    after = 0
-    while held := _next(handrail, after):
+    with handrail.database.read() as connection:
+        followed.open_cases = following.count_open(connection)
+    after, which = 0, may_page(handrail.policy, now=now)
+    while held := _next(handrail, after, which):
         after = held[-1].id
-        followed.open_cases += len(held)
         followed.pages += _page(handrail, held, run, now)
     return followed
 
 
-def _next(handrail: Handrail, after: int) -> list[Held]:
+def _next(handrail: Handrail, after: int, which: MayPage) -> list[Held]:
     with handrail.database.read() as connection:
-        return following.open_cases(connection, after=after)
+        return following.open_cases(connection, after=after, which=which)
 
 
 def _note_promises(handrail: Handrail, now: datetime) -> None:
@@ -77,7 +78,7 @@ def _note_promises(handrail: Handrail, now: datetime) -> None:
 def _settle_promises(handrail: Handrail, followed: Followed, run: str, now: datetime) -> None:
     tolerance = timedelta(seconds=handrail.policy.cases.read_desk_seconds)
     with handrail.database.read() as connection:
-        waiting = promises.of_open_state(connection)
+        waiting = promises.may_end(connection, passed_by=now - tolerance)
     ends = [
         (one.id, end)
         for one in waiting

@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, exists, func, literal, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, exists, func, literal, or_, select, update
 
 from domain.actions import Kind, State
-from domain.cases import CaseInHand
+from domain.cases import CaseInHand, MayPage
 from domain.customers import Tier
-from domain.promises import Promise
+from domain.promises import Promise, PromiseState
 from store.ledger.rows import actions, cases, customers
 from store.messages import messages
-from store.promises import of_open_state
+from store.promises import of_open_state, promises
 from store.surveys import survey_responses
 
 CHUNK = 500
@@ -32,6 +32,7 @@ _OPEN: Select[Any] = (
     .order_by(cases.c.id)
     .limit(CHUNK)
 )
+_HOW_MANY = select(func.count()).where(cases.c.state == "open")
 _TAKEN = frozenset({"pending", "solved"})
 """A ticket's status that somebody has set."""
 _STILL_TO_BE_SENT = (State.READY, State.AWAITING_REVIEW)
@@ -47,9 +48,33 @@ class Held:
     case: CaseInHand
 
 
-def open_cases(connection: Connection, *, after: int = 0) -> list[Held]:
-    """The next `CHUNK` open cases after this id."""
-    return _held(connection, _OPEN.where(cases.c.id > after))
+def open_cases(connection: Connection, *, after: int = 0, which: MayPage | None = None) -> list[Held]:
+    """The next `CHUNK` open cases after this id; of those that may call for a page, where `which` says which."""
+    wanted = _OPEN.where(cases.c.id > after)
+    return _held(connection, wanted if which is None else wanted.where(_fits(which)))
+
+
+def count_open(connection: Connection) -> int:
+    """How many cases are open."""
+    return connection.execute(_HOW_MANY).scalar_one()
+
+
+def _fits(which: MayPage) -> ColumnElement[bool]:
+    c = cases.c
+    has_begun = or_(c.reopened_at <= which.began_by, and_(c.reopened_at.is_(None), c.opened_at <= which.began_by))
+    is_free = or_(c.desk_status.is_(None), c.desk_status.not_in(_TAKEN))
+    is_promised = exists(
+        select(literal(1)).where(
+            promises.c.case_id == c.id,
+            promises.c.state == literal(PromiseState.OPEN),
+            promises.c.answer_by <= which.promised_by,
+        )
+    )
+    return or_(
+        c.desk_missing_since.is_not(None),
+        and_(c.assignee.is_(None), c.answered_at.is_(None), is_free, has_begun),
+        is_promised,
+    )
 
 
 def these(connection: Connection, case_ids: Sequence[int]) -> list[Held]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, Table, bindparam, func, literal, select, text, update
+from sqlalchemy import Connection, Row, Select, Table, bindparam, func, literal, or_, select, text, update
 
 from domain.actions import Kind, State
 from domain.promises import Promise, PromiseState, Seen, Settled
@@ -55,6 +55,13 @@ _OPEN = (
     .where(promises.c.state == literal(PromiseState.OPEN))
     .order_by(promises.c.id)
 )
+_MAY_END = _OPEN.where(
+    or_(
+        promises.c.answer_by < bindparam("passed_by", type_=Instant),
+        cases.c.answered_at.is_not(None),
+        customers.c.erased_at.is_not(None),
+    )
+)
 _SETTLE = (
     update(promises)
     .where(promises.c.id == bindparam("row_id"), promises.c.state == literal(PromiseState.OPEN))
@@ -87,10 +94,15 @@ def note_new(connection: Connection, *, since: datetime) -> int:
     return connection.execute(_NOTE, {"since": since}).rowcount
 
 
-def of_open_state(connection: Connection, case_ids: Sequence[int] | None = None) -> list[OpenPromise]:
-    """The promises nobody has settled yet, of these cases (None: of all)."""
-    wanted = _OPEN if case_ids is None else _OPEN.where(promises.c.case_id.in_(case_ids))
-    return [_open(row) for row in connection.execute(wanted)]
+def of_open_state(connection: Connection, case_ids: Sequence[int]) -> list[OpenPromise]:
+    """The promises of these cases that nobody has settled yet."""
+    return [_open(row) for row in connection.execute(_OPEN.where(promises.c.case_id.in_(case_ids)))]
+
+
+def may_end(connection: Connection, *, passed_by: datetime) -> list[OpenPromise]:
+    """Those nobody has settled yet of which an end may be known: their time was before `passed_by`, a person has
+    answered, or the customer is erased. The others, thousands on a bad day, are not fetched."""
+    return [_open(row) for row in connection.execute(_MAY_END, {"passed_by": passed_by})]
 
 
 def settle(connection: Connection, ends: Sequence[tuple[int, Settled]], *, by: str, now: datetime) -> None:
