@@ -14,19 +14,22 @@ from store.database import Database
 _LOOK_BACK = timedelta(hours=24)
 
 
+_OVER_SHOWN = 200
+"""Rows of what is over: more is not read by anybody, and a bad day brings thousands."""
+
+
 @dataclass
 class SurveyFollowUp:
     """What became of the actions of open and recent cases, by action key."""
 
     rows: list[dict[str, Any]] = field(default_factory=list)
+    """All that are not over, and those over that are worth a look."""
+    counts: Counter[str] = field(default_factory=Counter)
+    """State → how many actions, shown or not."""
     open_keys: list[str] = field(default_factory=list)
     waiting_for_people: int = 0
     late: int = 0
-    """Open cases whose ticket has not reached the desk although the promised time has passed."""
-
-    def counts(self) -> Counter[str]:
-        """State → how many actions."""
-        return Counter(row["state"] for row in self.rows)
+    """Cases whose ticket has not reached the desk although the promised time has passed."""
 
 
 async def follow_survey(handrail: Handrail, *, since: datetime | None = None) -> SurveyFollowUp:
@@ -36,10 +39,11 @@ async def follow_survey(handrail: Handrail, *, since: datetime | None = None) ->
 
 
 def _follow(database: Database, since: datetime, now: datetime) -> SurveyFollowUp:
-    followed = SurveyFollowUp()
     with database.read() as connection:
-        open_cases = {row.id: row for row in overview.cases_opened_since(connection, since)}
-        rows = overview.of_cases(connection, list(open_cases))
+        followed = SurveyFollowUp(
+            counts=overview.states_of_cases(connection, since), late=overview.late_tickets(connection, since, now)
+        )
+        rows = overview.fates_of_cases(connection, since, most_over=_OVER_SHOWN)
     for row in rows:
         state = State(row.state)
         followed.rows.append(
@@ -58,6 +62,4 @@ def _follow(database: Database, since: datetime, now: datetime) -> SurveyFollowU
             followed.waiting_for_people += 1
         elif state not in FINAL:
             followed.open_keys.append(row.key)
-        if row.kind == "ticket" and state is not State.DONE and open_cases[row.case_id].answer_by < now:
-            followed.late += 1
     return followed

@@ -15,20 +15,19 @@ from store.surveys import survey_responses
 
 def answered_since(connection: Connection, since: datetime) -> list[Row[Any]]:
     """Each action of each critical answer received since: received_at, response, kind, state, planned_at, done_at."""
-    done = select(receipts.c.action_id, func.min(receipts.c.at).label("at")).group_by(receipts.c.action_id).subquery()
+    first = select(func.min(receipts.c.at)).where(receipts.c.action_id == actions.c.id).correlate(actions)
     wanted = (
         select(
             survey_responses.c.id.label("answer"),
             survey_responses.c.received_at,
             actions.c.kind,
             actions.c.state,
-            done.c.at.label("done_at"),
+            first.scalar_subquery().label("done_at"),
         )
         .join(
             actions,
             (actions.c.case_id == survey_responses.c.case_id) & (actions.c.response_id == survey_responses.c.id),
         )
-        .outerjoin(done, done.c.action_id == actions.c.id)
         .where(survey_responses.c.received_at >= since, survey_responses.c.case_id.is_not(None))
         .order_by(actions.c.id)
     )

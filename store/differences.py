@@ -4,15 +4,16 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Table, bindparam, delete, func, literal, or_, select, update
+from sqlalchemy import Connection, Row, Table, bindparam, delete, literal, or_, select, update
 
 from domain.actions import Kind, State, ticket_key
 from domain.differences import Booked, Difference, What
 from store.ledger.rows import actions, cases, customers, receipts
 from store.once import insert_once
+from store.receipts import last_receipts
 from store.surveys import survey_responses
 from store.tables import metadata
-from store.types import Instant
+from store.types import Instant, among
 
 desk_differences: Table = metadata.tables["desk_differences"]
 
@@ -26,21 +27,20 @@ _SEEN = (
 
 def booked(connection: Connection, *, since: datetime, keys: Collection[str] = ()) -> dict[str, tuple[int, Booked]]:
     """The tickets of cases that are open, were opened `since`, or have one of these keys: case id and ticket by key."""
-    latest = select(receipts.c.action_id, func.max(receipts.c.id).label("receipt_id")).group_by(receipts.c.action_id)
-    last = latest.subquery()
-    named = select(actions.c.case_id).where(actions.c.key.in_(keys), actions.c.kind == literal(Kind.TICKET))
+    named = select(actions.c.case_id).where(among(actions.c.key, "keys"), actions.c.kind == literal(Kind.TICKET))
     wanted = (
         select(
             *(cases.c.id, cases.c.number, cases.c.opened_at, cases.c.desk_missing_since, cases.c.desk_read_at),
-            *(customers.c.ref, actions.c.state, receipts.c.external_id),
+            *(customers.c.ref, actions.c.state, last_receipts(receipts.c.external_id).label("external_id")),
         )
         .join(customers, customers.c.id == cases.c.customer_id)
         .outerjoin(actions, (actions.c.case_id == cases.c.id) & (actions.c.kind == literal(Kind.TICKET)))
-        .outerjoin(last, last.c.action_id == actions.c.id)
-        .outerjoin(receipts, receipts.c.id == last.c.receipt_id)
         .where(or_(cases.c.state == "open", cases.c.opened_at >= since, cases.c.id.in_(named)))
     )
-    return {ticket_key(row.ref, row.number): (row.id, _booked(row)) for row in connection.execute(wanted)}
+    return {
+        ticket_key(row.ref, row.number): (row.id, _booked(row))
+        for row in connection.execute(wanted, {"keys": list(keys)})
+    }
 
 
 def answers_without_case(connection: Connection, *, since: datetime) -> list[str]:

@@ -1,5 +1,6 @@
 """What stands where: counts for machines, rows for people."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,8 +8,9 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, func, or_, select
 
-from domain.actions import FINAL, State
+from domain.actions import FINAL, Kind, State
 from store.ledger.rows import actions, audit, cases, customers, entitlements, integration_state, receipts
+from store.receipts import last_receipts
 from store.surveys import survey_responses
 
 _ANSWERS = 200
@@ -262,25 +264,53 @@ def _chosen(wanted: OpenCases) -> list[ColumnElement[bool]]:
     return chosen
 
 
-def cases_opened_since(connection: Connection, since: datetime) -> list[Row[Any]]:
-    """Cases that are open or were opened since then, with their customer's ref, oldest first."""
-    wanted = (
-        select(cases, customers.c.ref)
-        .join(customers, customers.c.id == cases.c.customer_id)
-        .where(or_(cases.c.state == "open", cases.c.opened_at >= since))
-        .order_by(cases.c.opened_at)
+def states_of_cases(connection: Connection, since: datetime) -> Counter[str]:
+    """State → how many actions, of cases that are open or were opened since."""
+    counted = select(actions.c.state, func.count()).where(_of_cases(since)).group_by(actions.c.state)
+    return Counter(dict(connection.execute(counted).tuples().all()))
+
+
+def late_tickets(connection: Connection, since: datetime, now: datetime) -> int:
+    """Of how many of these cases the ticket is not at the desk although their promised time has passed."""
+    counted = (
+        select(func.count())
+        .select_from(actions.join(cases, cases.c.id == actions.c.case_id))
+        .where(
+            _of_cases(since),
+            actions.c.kind == Kind.TICKET,
+            actions.c.state != State.DONE,
+            cases.c.answer_by < now,
+        )
     )
-    return list(connection.execute(wanted))
+    return connection.execute(counted).scalar_one()
+
+
+def fates_of_cases(connection: Connection, since: datetime, *, most_over: int) -> list[Row[Any]]:
+    """The actions of these cases that are not over, and so many of those that are: first what was not done, then
+    the newest. With what vendors called them, oldest first."""
+    are_over = actions.c.state.in_(sorted(FINAL))
+    some = (
+        select(actions.c.id)
+        .where(_of_cases(since), are_over)
+        .order_by(actions.c.state == State.DONE, actions.c.id.desc())
+        .limit(most_over)
+    )
+    shown = or_(actions.c.state.not_in(sorted(FINAL)), actions.c.id.in_(some.subquery().select()))
+    return _with_receipts(connection, and_(_of_cases(since), shown))
+
+
+def _of_cases(since: datetime) -> ColumnElement[bool]:
+    """Not by a list of their ids: statements take some ten thousand parameters, and a bad day may bring more cases."""
+    return actions.c.case_id.in_(select(cases.c.id).where(or_(cases.c.state == "open", cases.c.opened_at >= since)))
 
 
 def _with_receipts(connection: Connection, condition: Any) -> list[Row[Any]]:
-    latest = (
-        select(receipts.c.action_id, func.max(receipts.c.id).label("receipt_id")).group_by(receipts.c.action_id)
-    ).subquery()
     wanted = (
-        select(actions, receipts.c.external_id, receipts.c.at.label("done_at"))
-        .outerjoin(latest, latest.c.action_id == actions.c.id)
-        .outerjoin(receipts, receipts.c.id == latest.c.receipt_id)
+        select(
+            actions,
+            last_receipts(receipts.c.external_id).label("external_id"),
+            last_receipts(receipts.c.at).label("done_at"),
+        )
         .where(condition)
         .order_by(actions.c.id)
     )

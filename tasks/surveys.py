@@ -31,7 +31,7 @@ async def follow_critical_answers(since: datetime | None = None) -> SurveyFollow
 
 def in_words(followed: SurveyFollowUp) -> str:
     """The counts, as in `37 done, 1 failed`."""
-    return ", ".join(f"{count} {state}" for state, count in followed.counts().most_common()) or "none"
+    return ", ".join(f"{count} {state}" for state, count in followed.counts.most_common()) or "none"
 
 
 def as_table(followed: SurveyFollowUp) -> list[dict[str, Any]]:
@@ -42,7 +42,7 @@ def as_table(followed: SurveyFollowUp) -> list[dict[str, Any]]:
 
 def as_summary(followed: SurveyFollowUp) -> str:
     """The same for somebody who has ten seconds, in Markdown."""
-    lines = [f"**{len(followed.rows)} actions of critical answers**: {in_words(followed)}."]
+    lines = [f"**{followed.counts.total()} actions of critical answers**: {in_words(followed)}."]
     if followed.late:
         lines.append(f"- **{followed.late} late**: the ticket is not at the desk and the promised time has passed")
     if followed.waiting_for_people:
