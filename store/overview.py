@@ -276,7 +276,7 @@ def late_tickets(connection: Connection, since: datetime, now: datetime) -> int:
         select(func.count())
         .select_from(actions.join(cases, cases.c.id == actions.c.case_id))
         .where(
-            _of_cases(since),
+            _is_recent(since),
             actions.c.kind == Kind.TICKET,
             actions.c.state != State.DONE,
             cases.c.answer_by < now,
@@ -301,7 +301,11 @@ def fates_of_cases(connection: Connection, since: datetime, *, most_over: int) -
 
 def _of_cases(since: datetime) -> ColumnElement[bool]:
     """Not by a list of their ids: statements take some ten thousand parameters, and a bad day may bring more cases."""
-    return actions.c.case_id.in_(select(cases.c.id).where(or_(cases.c.state == "open", cases.c.opened_at >= since)))
+    return actions.c.case_id.in_(select(cases.c.id).where(_is_recent(since)))
+
+
+def _is_recent(since: datetime) -> ColumnElement[bool]:
+    return or_(cases.c.state == "open", cases.c.opened_at >= since)
 
 
 def _with_receipts(connection: Connection, condition: Any) -> list[Row[Any]]:
