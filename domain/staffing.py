@@ -148,18 +148,23 @@ def part_way(staffing: Staffing, start: datetime, end: datetime, percent: int) -
     0: the first of it. Where nobody is at work between them, all of the time counts.
     """
     start, end = require_aware(start), require_aware(end)
-    spans = []
-    for opens, closes in _stretches(staffing, start):
-        if opens >= end:
-            break
-        spans.append((max(opens, start), min(closes, end)))
-    spans = spans or [(start, end)]
+    spans = staffed_between(staffing, start, end) or [(start, end)]
     left = sum((ends - begins for begins, ends in spans), timedelta()) * percent / 100
     for begins, ends in spans:
         if begins + left <= ends:
             return begins + left
         left -= ends - begins
     return end
+
+
+def staffed_between(staffing: Staffing, start: datetime, end: datetime) -> list[tuple[datetime, datetime]]:
+    """When (UTC) somebody is at work between two instants, in order; the end of each is not of it."""
+    spans = []
+    for opens, closes in _stretches(staffing, require_aware(start)):
+        if opens >= end:
+            break
+        spans.append((max(opens, start), min(closes, end)))
+    return spans
 
 
 def unstaffed_by(staffing: Staffing, start: datetime, minutes: int) -> datetime:

@@ -23,7 +23,7 @@ async def poll_surveys(since: datetime | None = None) -> State[Any]:
     """
     report = await ask_survey_tools(since)
     for capability in sorted(report.urgent):
-        await dispatch(capability, urgent_only=True)
+        await dispatch(capability, urgent_only=True, has_planned=True)
     if report.asked:
         await acreate_table_artifact(as_table(report), key="poll-surveys", description="What each survey tool had")
     return await finish(in_words(report), needs_people=for_people(report), waiting=for_later(report))

@@ -48,7 +48,7 @@ async def replay_quarantine(
         await acreate_table_artifact(rows, key="replay-quarantine", description=report.words())
     if not dry_run and report.urgent:
         for capability in ready(await take_stock()):
-            await dispatch(capability, urgent_only=True)
+            await dispatch(capability, urgent_only=True, has_planned=True)
     return await finish(
         f"{'would be: ' if dry_run else ''}{report.words()}",
         needs_people=counted(

@@ -10,7 +10,7 @@ from prefect.client.schemas.objects import State
 from flows.outcomes import all_of, counted, finish
 from flows.run_names import about
 from tasks.cases import follow_open_cases, look_at_today, read_tickets, reconcile
-from tasks.dispatch import dispatch, ready, take_stock
+from tasks.dispatch import dispatch, left_by_gateway, take_stock
 from tasks.retrying import FLOW_SECONDS
 from tasks.surveys import as_summary, as_table, follow_critical_answers, in_words
 
@@ -27,11 +27,9 @@ async def survey_escalation(since: datetime | None = None) -> State[Any]:
     await read_tickets()
     await follow_open_cases()
     differences = await reconcile()
+    for capability in left_by_gateway(await take_stock()):
+        await dispatch(capability, urgent_only=True)
     followed = await follow_critical_answers(since)
-    if followed.open_keys:
-        for capability in ready(await take_stock()):
-            await dispatch(capability, urgent_only=True)
-        followed = await follow_critical_answers(since)
     today, care = await look_at_today()
     if followed.rows:
         await acreate_table_artifact(as_table(followed), key="survey-escalation", description=as_summary(followed))

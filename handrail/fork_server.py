@@ -24,9 +24,14 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import integrations
+from data_contracts.policy import load_policy
 from handrail import flow_run
 from handrail.flow_process import BEGUN, FORK_SERVER, HANDED_ON, LENGTH_BYTES, at
 from handrail.supervisor import dies_with
+from integrations.errors import ConfigurationError
+from integrations.registry import find_integrations
+from services.settings import load_settings
 
 _FLOWS = (
     "action_review",
@@ -40,6 +45,9 @@ _FLOWS = (
     "survey_escalation",
 )
 """What is imported here. Not the two flows that read files: polars begins threads, which a fork would not have."""
+
+_PREFECTS = ("prefect.deployments.steps.core", "prefect.deployments.steps.pull", "prefect.runner")
+"""What Prefect itself imports only once it runs something."""
 
 _PATIENCE = 1.0
 """Seconds for an asker's request, which it sends in one go."""
@@ -182,7 +190,8 @@ def main() -> None:
     """Serve at the socket that HANDRAIL_FORK_SERVER names, until SIGTERM or until there is other code to import."""
     path = Path(os.environ[FORK_SERVER])
     flow_run.prepare()
-    flow_run.import_at_leisure(f"flows.{name}" for name in _FLOWS)
+    flow_run.import_at_leisure((*_PREFECTS, *(f"flows.{name}" for name in _FLOWS)))
+    _read_installation()
     if not _is_alone():
         sys.exit("something that was imported has begun a thread, which no fork would have")
     gc.collect()
@@ -199,6 +208,14 @@ def main() -> None:
         sys.stderr.write("flow run: its environment is not the fork server's; it imports everything itself\n")
         del os.environ[FORK_SERVER]
         os.execv(sys.executable, [sys.executable, "-m", "handrail.flow_process"])  # noqa: S606 - ourselves
+
+
+def _read_installation() -> None:
+    """Import the vendors, and read the policy, which a run finds read as long as the file says the same."""
+    with suppress(ConfigurationError, ValueError, OSError):  # the run itself says what is wrong, where people look
+        find_integrations(integrations)
+        settings, _ = load_settings()
+        load_policy(settings.policy.read_text(encoding="utf-8"), str(settings.policy))
 
 
 def _looked_at() -> dict[str, str]:

@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from handrail.flow_process import FORK_SERVER
+from services.settings import ROOT
 
 HOST = "127.0.0.1"
 POOL = "handrail"
@@ -73,6 +74,7 @@ def worker_program(directory: Path, api_url: str) -> Launch:
         # A run fetched early would hold its deployment's slot while it waits for its time.
         "PREFECT_WORKER_PREFETCH_SECONDS": "1",
         "PREFECT_LOGGING_EXTRA_LOGGERS": "services,tasks",
+        "PREFECT_API_SSL_CERT_FILE": str(ROOT / "deployments" / "nobody.pem"),  # says itself why
         FORK_SERVER: str(directory.resolve() / "flow-runs.sock"),
     }
 

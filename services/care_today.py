@@ -2,45 +2,30 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
-from typing import Any
 from urllib.parse import quote
 
-from domain.actions import Kind, State, last_word_key
+from domain.actions import State
 from domain.controls import Stop
 from domain.hours import instant_of, zone
 from domain.on_call import who
 from domain.policy import Policy
 from domain.promises import PromiseState
 from domain.reviews import Stand
-from domain.staffing import is_open, minutes_before
+from domain.staffing import answer_by, is_open, minutes_before, staffed_between
 from domain.words import how_many
 from services.feeds import feeds_in_trouble
 from services.wiring import Handrail
 from store import care, controls, differences, following, overview, promises, review_pages
+from store.care import Answered
 from store.inbox import quarantined
 from store.review_counts import ReviewCounts, review_counts
 
+_MOMENT = timedelta(microseconds=1)
 _SHOWN = 12
 """References of a kind that are named; of the others only how many."""
-
-
-@dataclass
-class Shift:
-    """Critical answers that came while somebody was at work, or while nobody was."""
-
-    answers: int = 0
-    at_desk: int = 0
-    acknowledged: int = 0
-    left_to_people: int = 0  # no automatic acknowledgement: a person replies
-    seconds: list[float] = field(default_factory=list)  # from the answer to its acknowledgement
-
-    @property
-    def longest(self) -> str:
-        """The longest a customer waited for the acknowledgement."""
-        return f"{max(self.seconds):.1f} s" if self.seconds else "–"
 
 
 @dataclass
@@ -51,10 +36,11 @@ class Care:
     time_zone: str
     is_staffed: bool
     stops: tuple[Stop, ...] = ()  # what is stopped; that of everything first
-    working: Shift = field(default_factory=Shift)
-    apart: Shift = field(default_factory=Shift)  # night, weekend, holidays
+    working: Answered = field(default_factory=Answered)  # critical answers that came while somebody was at work
+    apart: Answered = field(default_factory=Answered)  # night, weekend, holidays
     open_cases: int = 0
-    unowned: list[str] = field(default_factory=list)
+    unowned: list[str] = field(default_factory=list)  # the first of them
+    unowned_count: int = 0
     overdue: list[str] = field(default_factory=list)  # a promised time has passed, and nobody has answered yet
     at_risk: list[str] = field(default_factory=list)
     last_words: list[str] = field(default_factory=list)
@@ -102,39 +88,23 @@ def _look(handrail: Handrail) -> Care:
         )
         for (_, state), count in overview.open_counts(connection).items():
             today.waiting[state] += count
-        _count_answers(today, care.answered_since(connection, midnight), policy)
-        after = 0
-        while held := following.open_cases(connection, after=after):
+        told = care.answered(connection, midnight, staffed_between(policy.staffing, midnight, now + _MOMENT))
+        today.working, today.apart = told[True], told[False]
+        today.open_cases = following.count_open(connection)
+        today.unowned_count, unowned = following.unowned(connection, most=_SHOWN)
+        today.unowned = [f"{reference} (for {_ago(now - since)})" for reference, since in unowned]
+        today.last_words = care.last_words_asked(connection)
+        lead = policy.cases.pages.promise_warning_minutes
+        soon, after = answer_by(policy.staffing, now, lead + 1), 0
+        while held := following.promised_by(connection, soon, after=after):
             after = held[-1].id
-            _count_cases(today, held, policy, now)
-            asked = {last_word_key(one.case.customer_ref, one.case.number, one.case.turn): one for one in held}
-            today.last_words += [asked[key].case.reference for key in sorted(care.standing(connection, list(asked)))]
+            _count_promised(today, held, policy, now)
     return today
 
 
-def _count_answers(today: Care, rows: Iterable[Any], policy: Policy) -> None:
-    seen: set[int] = set()
-    for row in rows:
-        shift = today.working if is_open(policy.staffing, row.received_at) else today.apart
-        if row.answer not in seen:
-            seen.add(row.answer)
-            shift.answers += 1
-        if row.kind in {Kind.TICKET, Kind.TICKET_NOTE}:
-            shift.at_desk += row.state == State.DONE
-        elif row.kind == Kind.ACKNOWLEDGEMENT:
-            shift.left_to_people += row.state in {State.SKIPPED, State.EXPIRED, State.CANCELLED}
-            if row.state == State.DONE:
-                shift.acknowledged += 1
-                if row.done_at is not None:
-                    shift.seconds.append((row.done_at - row.received_at).total_seconds())
-
-
-def _count_cases(today: Care, held: Sequence[following.Held], policy: Policy, now: datetime) -> None:
+def _count_promised(today: Care, held: Sequence[following.Held], policy: Policy, now: datetime) -> None:
     lead = policy.cases.pages.promise_warning_minutes
-    today.open_cases += len(held)
     for one in (held.case for held in held):
-        if not one.has_owner:
-            today.unowned.append(f"{one.reference} (for {_ago(now - one.began_at)})")
         times = [promise.answer_by for promise in one.promises]
         if any(at <= now for at in times):
             today.overdue += [one.reference] if one.reference not in today.overdue else []
@@ -147,12 +117,15 @@ def _ago(span: timedelta) -> str:
     return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h"
 
 
-_ROWS: Sequence[tuple[str, Callable[[Shift], object]]] = (
-    ("answers", lambda shift: shift.answers),
-    ("at the desk", lambda shift: shift.at_desk),
-    ("acknowledged", lambda shift: shift.acknowledged),
-    ("left to a person", lambda shift: shift.left_to_people),
-    ("longest wait for the acknowledgement", lambda shift: shift.longest),
+_ROWS: Sequence[tuple[str, Callable[[Answered], object]]] = (
+    ("answers", lambda those: those.answers),
+    ("at the desk", lambda those: those.at_desk),
+    ("acknowledged", lambda those: those.acknowledged),
+    ("left to a person", lambda those: those.left_to_people),
+    (
+        "longest wait for the acknowledgement",
+        lambda those: "–" if those.longest is None else f"{those.longest.total_seconds():.1f} s",
+    ),
 )
 
 
@@ -186,18 +159,18 @@ def in_markdown(today: Care, *, gateway_url: str) -> str:
 
 
 def _now(today: Care, gateway_url: str) -> list[str]:
-    def named(references: list[str]) -> str:
+    def named(references: list[str], count: int) -> str:
         links = [_link(one, gateway_url) for one in references[:_SHOWN]]
-        more = len(references) - _SHOWN
+        more = count - _SHOWN
         return ", ".join(links) + (f" and {more} more" if more > 0 else "")
 
     told = [
-        (today.overdue, "**promised time has passed, no answer seen**: "),
-        (today.at_risk, "promise at risk: "),
-        (today.unowned, "nobody has taken it: "),
-        (today.last_words, "a person's last word is asked for: "),
+        (today.overdue, len(today.overdue), "**promised time has passed, no answer seen**: "),
+        (today.at_risk, len(today.at_risk), "promise at risk: "),
+        (today.unowned, today.unowned_count, "nobody has taken it: "),
+        (today.last_words, len(today.last_words), "a person's last word is asked for: "),
     ]
-    lines = [f"- {len(references)} · {words}{named(references)}" for references, words in told if references]
+    lines = [f"- {count} · {words}{named(references, count)}" for references, count, words in told if count]
     lines += _reviews(today, gateway_url)
     people = today.waiting[State.NEEDS_HUMAN] + today.waiting[State.FAILED]
     if people:

@@ -5,7 +5,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from domain.actions import Capability
 from domain.policy import Policy
@@ -36,6 +36,10 @@ RESERVED = 500
 
 ALONE_SECONDS = 0.25
 """How long all others wait at most for rows that run alone, unless one takes longer."""
+
+GATEWAYS = timedelta(seconds=4)
+"""How long a run leaves alone what is urgent: two of the gateway's rounds. One that joins in on what was planned a
+moment ago sends it later than the gateway would, and holds the lock that answers wait for."""
 
 MOMENT = 0.01
 """Seconds until those whose customers somebody else holds are looked at again."""
@@ -93,10 +97,12 @@ class Dispatcher:
         urgent_only: bool = False,
         limit: int = 500,
         keys: Sequence[str] | None = None,
+        gateways: timedelta = timedelta(0),
     ) -> DispatchReport:
         """Dispatch up to `limit` actions of one capability that are due now; what became of them.
 
-        With `keys`, only those actions. An unconfigured capability dispatches nothing and says so in the report.
+        With `keys`, only those actions. `gateways` is how long what is urgent is the gateway's alone once its time has
+        come. An unconfigured capability dispatches nothing and says so in the report.
         """
         configured = self._roster.of(capability)
         report = DispatchReport(capability=capability, vendor=configured.vendor if configured else None)
@@ -107,7 +113,10 @@ class Dispatcher:
 
             async def more(lane: str = lane) -> list[Reserved]:
                 most = min(max(RESERVED, configured.largest_batch), limit - report.taken)
-                rows = await self.take(capability, lane, worker, most, urgent_only, keys) if most > 0 else []
+                if most <= 0:
+                    return []
+                late_by = gateways if lane == "urgent" else timedelta(0)
+                rows = await self.take(capability, lane, worker, most, urgent_only, keys, late_by=late_by)
                 report.taken += len(rows)
                 return rows
 
@@ -163,14 +172,19 @@ class Dispatcher:
         keys: Sequence[str] | None = None,
         *,
         is_planned: bool = False,
+        late_by: timedelta = timedelta(0),
     ) -> list[Reserved]:
-        """Reserve up to `limit` due rows of a lane. `is_planned`: there should be some, and it is not asked first."""
+        """Reserve up to `limit` rows of a lane whose time came `late_by` ago or before.
+
+        `is_planned`: there should be some, and it is not asked first.
+        """
 
         def claim() -> list[Reserved]:
             # A read: no writer waits for an empty queue.
-            if not is_planned and not self._is_waiting(capability, lane):
+            if not is_planned and not self._is_waiting(capability, lane, late_by):
                 return []
             with self._database.write("reserve") as connection:
+                now = self._clock()
                 return reserve(
                     connection,
                     capability=capability,
@@ -178,7 +192,8 @@ class Dispatcher:
                     worker=worker,
                     lease_seconds=self._timing.lease_seconds,
                     limit=limit,
-                    now=self._clock(),
+                    now=now,
+                    due_by=now - late_by,
                     urgent_only=urgent_only,
                     keys=keys,
                 )
@@ -275,9 +290,9 @@ class Dispatcher:
             _log.exception("%s: no context for a whole window; each action asks for its own", configured.name)
             return window, {}
 
-    def _is_waiting(self, capability: Capability, lane: str) -> bool:
+    def _is_waiting(self, capability: Capability, lane: str, late_by: timedelta = timedelta(0)) -> bool:
         with self._database.read() as connection:
-            return is_waiting(connection, capability=capability, lane=lane, now=self._clock())
+            return is_waiting(connection, capability=capability, lane=lane, due_by=self._clock() - late_by)
 
     def _renew(self, rows: Sequence[Reserved], worker: Worker) -> None:
         with self._database.write("renew") as connection:

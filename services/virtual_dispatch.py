@@ -98,7 +98,7 @@ class VirtualDispatch:
     def _reserved(self, target: Target, lane: str, before: datetime) -> list[Reserved]:
         now = before - timedelta(microseconds=1)
         with self.database.read() as connection:
-            if not is_waiting(connection, capability=target.capability, lane=lane, now=now):
+            if not is_waiting(connection, capability=target.capability, lane=lane, due_by=now):
                 return []
         with self.database.write("reserve") as connection:
             return reserve(

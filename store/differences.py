@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Table, bindparam, delete, literal, or_, select, update
+from sqlalchemy import Connection, Row, Table, and_, bindparam, delete, literal, or_, select, update
 
 from domain.actions import Kind, State, ticket_key
 from domain.differences import Booked, Difference, What
@@ -26,8 +26,13 @@ _SEEN = (
 
 
 def booked(connection: Connection, *, since: datetime, keys: Collection[str] = ()) -> dict[str, tuple[int, Booked]]:
-    """The tickets of cases that are open, were opened `since`, or have one of these keys: case id and ticket by key."""
+    """The tickets with one of these keys, and those that are not at the desk of cases that are open or were opened
+    `since`: case id and ticket by key. Of thousands of open cases that leaves the few that may differ."""
     named = select(actions.c.case_id).where(among(actions.c.key, "keys"), actions.c.kind == literal(Kind.TICKET))
+    is_followed = or_(cases.c.state == "open", cases.c.opened_at >= since)
+    may_be_away = or_(
+        actions.c.state.is_(None), actions.c.state != literal(State.DONE), cases.c.desk_missing_since.is_not(None)
+    )
     wanted = (
         select(
             *(cases.c.id, cases.c.number, cases.c.opened_at, cases.c.desk_missing_since, cases.c.desk_read_at),
@@ -35,7 +40,7 @@ def booked(connection: Connection, *, since: datetime, keys: Collection[str] = (
         )
         .join(customers, customers.c.id == cases.c.customer_id)
         .outerjoin(actions, (actions.c.case_id == cases.c.id) & (actions.c.kind == literal(Kind.TICKET)))
-        .where(or_(cases.c.state == "open", cases.c.opened_at >= since, cases.c.id.in_(named)))
+        .where(or_(and_(is_followed, may_be_away), cases.c.id.in_(named)))
     )
     return {
         ticket_key(row.ref, row.number): (row.id, _booked(row))

@@ -35,6 +35,12 @@ _OPEN: Select[Any] = (
 _HOW_MANY = select(func.count()).where(cases.c.state == "open")
 _TAKEN = frozenset({"pending", "solved"})
 """A ticket's status that somebody has set."""
+_HAS_NOBODY = and_(
+    cases.c.assignee.is_(None),
+    cases.c.answered_at.is_(None),
+    or_(cases.c.desk_status.is_(None), cases.c.desk_status.not_in(_TAKEN)),
+)
+"""As `_in_hand` says it of a row."""
 _STILL_TO_BE_SENT = (State.READY, State.AWAITING_REVIEW)
 """Nobody is asked to decide about what will not be sent. What is planned anew comes to one of these."""
 
@@ -54,6 +60,25 @@ def open_cases(connection: Connection, *, after: int = 0, which: MayPage | None 
     return _held(connection, wanted if which is None else wanted.where(_fits(which)))
 
 
+def promised_by(connection: Connection, by: datetime, *, after: int = 0) -> list[Held]:
+    """The next `CHUNK` open cases after this id in which an answer is promised by then."""
+    return _held(connection, _OPEN.where(cases.c.id > after, _is_promised(by)))
+
+
+def unowned(connection: Connection, *, most: int) -> tuple[int, list[tuple[str, datetime]]]:
+    """How many open cases nobody has, and those that were opened first: reference, and since when it waits."""
+    of_them = (cases.c.state == "open", _HAS_NOBODY)
+    count = connection.execute(select(func.count()).select_from(cases).where(*of_them)).scalar_one()
+    wanted = (
+        select(customers.c.ref, cases.c.number, func.coalesce(cases.c.reopened_at, cases.c.opened_at).label("began_at"))
+        .join(customers, customers.c.id == cases.c.customer_id)
+        .where(*of_them)
+        .order_by(cases.c.id)
+        .limit(most)
+    )
+    return count, [(f"{row.ref}-{row.number}", row.began_at) for row in connection.execute(wanted)]
+
+
 def count_open(connection: Connection) -> int:
     """How many cases are open."""
     return connection.execute(_HOW_MANY).scalar_one()
@@ -62,18 +87,16 @@ def count_open(connection: Connection) -> int:
 def _fits(which: MayPage) -> ColumnElement[bool]:
     c = cases.c
     has_begun = or_(c.reopened_at <= which.began_by, and_(c.reopened_at.is_(None), c.opened_at <= which.began_by))
-    is_free = or_(c.desk_status.is_(None), c.desk_status.not_in(_TAKEN))
-    is_promised = exists(
+    return or_(c.desk_missing_since.is_not(None), and_(_HAS_NOBODY, has_begun), _is_promised(which.promised_by))
+
+
+def _is_promised(by: datetime) -> ColumnElement[bool]:
+    return exists(
         select(literal(1)).where(
-            promises.c.case_id == c.id,
+            promises.c.case_id == cases.c.id,
             promises.c.state == literal(PromiseState.OPEN),
-            promises.c.answer_by <= which.promised_by,
+            promises.c.answer_by <= by,
         )
-    )
-    return or_(
-        c.desk_missing_since.is_not(None),
-        and_(c.assignee.is_(None), c.answered_at.is_(None), is_free, has_begun),
-        is_promised,
     )
 
 

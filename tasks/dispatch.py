@@ -1,10 +1,12 @@
 """Sending what is due, as operators see it: one task run an integration."""
 
 import asyncio
+from datetime import timedelta
 
 from prefect import task
 
 from domain.actions import Capability, State
+from services.dispatch import GATEWAYS
 from services.dispatch_report import DispatchReport
 from services.reporting import Standing, standing
 from services.wiring import Handrail
@@ -38,11 +40,21 @@ async def take_stock() -> Standing:
     retry_delay_seconds=DELAYS_SECONDS,
     retry_condition_fn=if_retryable,
 )
-async def dispatch(capability: Capability, *, urgent_only: bool = False, limit: int = 500) -> DispatchReport:
-    """Send up to `limit` due actions of one capability. Any number of these may run side by side."""
+async def dispatch(
+    capability: Capability, *, urgent_only: bool = False, limit: int = 500, has_planned: bool = False
+) -> DispatchReport:
+    """Send up to `limit` due actions of one capability. Any number of these may run side by side.
+
+    What is urgent is taken if the gateway has not; at once by a run that `has_planned` it, as the gateway was told
+    nothing.
+    """
     async with Handrail.from_environment() as handrail:
         report = await handrail.dispatcher.run_once(
-            capability=capability, run=run_id(), urgent_only=urgent_only, limit=limit
+            capability=capability,
+            run=run_id(),
+            urgent_only=urgent_only,
+            limit=limit,
+            gateways=timedelta(0) if has_planned else GATEWAYS,
         )
     say_how_it_went(report.words())
     return report
@@ -51,6 +63,11 @@ async def dispatch(capability: Capability, *, urgent_only: bool = False, limit: 
 def ready(stands: Standing) -> list[Capability]:
     """The capabilities for which something is ready, now or later."""
     return sorted({Capability(capability) for capability, state in stands.actions if state == State.READY})
+
+
+def left_by_gateway(stands: Standing) -> list[Capability]:
+    """Those of them, if anything urgent is due for longer than the gateway leaves it."""
+    return ready(stands) if stands.oldest_urgent_seconds >= GATEWAYS.total_seconds() else []
 
 
 def waiting_for_people(stands: Standing) -> int:

@@ -28,12 +28,13 @@ from store.ledger.rows import Reserved, Worker, actions, controls, integration_s
 from store.types import Instant, among, db_now
 
 _NOW = bindparam("now", type_=Instant)
+_DUE_BY = bindparam("due_by", type_=Instant)
 _READY = text("actions.state = 'ready'")  # literal: a bound state would miss the partial index
 _DUE = (
     _READY,
     actions.c.lane == bindparam("of_lane"),
     actions.c.capability == bindparam("of_capability"),
-    actions.c.due_at <= _NOW,
+    actions.c.due_at <= _DUE_BY,
 )
 _WAITING = select(literal(1)).select_from(actions).where(*_DUE).limit(1)
 _HOLDING = exists(
@@ -63,11 +64,13 @@ def reserve(
     lease_seconds: float,
     limit: int,
     now: datetime,
+    due_by: datetime | None = None,
     urgent_only: bool = False,
     keys: Sequence[str] | None = None,
 ) -> list[Reserved]:
     """`ready → claimed` for the oldest due rows of a lane (`urgent`, `normal`, `alone`), skipping what others hold.
 
+    `due_by` leaves those whose time came after it to others; without it, those whose time comes after `now`.
     Nothing is reserved while everything or the integration is stopped, the breaker is open, or the vendor asked us to
     wait: arming would only move the rows back. Rows of a stopped job or kind are reserved: arming puts them off for
     long, so that not every reservation reads past them. A row that must come after another waits until that is over.
@@ -79,6 +82,7 @@ def reserve(
         "of_capability": capability,
         "of_lane": lane,
         "now": now,
+        "due_by": due_by or now,
         "worker": worker.name,
         "run": worker.run,
         "lease_seconds": lease_seconds,
@@ -161,6 +165,7 @@ def renew(connection: Connection, ids: Sequence[int], *, worker: Worker, lease_s
     return renewed.rowcount
 
 
-def is_waiting(connection: Connection, *, capability: str, lane: str, now: datetime) -> bool:
-    """True when a lane has a row that is due."""
-    return connection.execute(_WAITING, {"of_capability": capability, "of_lane": lane, "now": now}).first() is not None
+def is_waiting(connection: Connection, *, capability: str, lane: str, due_by: datetime) -> bool:
+    """True when a lane has a row whose time had come by then."""
+    asked = {"of_capability": capability, "of_lane": lane, "due_by": due_by}
+    return connection.execute(_WAITING, asked).first() is not None

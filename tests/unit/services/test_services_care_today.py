@@ -74,6 +74,38 @@ async def test_who_waits_is_named_by_reference_only(
     assert not [secret for secret in ("Anna", "c-1@example.com", "+48601234567", "late again") if secret in words]
 
 
+async def test_of_many_the_first_are_named_and_all_are_counted(
+    installation: Any, answered: Any, followed: Any, today: Any
+) -> None:
+    for number in range(15):
+        answered(f"C-{number:02}", score=3)
+    await followed()
+    installation.ticketing.statuses["case/C-03/1/ticket"] = TicketStatus.PENDING
+    installation.clock.go(minutes=3)
+    await followed()
+    care, words = await today()
+    first = [f"C-{number:02}-1 (for 3 min)" for number in range(13) if number != 3]
+    assert (care.open_cases, care.unowned_count, care.unowned) == (15, 14, first)
+    assert "- 14 · nobody has taken it: [C-00-1](" in words
+    assert " (for 3 min) and 2 more\n" in words
+
+
+async def test_each_wait_for_an_acknowledgement_counts_in_its_hours(
+    installation: Any, answered: Any, send: Any, today: Any
+) -> None:
+    for hours, seconds, times in ((-5, 3, 1), (5, 2, 2)):  # before anybody is there, then at noon
+        installation.clock.go(hours=hours)
+        for number in range(times):
+            answered(f"C-{hours}-{number}", score=3)
+        installation.clock.go(seconds=seconds)
+        await send()
+    care, words = await today()
+    waited = [timedelta(seconds=2), timedelta(seconds=3)]
+    assert [care.working.longest, care.apart.longest] == waited
+    assert [care.working.answers, care.apart.answers] == [2, 1]
+    assert "| longest wait for the acknowledgement | 2.0 s | 3.0 s |" in words
+
+
 async def test_a_broken_promise_is_overdue_until_somebody_answers(
     installation: Any, answered: Any, followed: Any, today: Any
 ) -> None:

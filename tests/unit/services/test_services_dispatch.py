@@ -64,6 +64,17 @@ async def test_dispatching_again_does_nothing(installation: Any, handrail: Handr
     assert len(installation.ticketing.calls) == 1
 
 
+async def test_what_was_planned_a_moment_ago_is_the_gateways(
+    installation: Any, handrail: Handrail, answered: Answered
+) -> None:
+    ticket, _ = answered()
+    installation.clock.go(seconds=dispatch.GATEWAYS.total_seconds() - 1)
+    assert (await _dispatch(handrail, gateways=dispatch.GATEWAYS)).taken == 0
+    installation.clock.go(seconds=1)
+    assert (await _dispatch(handrail, gateways=dispatch.GATEWAYS)).taken == 1
+    assert installation.action(ticket).state == State.DONE
+
+
 async def test_a_dispatch_of_which_nothing_could_go_out_ends_at_once(installation: Any, answered: Answered) -> None:
     """Rows of somebody erased are not armed: the last that comes back is the look for more."""
     async with installation.handrail(lease_seconds=240) as handrail:

@@ -147,7 +147,7 @@ def test_a_lane_is_waiting_only_for_what_is_due(world: World) -> None:
 
     def waits(lane: str = "normal", capability: str = "crm", minutes: int = 1) -> bool:
         with world.database.read() as connection:
-            return is_waiting(connection, capability=capability, lane=lane, now=later(minutes=minutes))
+            return is_waiting(connection, capability=capability, lane=lane, due_by=later(minutes=minutes))
 
     assert waits()
     assert not waits(minutes=0)

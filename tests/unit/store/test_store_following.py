@@ -90,6 +90,19 @@ def test_every_case_that_calls_for_a_page_is_looked_at(
     assert 500 < called < fetched < 61 * MANY * 0.8
 
 
+def test_whom_nobody_has_and_who_is_promised_something_is_told_by_the_database(
+    crowded: World, looks: Iterator[datetime]
+) -> None:
+    with crowded.database.read() as connection:
+        everything = following.open_cases(connection)
+        free = [(one.case.reference, one.case.began_at) for one in everything if not one.case.has_owner]
+        assert following.unowned(connection, most=7) == (len(free), free[:7])
+        assert 7 < len(free) < MANY
+        for by in looks:
+            due = [one.id for one in everything if any(each.answer_by <= by for each in one.case.promises)]
+            assert [one.id for one in following.promised_by(connection, by)] == due
+
+
 def test_every_promise_whose_end_is_known_is_looked_at(crowded: World, looks: Iterator[datetime]) -> None:
     tolerance = timedelta(minutes=1)
     with crowded.database.read() as connection:
