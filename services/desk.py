@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -100,10 +101,30 @@ def _note(handrail: Handrail, shown: Mapping[int, TicketState | None], run: str)
     now = handrail.clock()
     with handrail.database.read() as connection:
         standing = desk.standing(connection, list(shown))
-    news = [case_id for case_id, state in shown.items() if _is_news(standing[case_id], state)]
+    first: dict[tuple[TicketStatus, str | None], list[int]] = defaultdict(list)
+    unchanged: list[int] = []
+    news: list[int] = []
+    for case_id, state in shown.items():
+        row = standing[case_id]
+        if state is not None and _is_new_there(row, state):
+            first[state.status, state.assignee].append(case_id)
+        else:
+            (news if _is_news(row, state) else unchanged).append(case_id)
     with handrail.database.write("note-desk") as connection:
-        desk.note_unchanged(connection, [case_id for case_id in shown if case_id not in news], now=now)
-    return [told for case_id in news if (told := _noted(handrail, case_id, shown[case_id], run, now))]
+        desk.note_unchanged(connection, unchanged, now=now)
+        for (status, assignee), alike in first.items():
+            desk.note_first(connection, alike, status=status, assignee=assignee, now=now)
+    seen = [
+        f"{standing[one].ref}-{standing[one].number}: {status}" for (status, _), ids in first.items() for one in ids
+    ]
+    return seen + [told for case_id in news if (told := _noted(handrail, case_id, shown[case_id], run, now))]
+
+
+def _is_new_there(row: Row[Any], state: TicketState) -> bool:
+    """A ticket seen for the first time, of which there is nothing to say but who has it. Most news are: they are
+    written down together, as each transaction of its own is one more that answers wait for."""
+    is_untouched = (row.state, row.desk_status, row.desk_missing_since, state.answered_at) == ("open", None, None, None)
+    return is_untouched and state.status in {TicketStatus.OPEN, TicketStatus.PENDING}
 
 
 def _is_news(row: Row[Any], state: TicketState | None) -> bool:

@@ -37,6 +37,9 @@ _TAKE = (
     .returning(cases.c.id)
 )
 _UNCHANGED = update(cases).where(among(cases.c.id, "ids")).values(desk_read_at=bindparam("now", type_=Instant))
+_FIRST = _UNCHANGED.where(cases.c.state == "open", cases.c.desk_status.is_(None)).values(
+    desk_status=bindparam("status"), assignee=bindparam("who"), version=cases.c.version + 1
+)
 _STANDING = (
     select(cases, customers.c.ref)
     .join(customers, customers.c.id == cases.c.customer_id)
@@ -83,6 +86,13 @@ def note_unchanged(connection: Connection, case_ids: Sequence[int], *, now: date
     """The desk shows these as it did before."""
     if case_ids:
         connection.execute(_UNCHANGED, {"ids": list(case_ids), "now": now})
+
+
+def note_first(
+    connection: Connection, case_ids: Sequence[int], *, status: str, assignee: str | None, now: datetime
+) -> None:
+    """The desk shows these for the first time, all alike; whatever rests on the cases is planned anew."""
+    connection.execute(_FIRST, {"ids": list(case_ids), "status": status, "who": assignee, "now": now})
 
 
 def locked(connection: Connection, case_id: int) -> Row[Any]:
