@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -49,8 +49,11 @@ class DeskReport:
     """Why the desk was not asked to the end."""
 
 
-async def read_desk(handrail: Handrail, *, run: str) -> DeskReport:
-    """Ask about the open cases whose turn it is, some at once, and write down what is new. Any number may do so."""
+async def read_desk(handrail: Handrail, *, run: str, rest: Callable[[], Awaitable[object]] | None = None) -> DeskReport:
+    """Ask about the open cases whose turn it is, some at once, and write down what is new. Any number may do so.
+
+    `rest` is awaited after each question, where others' work must not wait for a hundred of them in one go.
+    """
     report = DeskReport()
     configured = handrail.roster.of(Capability.TICKETING)
     if configured is None:
@@ -72,6 +75,8 @@ async def read_desk(handrail: Handrail, *, run: str) -> DeskReport:
                 report.trouble = str(problem)
             except Exception:  # a bug in the integration must not keep what the others showed from being noted
                 _log.exception("%s: its ticket could not be read", one.key)
+            if rest is not None:
+                await rest()
 
     await asyncio.gather(*(ask(one) for one in asked))
     report.asked = len(shown)
