@@ -136,6 +136,25 @@ async def test_a_solved_ticket_ends_the_case_and_lifts_the_lock(
     assert installation.states()["case/C-1/1/recovery-survey/1"] == "ready"
 
 
+async def test_tickets_seen_for_the_first_time_are_noted_together(
+    installation: Any, handrail: Handrail, answered: Any, followed: Any
+) -> None:
+    for number in range(4):
+        answered(f"C-{number}", score=3)
+    await followed()
+    for number, (status, assignee) in enumerate([("open", None), ("open", None), ("pending", "Ewa"), ("solved", None)]):
+        installation.ticketing.statuses[f"case/C-{number}/1/ticket"] = TicketStatus(status)
+        if assignee:
+            installation.ticketing.assignees[f"case/C-{number}/1/ticket"] = assignee
+    versions = [row.version for row in installation.rows("cases")]
+    installation.clock.go(minutes=2)
+    report = await read_desk(handrail, run="t")
+    assert sorted(report.changed) == ["C-0-1: open", "C-1-1: open", "C-2-1: pending", "C-3-1: solved"]
+    noted = [(row.state, row.desk_status, row.assignee) for row in installation.rows("cases")]
+    assert noted == [("open", "open", None)] * 2 + [("open", "pending", "Ewa"), ("solved", "solved", None)]
+    assert all(row.version > before for row, before in zip(installation.rows("cases"), versions, strict=True))
+
+
 async def test_solved_twice_is_once(installation: Any, handrail: Handrail, at_desk: None) -> None:
     installation.ticketing.statuses[TICKET] = TicketStatus.SOLVED
     await read_desk(handrail, run="t")
