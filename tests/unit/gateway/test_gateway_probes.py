@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
+from unittest.mock import AsyncMock
 
 import pytest
 from jsonschema import Draft202012Validator
@@ -15,6 +16,7 @@ from domain.controls import Part, Scope
 from domain.review_rules import Risk
 from integrations.errors import NotSent
 from services.controls import start, stop
+from services.urgent import UrgentDispatch
 from store import fetches, inbox
 from store.schema import newest
 
@@ -143,9 +145,10 @@ async def test_no_label_grows_with_what_strangers_send(small_door: Any) -> None:
     assert metric(told, "handrail_webhooks_total", source="unknown", outcome="404") == 5
 
 
-async def test_metrics_and_the_first_page_tell_of_reviews(installation: Any) -> None:
+async def test_metrics_and_the_first_page_tell_of_reviews(installation: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """The gateway's own round over reviews is kept away: rows without actions are none that it could leave alone."""
-    async with site_of(installation, sweep_seconds=60) as door:
+    monkeypatch.setattr(UrgentDispatch, "_settle_reviews", AsyncMock())
+    async with site_of(installation) as door:
         told = (await door.get("/metrics")).text
         assert [metric(told, "handrail_reviews_open", risk=risk) for risk in ("low", "medium", "high")] == [0, 0, 0]
         assert metric(told, "handrail_review_oldest_seconds") == 0
