@@ -29,7 +29,6 @@ from data_contracts.policy import load_policy
 from handrail import flow_run
 from handrail.flow_process import BEGUN, FORK_SERVER, HANDED_ON, LENGTH_BYTES, at
 from handrail.supervisor import dies_with
-from integrations.errors import ConfigurationError
 from integrations.registry import find_integrations
 from services.settings import load_settings
 
@@ -212,7 +211,7 @@ def main() -> None:
 
 def _read_installation() -> None:
     """Import the vendors, and read the policy, which a run finds read as long as the file says the same."""
-    with suppress(ConfigurationError, ValueError, OSError):  # the run itself says what is wrong, where people look
+    with suppress(Exception):  # whatever is wrong, the run itself says it, where people look
         find_integrations(integrations)
         settings, _ = load_settings()
         load_policy(settings.policy.read_text(encoding="utf-8"), str(settings.policy))

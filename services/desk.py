@@ -52,18 +52,20 @@ class DeskReport:
 async def read_desk(handrail: Handrail, *, run: str, rest: Callable[[], Awaitable[object]] | None = None) -> DeskReport:
     """Ask about the open cases whose turn it is, some at once, and write down what is new. Any number may do so.
 
-    `rest` is awaited after each question, where others' work must not wait for a hundred of them in one go.
+    `rest` is awaited between two questions, where others' work must not wait for a hundred of them in one go.
     """
     report = DeskReport()
     configured = handrail.roster.of(Capability.TICKETING)
     if configured is None:
         return report
     asked = await asyncio.to_thread(_take, handrail, configured.name)
-    slots = asyncio.Semaphore(SIDE_BY_SIDE)
+    slots, to_ask = asyncio.Semaphore(SIDE_BY_SIDE), len(asked)
     shown: dict[int, TicketState | None] = {}
 
     async def ask(one: Asked) -> None:
+        nonlocal to_ask
         async with slots:
+            to_ask -= 1
             if report.trouble:
                 return  # it would fare no better; the next round asks
             try:
@@ -75,7 +77,7 @@ async def read_desk(handrail: Handrail, *, run: str, rest: Callable[[], Awaitabl
                 report.trouble = str(problem)
             except Exception:  # a bug in the integration must not keep what the others showed from being noted
                 _log.exception("%s: its ticket could not be read", one.key)
-            if rest is not None:
+            if rest is not None and to_ask:
                 await rest()
 
     await asyncio.gather(*(ask(one) for one in asked))

@@ -60,6 +60,25 @@ async def test_an_unchanged_ticket_changes_no_fact(installation: Any, handrail: 
     assert (case.version, case.desk_read_at) == (version, installation.clock())
 
 
+async def test_it_rests_between_two_questions_and_not_after_the_last(
+    installation: Any, handrail: Handrail, answered: Any, followed: Any
+) -> None:
+    rests: list[int] = []
+
+    async def rest() -> None:
+        rests.append(1)
+
+    for count in (1, 7):
+        for number in range(count):
+            answered(f"C-{count}-{number}", score=3)
+        await followed()
+        installation.clock.go(minutes=2)
+        rests.clear()
+        asked = (await read_desk(handrail, run="t", rest=rest)).asked
+        assert asked >= count
+        assert len(rests) == asked - 1
+
+
 async def test_two_processes_do_not_ask_twice(installation: Any, at_desk: None) -> None:
     async with installation.handrail() as one, installation.handrail() as other:
         reports = await asyncio.gather(read_desk(one, run="a"), read_desk(other, run="b"))
