@@ -50,6 +50,13 @@ def test_a_surviving_mutant_is_named() -> None:
     assert "| sweep by age | **survived** |" in said
 
 
+def test_a_surviving_mutant_breaks_no_promise() -> None:
+    said = _report(_finding(), _finding(part="mutants", mutants={"sweep by age": ""}, violations=["it survived"]))
+    (row,) = [line for line in said.splitlines() if line.startswith("| P5 ")]
+    assert row.endswith("| 1 | 150 | 3,000 | 0 | 1.0e-03 |")
+    assert "Everything that was judged held." not in said
+
+
 def test_a_finding_comes_back_from_its_line() -> None:
     told = _finding(violations=["zażółć"])
     assert Finding.from_line(told.as_line()) == told
