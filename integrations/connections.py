@@ -2,13 +2,10 @@
 
 import asyncio
 import contextlib
-import functools
-import ssl
 from collections.abc import AsyncIterator
 
-import httpx
-
 from integrations.aiohttp_transport import AiohttpTransport
+from integrations.certificates import certificates
 
 
 class NoFreeConnection(Exception):
@@ -27,7 +24,7 @@ class Connections:
         self._slots = asyncio.Semaphore(count)
         self._lent = 0
         self._closed = False
-        self._transport = AiohttpTransport(certificates=_certificates() if is_secure else None)
+        self._transport = AiohttpTransport(certificates=certificates() if is_secure else None)
 
     @contextlib.asynccontextmanager
     async def lend(self) -> AsyncIterator[AiohttpTransport]:
@@ -62,9 +59,3 @@ class Connections:
         if self._closed:
             self._slots.release()
             raise NoFreeConnection("the connections were closed by us")
-
-
-@functools.cache
-def _certificates() -> ssl.SSLContext:
-    """Loaded once: it costs milliseconds."""
-    return httpx.create_ssl_context(trust_env=False)

@@ -1,9 +1,10 @@
 """The connection to a Prefect server's API, for what is told to it and asked of it without Prefect's own client."""
 
-import functools
 import ssl
 
 import httpx
+
+from integrations.certificates import certificates
 
 
 def prefect_client(
@@ -16,14 +17,9 @@ def prefect_client(
         timeout=seconds,
         trust_env=False,
         transport=transport,
-        verify=_authorities() if api_url.startswith("https:") else _NOBODY,
+        verify=certificates() if api_url.startswith("https:") else _NOBODY,
     )
 
 
 _NOBODY = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 """Trusts no authority. Each task opens two clients, and httpx would read all authorities for each: 30 ms."""
-
-
-@functools.cache
-def _authorities() -> ssl.SSLContext:
-    return httpx.create_ssl_context(trust_env=False)

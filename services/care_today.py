@@ -8,13 +8,14 @@ from datetime import datetime, time, timedelta
 from urllib.parse import quote
 
 from domain.actions import State
+from domain.cases import may_page
 from domain.controls import Stop
 from domain.hours import instant_of, zone
 from domain.on_call import who
 from domain.policy import Policy
 from domain.promises import PromiseState
 from domain.reviews import Stand
-from domain.staffing import answer_by, is_open, minutes_before, staffed_between
+from domain.staffing import is_open, minutes_before, staffed_between
 from domain.words import how_many
 from services.feeds import feeds_in_trouble
 from services.wiring import Handrail
@@ -94,8 +95,7 @@ def _look(handrail: Handrail) -> Care:
         today.unowned_count, unowned = following.unowned(connection, most=_SHOWN)
         today.unowned = [f"{reference} (for {_ago(now - since)})" for reference, since in unowned]
         today.last_words = care.last_words_asked(connection)
-        lead = policy.cases.pages.promise_warning_minutes
-        soon, after = answer_by(policy.staffing, now, lead + 1), 0
+        soon, after = may_page(policy, now=now).promised_by, 0
         while held := following.promised_by(connection, soon, after=after):
             after = held[-1].id
             _count_promised(today, held, policy, now)
