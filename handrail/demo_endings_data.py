@@ -3,14 +3,14 @@
 import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from domain.entitlements import EntitlementKind, occurrence_after, occurrence_of
 from domain.policy import Policy
 from handrail.demo_dates import moved
-from handrail.demo_night import place_where
+from handrail.demo_night import noon_zone
 from services.settings import ROOT
 
 EXAMPLES = ROOT / "examples"
@@ -42,7 +42,7 @@ def write_feeds(directory: Path, now: datetime) -> Feeds:
         purchases=directory / f"shop-purchases-{today}.csv",
         called=f"S-{AWAKE}",
     )
-    place = place_where(time(12, 30), now)
+    place = noon_zone()
     people = _rows(EXAMPLES / "expiry-customers.csv")
     people.append(
         {"ref": AWAKE, "name": "Ewa Sikora", "phone": "+48000000401", "language": "pl", "time_zone": place}

@@ -1,9 +1,10 @@
 """Where it is which hour now: scenes of the demo play at 22:40 or at noon, whenever somebody starts it."""
 
-from datetime import datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
+from functools import cache
 from zoneinfo import ZoneInfo
 
-WANTED = time(22, 40)
+WANTED, _NOON = time(22, 40), time(12, 30)
 
 _PLACES = (
     *("Pacific/Honolulu", "America/Anchorage", "America/Los_Angeles", "America/Denver", "America/Chicago"),
@@ -19,10 +20,19 @@ _DAY = timedelta(days=1)
 
 def night_zone(now: datetime) -> str:
     """The time zone of a place where it is about 22:40 now."""
-    return place_where(WANTED, now)
+    return _place_where(WANTED, now)
 
 
-def place_where(wanted: time, now: datetime) -> str:
+@cache
+def noon_zone() -> str:
+    """The time zone of a place where it was about half past twelve when the demo first asked.
+
+    One answer for as long as it plays: who moves at every full hour is planned, and asked about, anew.
+    """
+    return _place_where(_NOON, datetime.now(UTC))
+
+
+def _place_where(wanted: time, now: datetime) -> str:
     """The time zone of a place where it is about `wanted` now, give or take an hour."""
     return min(_PLACES, key=lambda name: _away(now.astimezone(ZoneInfo(name)), wanted))
 

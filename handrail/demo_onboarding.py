@@ -153,7 +153,7 @@ def goal_reached(stage: Stage, story: Story) -> None:
 
 def _tell(stage: Stage, story: Story, newcomer: Newcomer, what: str, **about: Any) -> None:
     now = datetime.now(UTC)
-    told = {"customer": newcomer.as_told(now), "at": f"{now:%Y-%m-%dT%H:%M:%SZ}", **about}
+    told = {"customer": newcomer.as_told(), "at": f"{now:%Y-%m-%dT%H:%M:%SZ}", **about}
     answered = stage.event(what, told)
     story.expect(answered == 202, f"{what} of {newcomer.ref} was answered {answered}")
 

@@ -3,12 +3,12 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from domain.journeys import journey_key
-from handrail.demo_night import place_where
+from handrail.demo_night import noon_zone
 from services.settings import ROOT
 
 CUSTOMERS = ROOT / "examples" / "onboarding-month-customers.csv"
@@ -27,10 +27,10 @@ class Newcomer:
     name: str
     language: str
 
-    def as_told(self, now: datetime) -> dict[str, Any]:
+    def as_told(self) -> dict[str, Any]:
         """The customer of an event about them."""
         told = {"ref": self.ref, "name": self.name, "email": f"newcomer-{self.ref}@example.com"}
-        return {**told, "language": self.language, "time_zone": place_where(time(12, 30), now)}
+        return {**told, "language": self.language, "time_zone": noon_zone()}
 
     def key(self, step: str) -> str:
         """The key of a step of theirs."""
@@ -47,7 +47,7 @@ NEWCOMERS = (LEARNS, KNOWS_ALREADY, OPTS_OUT, WRITES, SETTLES_IN)
 
 def tomorrow_morning(now: datetime) -> datetime:
     """Five past ten tomorrow where the newcomers live: the video guide is due at ten."""
-    local = now.astimezone(ZoneInfo(place_where(time(12, 30), now))) + timedelta(days=1)
+    local = now.astimezone(ZoneInfo(noon_zone())) + timedelta(days=1)
     return local.replace(hour=10, minute=5, second=0, microsecond=0).astimezone(UTC)
 
 

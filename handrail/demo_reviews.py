@@ -85,7 +85,7 @@ class Reviewer:
 
 def valued(stage: Stage, story: Story) -> int:
     """A customer of the highest tier: a person says yes before a machine writes. Nobody will; the review's number."""
-    taken = stage.handrail("import", "customers", str(data.write_valued(stage.directory, datetime.now(UTC))))
+    taken = stage.handrail("import", "customers", str(data.write_valued(stage.directory)))
     story.expect(taken["accepted"] == len(VALUED), f"the import says {taken}")
     _tell_activated(stage, story, [WAITED_FOR])
     run = stage.prefect.run(_JOB)
@@ -185,7 +185,7 @@ def gone_stale(stage: Stage, story: Story, who: Reviewer) -> None:
     stage.prefect.run(_JOB)
     first = _asked_about(stage, 1, of=MOVED)["review"]
     address = "jan.benes@nova-adresa.example.com"
-    stage.handrail("import", "customers", str(data.write_valued(stage.directory, datetime.now(UTC), moved_to=address)))
+    stage.handrail("import", "customers", str(data.write_valued(stage.directory, moved_to=address)))
     stage.prefect.run(_PLANS_ANEW)
     second = poll(lambda: _another(stage, first), _SETTLED, every=1.0)
     if second is None:
@@ -238,7 +238,7 @@ def _tell_activated(stage: Stage, story: Story, those: "list[Newcomer] | tuple[N
     for one in those:
         now = datetime.now(UTC)
         at = f"{now:%Y-%m-%dT%H:%M:%SZ}"
-        told = {"customer": one.as_told(now), "at": at, "product": "energy plan"}
+        told = {"customer": one.as_told(), "at": at, "product": "energy plan"}
         answered = stage.event("customer.activated", told)
         story.expect(answered == 202, f"the activation of {one.ref} was answered {answered}")
 

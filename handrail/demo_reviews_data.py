@@ -2,7 +2,6 @@
 
 import csv
 import re
-from datetime import datetime
 from pathlib import Path
 
 from handrail.demo_onboarding_data import Newcomer
@@ -87,7 +86,7 @@ def play_policy(directory: Path) -> Path:
     return file
 
 
-def write_valued(directory: Path, now: datetime, *, moved_to: str = "") -> Path:
+def write_valued(directory: Path, *, moved_to: str = "") -> Path:
     """The file of customers of the highest tier; `moved_to` in place of the address that one of them had."""
     file = directory / "valued-customers.csv"
     with file.open("w", encoding="utf-8", newline="") as written:
@@ -95,6 +94,6 @@ def write_valued(directory: Path, now: datetime, *, moved_to: str = "") -> Path:
         writer = csv.DictWriter(written, names)
         writer.writeheader()
         for one in VALUED:
-            told = one.as_told(now) | ({"email": moved_to} if moved_to and one is MOVED else {})
+            told = one.as_told() | ({"email": moved_to} if moved_to and one is MOVED else {})
             writer.writerow({name: told.get(name, "vip") for name in names})
     return file
