@@ -2,8 +2,9 @@
 
 Every message goes reserve → arm → render → send → record, to a sink which answers at once; one request each, then in
 vendor batches of 100; on SQLite and PostgreSQL, with one and two worker processes. In the same run: the same HTTP
-client without ledger and rendering, raw aiohttp, and one Prefect task per customer; and, one by one, the least that
-the ledger can cost: its statements by the bare driver, the words, the request, and nothing else. One JSON line each.
+client without ledger and rendering, just before and just after each of these; raw aiohttp; one Prefect task per
+customer; and, one by one, the least that the ledger can cost: its statements by the bare driver, the words, the
+request, and nothing else. One JSON line each.
 """
 
 import argparse
@@ -16,6 +17,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -44,24 +46,20 @@ def main() -> None:
     """Measure what the options ask for."""
     asked = _options()
     with running_sink() as sink:
-        bare = {
-            (way, batch, workers): _say(_bare(sink, way, batch, workers, asked.bare))
-            for batch in asked.batches
-            for workers in asked.workers
-            for way in ("port", "aiohttp")
-        }
+        for batch in asked.batches:
+            for workers in asked.workers:
+                _say(_bare(sink, "aiohttp", batch, workers, asked.bare))
         per_customer = _say(_per_customer(sink, asked.tasks)) if asked.tasks else None
         for kind in asked.databases:
             with _databases(kind) as new:
                 if 1 in asked.batches and 1 in asked.workers:
-                    least = _least(sink, new, kind, min(asked.sent, asked.messages, LEAST))
-                    ceiling = bare["port", 1, 1]["messages_per_second"]
-                    _say({**least, "of_the_bare_client": round(least["messages_per_second"] / ceiling, 3)})
+                    enough = min(asked.sent, asked.messages, LEAST)
+                    least = partial(_least, sink, new, kind, enough)
+                    _say(_beside_the_port(sink, 1, 1, asked.bare, least))
                 for batch in asked.batches:
                     for workers in asked.workers:
-                        measured = _dispatch(sink, new(), kind, batch, workers, asked)
-                        ceiling = bare["port", batch, workers]["messages_per_second"]
-                        measured["of_the_bare_client"] = round(measured["messages_per_second"] / ceiling, 3)
+                        sending = partial(_dispatch, sink, new(), kind, batch, workers, asked)
+                        measured = _beside_the_port(sink, batch, workers, asked.bare, sending)
                         if per_customer is not None:
                             times = measured["messages_per_second"] / per_customer["messages_per_second"]
                             measured["times_a_task_per_customer"] = round(times, 1)
@@ -131,6 +129,17 @@ def _bare(sink: str, way: str, batch: int, workers: int, messages: int) -> dict[
     orders = {"sink": sink, "way": way, "batch": batch, "in_flight": IN_FLIGHT, "most": messages * min(batch, 10)}
     figures = _run("_bare.py", [{**orders, "name": uuid.uuid4().hex[:12]} for _ in range(workers)])
     return {**_line(f"bare_{way}", figures), "batch": batch}
+
+
+def _beside_the_port(
+    sink: str, batch: int, workers: int, messages: int, measure: Callable[[], dict[str, Any]]
+) -> dict[str, Any]:
+    """What was measured, as a part of the port's pace just before and just after it: a machine's pace changes."""
+    before = _say(_bare(sink, "port", batch, workers, messages))["messages_per_second"]
+    measured = measure()
+    after = _say(_bare(sink, "port", batch, workers, messages))["messages_per_second"]
+    of_the_port = round(measured["messages_per_second"] / ((before + after) / 2), 3)
+    return {**measured, "port_before_and_after": [before, after], "of_the_bare_client": of_the_port}
 
 
 def _per_customer(sink: str, tasks: int) -> dict[str, Any]:

@@ -57,23 +57,27 @@ def test_dispatch_is_measured_beside_bare_clients_and_one_task_per_customer() ->
     )
     assert done.returncode == 0, done.stderr
     lines = [json.loads(line) for line in done.stdout.splitlines()]
-    bare = ["bare_port", "bare_aiohttp"]
+    port = ["bare_port", "bare_port"]
     assert [line["benchmark"] for line in lines] == [
-        *(bare * 2),
-        "task_per_customer",
-        "least",
-        "dispatch",
-        "dispatch",
+        *("bare_aiohttp", "bare_aiohttp", "task_per_customer"),
+        *(*port, "least"),
+        *(*port, "dispatch"),
+        *(*port, "dispatch"),
         "dispatch_memory",
     ]
-    assert [line["messages"] for line in lines] == [200, 200, 2000, 2000, 10, 150, 150, 150, 50]
+    assert [line["messages"] for line in lines] == [200, 2000, 10, *(200, 200, 150) * 2, 2000, 2000, 150, 50]
     assert all(line["messages_per_second"] > 0 for line in lines)
     assert all(line["cpu_seconds_per_1000"] > 0 for line in lines)
     assert all(line["memory_peak_mb"] > 10 for line in lines)
     sent = [line for line in lines if line["benchmark"] == "dispatch"]
     assert [(line["batch"], line["lost"], line["doubled"]) for line in sent] == [(1, 0, 0), (100, 0, 0)]
     assert all(line["times_a_task_per_customer"] > 0 for line in sent)  # a busy machine may turn any ratio round
-    assert all(line["of_the_bare_client"] > 0 for line in sent)
+    for place, line in enumerate(lines):
+        if "of_the_bare_client" in line:
+            around = [each["messages_per_second"] for each in lines[place - 2 : place]]
+            assert line["port_before_and_after"] == around
+            share = line["messages_per_second"] / (sum(around) / 2)
+            assert line["of_the_bare_client"] == pytest.approx(share, abs=0.001)
 
 
 @pytest.mark.process
